@@ -1,0 +1,240 @@
+"""The article's 28 claims, and the ledger of what was measured about each.
+
+A notebook ends in a claims cell that calls ``record`` once a claim. What it shows is a sentence for the
+reader and, in the same stored output, the numbers for machines; ``ledger`` reads them back from the
+notebooks, so that the ledger of the book can never say anything that no notebook has measured.
+
+Introduced in notebook 00.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas
+
+MIME_TYPE = "application/vnd.aigc-lab.claim+json"
+HOLDS = "holds"
+DOES_NOT_HOLD = "does not hold"
+HOLDS_ONLY_IF = "holds only if"
+NOT_MEASURED = "not measured yet"
+VERDICTS = (HOLDS, DOES_NOT_HOLD, HOLDS_ONLY_IF)
+
+LEDGER_COLUMNS = (
+    "id", "claim", "claim_zh", "labs", "question", "verdict", "condition",
+    "number", "low", "high", "floor", "unit", "sentence", "notebook",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim of the article: its number, its words in both languages, the question, the labs."""
+
+    id: str
+    claim: str
+    claim_zh: str
+    question: str
+    labs: tuple[int, ...]
+
+
+@cache
+def claims() -> dict[str, Claim]:
+    """All claims of the article by number, ``C01`` to ``C28``, in order. Introduced in notebook 00."""
+    rows = json.loads(files("aigc_lab.evaluate").joinpath("claims.json").read_text(encoding="utf-8"))
+    return {row["id"]: Claim(**{**row, "labs": tuple(row["labs"])}) for row in rows}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a notebook measured about one claim; in a notebook it shows as its sentence.
+
+    ``number`` is in ``unit``; ``low`` and ``high`` are its interval and ``floor`` is what the same
+    measure gives between two sets that do not differ (each None where there is none).
+    """
+
+    id: str
+    question: str
+    number: float
+    low: float | None
+    high: float | None
+    floor: float | None
+    unit: str
+    verdict: str
+    condition: str
+    notebook: str
+
+    @property
+    def sentence(self) -> str:
+        """The finding in words, numbers to three significant digits."""
+        verdict = f"{self.verdict} {self.condition}".strip()
+        measured = f"{self.number:.3g}"
+        if self.low is not None:
+            measured += f" [{self.low:.3g}, {self.high:.3g}]"
+        if self.unit:
+            measured += f" {self.unit}"
+        if self.floor is not None:
+            measured += f"; floor {self.floor:.3g}"
+        return f"{self.id} {verdict}. {self.question} Measured: {measured}."
+
+    def __str__(self) -> str:
+        return self.sentence
+
+    def as_dict(self) -> dict[str, Any]:
+        """All fields and the sentence, as plain JSON types."""
+        return {**asdict(self), "sentence": self.sentence}
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        return {"text/plain": self.sentence, MIME_TYPE: self.as_dict()}
+
+
+def record(
+    claim_id: str,
+    *,
+    number: float,
+    verdict: str,
+    question: str = "",
+    interval: tuple[float, float] | None = None,
+    floor: float | None = None,
+    unit: str = "",
+    condition: str = "",
+    notebook: str = "",
+) -> Finding:
+    """Say, show and store what was measured about one claim; returns the finding, to assert on.
+
+    Args:
+        claim_id: ``C01`` to ``C28``.
+        number: what was measured, in ``unit``.
+        verdict: ``holds``, ``does not hold``, or ``holds only if`` (then ``condition`` says what if;
+            ``holds only if the cats are clean`` in one string is understood too).
+        question: the question as this notebook asks it; by default the question of the claims table.
+        interval: low and high end of ``number``.
+        floor: what the same measure gives when nothing differs. An interval or a floor is required:
+            a number alone says nothing about chance.
+        notebook: name of the notebook, for readers of a single cell; ``ledger`` uses the file's name.
+
+    Raises:
+        ValueError: unknown claim or verdict, a number that is not finite, an upside-down interval,
+            neither interval nor floor, or ``holds only if`` without a condition.
+
+    Introduced in notebook 00.
+    """
+    if claim_id not in claims():
+        raise ValueError(f"There is no claim {claim_id!r}; they are C01 to C{len(claims()):02d}.")
+    verdict, condition = _split_verdict(verdict, condition)
+    if interval is None and floor is None:
+        raise ValueError(f"Claim {claim_id} needs interval=(low, high) or floor=…; a number alone says nothing.")
+    low, high = (None, None) if interval is None else (float(end) for end in interval)
+    for name, value in (("number", number), ("low", low), ("high", high), ("floor", floor)):
+        if value is not None and not math.isfinite(value):
+            raise ValueError(f"Claim {claim_id}: {name} is {value}; give a finite number.")
+    if low is not None and high is not None and low > high:
+        raise ValueError(f"Claim {claim_id}: the interval ({low}, {high}) is upside down; give (low, high).")
+    finding = Finding(
+        id=claim_id,
+        question=question or claims()[claim_id].question,
+        number=float(number),
+        low=low,
+        high=high,
+        floor=None if floor is None else float(floor),
+        unit=unit,
+        verdict=verdict,
+        condition=condition,
+        notebook=notebook,
+    )
+    _show(finding)
+    return finding
+
+
+def _split_verdict(verdict: str, condition: str) -> tuple[str, str]:
+    """Separate the verdict from its condition: ``holds only if X`` -> (``holds only if``, ``X``)."""
+    if verdict.startswith(HOLDS_ONLY_IF):
+        inline = verdict.removeprefix(HOLDS_ONLY_IF).strip().strip("….").strip()
+        condition = condition or inline
+        verdict = HOLDS_ONLY_IF
+    if verdict not in VERDICTS:
+        raise ValueError(f"{verdict!r} is not a verdict; say one of: {', '.join(VERDICTS)}.")
+    if verdict == HOLDS_ONLY_IF and not condition:
+        raise ValueError("The verdict 'holds only if' needs condition=…, which completes the sentence.")
+    if verdict != HOLDS_ONLY_IF and condition:
+        raise ValueError(f"A condition belongs to the verdict 'holds only if', not to {verdict!r}.")
+    return verdict, condition
+
+
+def _show(finding: Finding) -> None:
+    """Display in a notebook; outside of one there is nothing to show it to."""
+    try:
+        from IPython import get_ipython
+    except ImportError:
+        return
+    if get_ipython() is not None:
+        from IPython.display import display
+
+        display(finding)
+
+
+def stored_findings(notebook: str | Path) -> list[dict[str, Any]]:
+    """The findings stored in the outputs of one notebook file, in the order of its cells.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is no notebook, or stores an unknown claim or the same claim twice.
+    """
+    path = Path(notebook)
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no notebook {path}; give the path of an .ipynb file.")
+    try:
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is not a Jupyter notebook; give the path of an .ipynb file.") from error
+    findings = [
+        output["data"][MIME_TYPE]
+        for cell in cells
+        for output in cell.get("outputs", ())
+        if MIME_TYPE in output.get("data", {})
+    ]
+    seen: set[str] = set()
+    for finding in findings:
+        if finding["id"] not in claims():
+            raise ValueError(f"{path.name} stores claim {finding['id']!r}, which is none of the article's.")
+        if finding["id"] in seen:
+            raise ValueError(f"{path.name} stores claim {finding['id']} twice; record each claim once.")
+        seen.add(finding["id"])
+    return findings
+
+
+def ledger(notebook_paths: Iterable[str | Path]) -> pandas.DataFrame:
+    """What was measured about each of the article's claims, read from the notebooks' stored outputs.
+
+    Returns:
+        A table with the columns of ``LEDGER_COLUMNS``, sorted by claim and then by notebook. A claim
+        that several notebooks test has a row for each; a claim that none tests has one row whose
+        verdict is ``not measured yet`` and whose numbers are missing.
+
+    Raises:
+        FileNotFoundError, ValueError: as ``stored_findings``.
+
+    Introduced in notebook 00.
+    """
+    import pandas
+
+    found: dict[str, list[dict[str, Any]]] = {claim_id: [] for claim_id in claims()}
+    for path in sorted(Path(path) for path in notebook_paths):
+        for finding in stored_findings(path):
+            found[finding["id"]].append({**finding, "notebook": path.stem})
+    rows = []
+    for claim in claims().values():
+        base = asdict(claim)
+        blank = {"verdict": NOT_MEASURED, "condition": "", "unit": "", "sentence": "", "notebook": ""}
+        for finding in found[claim.id] or [blank]:
+            rows.append({**base, **finding})
+    table = pandas.DataFrame(rows, columns=list(LEDGER_COLUMNS))
+    numbers = ["number", "low", "high", "floor"]
+    return table.astype(dict.fromkeys(numbers, float))
