@@ -1,0 +1,283 @@
+"""What every stage passes on: data, labels, and the card that says where they come from.
+
+Introduced in notebook 00.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import uuid
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aigc_lab.collect.checks import (
+    checked_array,
+    checked_class_names,
+    checked_labels,
+    checked_text,
+    pack_text,
+    unpack_text,
+)
+
+_CLASSES_SHOWN = 20
+MODALITIES = ("images", "text", "audio")
+TIERS = {
+    "embedded": "inside an installed package, no network needed",
+    "download": "downloaded once by hash, then kept in the cache",
+    "own": "your own",
+}
+
+
+@dataclass(frozen=True)
+class Card:
+    """Provenance of a data set: who made it, under which licence, and what is wrong with it.
+
+    ``known_faults`` lists faults found in the data as published, one sentence each.
+    ``tier`` is ``"embedded"`` (inside an installed package), ``"download"`` or ``"own"``.
+    """
+
+    name: str
+    title: str
+    modality: str
+    source: str
+    licence: str
+    size: str
+    known_faults: tuple[str, ...] = ()
+    tier: str = "own"
+    citation: str = ""
+
+    def to_text(self) -> str:
+        """The card as plain text, one fact a line."""
+        lines = [
+            f"{self.title} ({self.name})",
+            f"  modality: {self.modality}",
+            f"  source:   {self.source}",
+            f"  licence:  {self.licence}",
+            f"  size:     {self.size}",
+        ]
+        if self.citation:
+            lines.append(f"  cite:     {self.citation}")
+        lines += [f"  fault:    {fault}" for fault in self.known_faults]
+        return "\n".join(lines)
+
+    def to_markdown(self) -> str:
+        """The card as a Markdown section, for the book and for model cards."""
+        facts = [
+            ("modality", self.modality),
+            ("source", self.source),
+            ("licence", self.licence),
+            ("size", self.size),
+        ]
+        facts += [("where", TIERS.get(self.tier, self.tier)), ("cite", self.citation)]
+        lines = [f"### {self.title} (`{self.name}`)", ""]
+        lines += [f"- **{key}**: {value}" for key, value in facts if value]
+        if self.known_faults:
+            lines += ["- **known faults**:", *(f"  - {fault}" for fault in self.known_faults)]
+        return "\n".join(lines) + "\n"
+
+
+def own_card(name: str, modality: str = "images") -> Card:
+    """A card for data that the user brings; the licence is theirs to state."""
+    return Card(name, name, modality, "your own data", "not stated: check it before you publish", "")
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Items, their labels and their card. Nothing in it changes after it is made.
+
+    Args:
+        data: ``uint8`` images ``(n, height, width)`` or ``(n, height, width, channels)``;
+            a sequence of ``str``; or ``float32`` audio ``(n, samples)`` in [-1, 1].
+        labels: integers ``(n,)`` that index ``class_names``, or None.
+        class_names: the name of each class, in label order.
+        card: provenance.
+
+    Raises:
+        ValueError: a wrong shape, labels of another length, a label outside
+            ``class_names``, a class name given twice, or NaN or infinite values.
+
+    The arrays are read-only views: writing into ``data`` or ``labels`` raises; copy first.
+    """
+
+    data: Any
+    labels: np.ndarray | None = None
+    class_names: tuple[str, ...] = ()
+    card: Card = field(default_factory=lambda: own_card("unnamed"))
+
+    def __post_init__(self) -> None:
+        if self.modality not in MODALITIES:
+            raise ValueError(f"modality must be one of {', '.join(MODALITIES)}, got {self.modality!r}")
+        data = checked_text(self.data) if self.modality == "text" else checked_array(self.data, self.modality)
+        object.__setattr__(self, "data", data)
+        object.__setattr__(self, "class_names", checked_class_names(self.class_names))
+        if self.labels is not None:
+            object.__setattr__(self, "labels", checked_labels(self.labels, len(data), self.class_names))
+
+    @property
+    def modality(self) -> str:
+        """``"images"``, ``"text"`` or ``"audio"``: what the card says."""
+        return self.card.modality
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.data)
+
+    def __getitem__(self, index: Any) -> Dataset:
+        """Items by slice, integer array or boolean mask, as a new ``Dataset``.
+
+        A single integer gives a ``Dataset`` of one item.
+        """
+        if isinstance(index, (int, np.integer)):
+            index = [int(index)]
+        chosen = np.arange(len(self))[index]
+        data = tuple(self.data[i] for i in chosen) if self.modality == "text" else self.data[chosen]
+        return replace(self, data=data, labels=None if self.labels is None else self.labels[chosen])
+
+    def __repr__(self) -> str:
+        shape = (
+            f"{len(self)} texts" if self.modality == "text" else f"shape {self.data.shape} {self.data.dtype}"
+        )
+        classes = f", {len(self.class_names)} classes" if self.class_names else ""
+        return f"Dataset({self.card.name!r}, {shape}{classes})"
+
+    def head(self, count: int = 5) -> Dataset:
+        """The first ``count`` items."""
+        return self[:count]
+
+    def only(self, *names: str) -> Dataset:
+        """The items of the named classes; class names and label numbers stay as they are."""
+        labels = self._labels_or_raise()
+        unknown = [name for name in names if name not in self.class_names]
+        if unknown:
+            raise ValueError(f"no class named {unknown[0]!r}; the classes are {', '.join(self.class_names)}")
+        return self[np.isin(labels, [self.class_names.index(name) for name in names])]
+
+    def counts(self) -> dict[str, int]:
+        """How many items each class has."""
+        found = np.bincount(self._labels_or_raise(), minlength=len(self.class_names))
+        return {name: int(count) for name, count in zip(self.class_names, found, strict=True)}
+
+    def hashes(self) -> list[str]:
+        """SHA-256 of each item's content; equal items have equal hashes."""
+        if self.modality == "text":
+            return [hashlib.sha256(item.encode("utf-8", "surrogatepass")).hexdigest() for item in self.data]
+        return [hashlib.sha256(np.ascontiguousarray(item).tobytes()).hexdigest() for item in self.data]
+
+    def split(self, fractions: Sequence[float] = (0.7, 0.1, 0.2), seed: int = 0) -> tuple[Dataset, ...]:
+        """Parts of about the given sizes; equal items always land in the same part.
+
+        The part of an item is decided by a hash of its content and the seed. So an exact
+        duplicate never sits on both sides of a split, and an item keeps its part when
+        others are added or dropped. Sizes are therefore approximate.
+
+        Raises:
+            ValueError: fractions that are not positive or do not add up to 1.
+        """
+        fractions = [float(fraction) for fraction in fractions]
+        # Written so that NaN fails too: no comparison with NaN is true.
+        if not (fractions and min(fractions) > 0 and abs(sum(fractions) - 1) <= 1e-9):
+            raise ValueError(f"split fractions must be positive and add up to 1, got {tuple(fractions)}")
+        salted = (hashlib.sha256(f"{seed}:{digest}".encode()).digest() for digest in self.hashes())
+        place = np.array([int.from_bytes(digest[:6], "big") / 2**48 for digest in salted])
+        part = np.searchsorted(np.cumsum(fractions)[:-1], place, side="right")
+        return tuple(self[part == number] for number in range(len(fractions)))
+
+    def arrays(self) -> tuple[np.ndarray, np.ndarray | None]:
+        """Pictures as ``float32`` in [0, 1] of shape ``(n, height, width, channels)``, and the labels."""
+        if self.modality != "images":
+            raise ValueError(f"arrays() is for images; this set holds {self.modality}: use .data")
+        pictures = self.data[..., None] if self.data.ndim == 3 else self.data
+        return pictures.astype("float32") / 255.0, self.labels
+
+    def to_tf(self, batch_size: int = 128, shuffle: bool = True, seed: int = 0) -> Any:
+        """A ``tf.data.Dataset`` of ``(picture, label)`` batches; imports TensorFlow."""
+        import tensorflow as tf
+
+        pictures, labels = self.arrays()
+        stream = tf.data.Dataset.from_tensor_slices(pictures if labels is None else (pictures, labels))
+        if shuffle:
+            stream = stream.shuffle(len(self), seed=seed)
+        return stream.batch(batch_size).prefetch(tf.data.AUTOTUNE)
+
+    def describe(self) -> str:
+        """The card and what was counted: shape, range, classes, exact duplicates."""
+        lines = [self.card.to_text(), f"  items:    {len(self)}"]
+        if len(self):
+            if self.modality == "text":
+                lengths = [len(item) for item in self.data]
+                lines.append(
+                    f"  length:   {min(lengths)} to {max(lengths)} characters, mean {np.mean(lengths):.1f}"
+                )
+            else:
+                low, high = self.data.min(), self.data.max()
+                lines.append(f"  array:    {self.data.shape} {self.data.dtype}, values {low} to {high}")
+        if self.labels is not None and self.class_names:
+            counts = [f"{name} {count}" for name, count in self.counts().items()]
+            rest = f", and {len(counts) - _CLASSES_SHOWN} more" if len(counts) > _CLASSES_SHOWN else ""
+            lines.append("  classes:  " + ", ".join(counts[:_CLASSES_SHOWN]) + rest)
+        lines.append(f"  copies:   {len(self) - len(set(self.hashes()))} items repeat an earlier one exactly")
+        return "\n".join(lines)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write everything to one ``.npz`` file (no pickle inside); a crash leaves no half file.
+
+        The suffix ``.npz`` is added where it is missing. Returns the path written.
+        """
+        path = Path(path)
+        path = path if path.suffix == ".npz" else path.with_name(path.name + ".npz")
+        if not path.parent.is_dir():
+            raise FileNotFoundError(f"cannot save to {path}: make the folder {path.parent} first")
+        parts = pack_text(self.data) if self.modality == "text" else {"data": self.data}
+        if self.labels is not None:
+            parts["labels"] = self.labels
+        about = json.dumps({"class_names": self.class_names, "card": asdict(self.card)})
+        # Not tempfile.mkstemp: its files are readable by their owner only, and stay so.
+        temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
+        try:
+            with open(temporary, "wb") as stream:
+                np.savez_compressed(stream, about=np.array(about), **parts)
+            os.replace(temporary, path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        return path
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Dataset:
+        """Read what ``save`` wrote.
+
+        Raises:
+            ValueError: the file is no data set written by ``save``.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                about = json.loads(str(stored["about"]))
+                card = Card(**{**about["card"], "known_faults": tuple(about["card"]["known_faults"])})
+                labels = stored.get("labels")
+                data = unpack_text(stored) if card.modality == "text" else stored["data"]
+        except (
+            KeyError,
+            ValueError,
+            EOFError,
+            TypeError,
+            AttributeError,
+            zipfile.BadZipFile,
+            zlib.error,
+        ) as error:
+            raise ValueError(f"{path} is not a data set written by Dataset.save: {error}") from error
+        return cls(data, labels, tuple(about["class_names"]), card)
+
+    def _labels_or_raise(self) -> np.ndarray:
+        if self.labels is None:
+            raise ValueError(f"the data set {self.card.name!r} has no labels")
+        return self.labels

@@ -1,0 +1,112 @@
+"""What the tests of ``collect`` share: the mirror of real files, and a loopback server."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from aigc_lab.collect.registry import RemoteFile
+
+CONTENT = bytes(range(256)) * 1200  # 307,200 bytes: several chunks
+
+
+@pytest.fixture
+def mirror(monkeypatch) -> Path:
+    """The folder with the real files of the downloadable sets, set as ``AIGC_LAB_MIRROR``."""
+    beside = Path(__file__).resolve().parents[3] / "shared" / "data"
+    folder = Path(os.environ.get("AIGC_LAB_MIRROR") or beside)
+    if not (folder / "MANIFEST.json").is_file():
+        pytest.skip("the real files are not on this machine (set AIGC_LAB_MIRROR)")
+    monkeypatch.setenv("AIGC_LAB_MIRROR", str(folder))
+    return folder
+
+
+@pytest.fixture
+def cache(monkeypatch, tmp_path) -> Path:
+    """An empty cache folder, no mirror, and no proxy between the test and its own server."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("AIGC_LAB_MIRROR", raising=False)
+    monkeypatch.setenv("AIGC_LAB_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+class Server:
+    """Serves CONTENT. ``plan`` says how each request is answered; the last entry is repeated.
+
+    An entry is ``"ranges"`` (honours Range), ``"whole"`` (ignores it), a number (drops the
+    connection after so many bytes of a ranges answer), ``"wrong"`` (other bytes), ``"endless"``
+    (a second copy behind the first), or a status code as text such as ``"404"``.
+    """
+
+    content = CONTENT
+
+    def __init__(self) -> None:
+        self.plan: list[str | int] = ["ranges"]
+        self.ranges: list[str | None] = []  # the Range header of each request
+        self.asked = threading.Event()
+        self.go_on = threading.Event()
+        self.go_on.set()
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                outer.answer(self)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}/cat.npy"
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
+        self._thread.start()
+
+    def answer(self, handler: BaseHTTPRequestHandler) -> None:
+        step = self.plan[min(len(self.ranges), len(self.plan) - 1)]
+        wanted = handler.headers.get("Range")
+        self.ranges.append(wanted)
+        self.asked.set()
+        self.go_on.wait(30)
+        if isinstance(step, str) and step.isdigit():
+            handler.send_error(int(step))
+            return
+        start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted and step != "whole" else 0
+        if start >= len(CONTENT):
+            handler.send_error(416)
+            return
+        body = {"wrong": CONTENT[::-1], "endless": CONTENT * 2}.get(step, CONTENT)[start:]
+        handler.send_response(206 if start else 200)
+        if start:
+            handler.send_header("Content-Range", f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}")
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        try:
+            handler.wfile.write(body[:step] if isinstance(step, int) else body)
+        except ConnectionError:  # the client had enough
+            pass
+        handler.close_connection = True
+
+    def close(self) -> None:
+        self.go_on.set()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+@pytest.fixture
+def server(cache):
+    """A loopback server, and an empty cache."""
+    running = Server()
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def remote(server) -> RemoteFile:
+    """A registry entry whose address is the loopback server."""
+    return RemoteFile("sketches/cat.npy", len(CONTENT), hashlib.sha256(CONTENT).hexdigest(), server.url)

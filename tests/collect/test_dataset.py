@@ -1,0 +1,257 @@
+"""``Dataset`` and ``Card``: what they accept, what they give, and that nothing is lost on disk."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import stat
+
+import numpy as np
+import pytest
+
+from aigc_lab.collect import Card, Dataset, own_card
+
+CLASSES = ("cat", "dog", "cow")
+
+
+@pytest.fixture
+def pictures() -> Dataset:
+    """300 random pictures 6 x 5, 100 of each class."""
+    noise = np.random.default_rng(0).integers(0, 256, (300, 6, 5), dtype="uint8")
+    return Dataset(noise, np.arange(300) % 3, CLASSES, own_card("noise"))
+
+
+def texts(*items: str) -> Dataset:
+    return Dataset(items, None, (), own_card("words", "text"))
+
+
+class TestReading:
+    def test_one_item_a_slice_a_list_and_a_mask(self, pictures):
+        assert len(pictures) == 300
+        assert pictures[5].data.shape == (1, 6, 5) and pictures[5].labels.tolist() == [2]
+        assert pictures[-1].labels.tolist() == [2]
+        np.testing.assert_array_equal(pictures[10:20].data, pictures.data[10:20])
+        assert pictures[[4, 1, 4]].labels.tolist() == [1, 1, 1]
+        mask = pictures.labels == 2
+        assert len(pictures[mask]) == 100 and set(pictures[mask].labels) == {2}
+        assert len(pictures[mask.tolist()]) == 100
+        assert len(pictures[[]]) == 0 and pictures[[]].class_names == CLASSES
+        with pytest.raises(IndexError):
+            pictures[300]
+        with pytest.raises(IndexError):
+            pictures[np.ones(299, bool)]
+
+    def test_texts_are_taken_in_the_same_way(self):
+        words = Dataset(["a", "b", "c"], [0, 1, 0], ("x", "y"), own_card("words", "text"))
+        assert words[[2, 0]].data == ("c", "a")
+        assert words[words.labels == 1].data == ("b",)
+        assert words.head(2).data == ("a", "b")
+        assert list(words) == ["a", "b", "c"]
+
+    def test_only_counts_and_head(self, pictures):
+        assert pictures.counts() == {"cat": 100, "dog": 100, "cow": 100}
+        cows = pictures.only("cow", "cat")
+        assert cows.counts() == {"cat": 100, "dog": 0, "cow": 100}
+        assert len(pictures.head(7)) == 7
+        with pytest.raises(ValueError, match="no class named 'mouse'; the classes are cat, dog, cow"):
+            pictures.only("mouse")
+        with pytest.raises(ValueError, match="'words' has no labels"):
+            texts("a").counts()
+
+    def test_arrays_are_floats_from_0_to_1_with_channels(self, pictures):
+        floats, labels = pictures.arrays()
+        assert floats.shape == (300, 6, 5, 1) and floats.dtype == np.float32
+        np.testing.assert_allclose(floats[..., 0] * 255, pictures.data, atol=1e-4)
+        np.testing.assert_array_equal(labels, pictures.labels)
+        colour = Dataset(np.full((2, 4, 4, 3), 255, "uint8"))
+        assert colour.arrays()[0].shape == (2, 4, 4, 3) and colour.arrays()[0].max() == 1.0
+        with pytest.raises(ValueError, match=r"arrays\(\) is for images"):
+            texts("a").arrays()
+
+    def test_nothing_in_it_can_be_changed(self, pictures):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            pictures.labels = None
+        with pytest.raises(ValueError, match="read-only"):
+            pictures.data[0, 0, 0] = 1
+        with pytest.raises(ValueError, match="read-only"):
+            pictures.labels[0] = 1
+        own = np.zeros((1, 2, 2), "uint8")
+        Dataset(own)
+        own[0, 0, 0] = 1  # the caller's own array stays writable
+
+    def test_describe_counts_copies_and_shows_the_card(self, pictures):
+        doubled = Dataset(
+            np.concatenate([pictures.data, pictures.data[:7]]), None, (), Card("x", "X", "images", "here", "CC0", "307", ("f",))
+        )
+        said = doubled.describe()
+        assert "7 items repeat an earlier one exactly" in said
+        assert "licence:  CC0" in said and "fault:    f" in said and "(307, 6, 5) uint8" in said
+        many = Dataset(["a"] * 30, range(30), [f"n{k}" for k in range(30)], own_card("many", "text"))
+        assert "n19 1, and 10 more" in many.describe()
+        assert "items:    0" in pictures[[]].describe()
+
+    def test_a_card_as_markdown(self):
+        shown = Card("x", "X", "images", "here", "CC0", "3", ("one", "two"), "embedded").to_markdown()
+        assert shown.startswith("### X (`x`)\n")
+        assert "- **licence**: CC0\n" in shown and shown.endswith("  - one\n  - two\n")
+
+
+class TestSplit:
+    def test_parts_are_disjoint_cover_everything_and_have_about_the_asked_size(self, pictures):
+        parts = pictures.split((0.6, 0.2, 0.2), seed=3)
+        hashes = [set(part.hashes()) for part in parts]
+        assert sum(len(part) for part in parts) == 300
+        assert not hashes[0] & hashes[1] and not hashes[0] & hashes[2] and not hashes[1] & hashes[2]
+        assert 150 < len(parts[0]) < 210
+
+    def test_equal_items_land_in_the_same_part(self, pictures):
+        copies = Dataset(np.concatenate([pictures.data] * 2), np.tile(pictures.labels, 2), CLASSES)
+        for part in copies.split((0.5, 0.5)):
+            hashes = part.hashes()
+            assert all(hashes.count(one) == 2 for one in hashes)
+
+    def test_neither_the_order_nor_other_items_matter(self, pictures):
+        first = set(pictures.split()[0].hashes())
+        shuffled = pictures[np.random.default_rng(1).permutation(300)]
+        assert set(shuffled.split()[0].hashes()) == first
+        fewer = pictures[::2]
+        assert set(fewer.split()[0].hashes()) == first & set(fewer.hashes())
+
+    def test_the_seed_matters_and_repeats(self, pictures):
+        assert pictures.split(seed=1)[0].hashes() == pictures.split(seed=1)[0].hashes()
+        assert pictures.split(seed=1)[0].hashes() != pictures.split(seed=2)[0].hashes()
+
+    @pytest.mark.parametrize(
+        "fractions", [(), (0.5, 0.6), (1.2, -0.2), (1.0, 0.0), (float("nan"), 0.5), (float("inf"), 0.5)]
+    )
+    def test_fractions_that_make_no_sense(self, pictures, fractions):
+        with pytest.raises(ValueError, match="must be positive and add up to 1"):
+            pictures.split(fractions)
+
+
+class TestBadInput:
+    @pytest.mark.parametrize(
+        ("data", "message"),
+        [
+            (np.zeros((2, 3, 3), "float32"), "must be uint8"),
+            (np.full((2, 3, 3), np.nan), "NaN or infinite"),
+            (np.full((2, 3, 3), np.inf, "float32"), "NaN or infinite"),
+            (np.zeros((2, 3, 3), "int64"), "must be uint8"),
+            (np.zeros((2, 3, 3), bool), "must be uint8"),
+            (np.zeros((2, 9), "uint8"), "must have shape"),
+            ([np.zeros((2, 2), "uint8"), np.zeros((3, 3), "uint8")], "items of one size"),
+            (["a", "b"], "one array of numbers"),
+            (None, "one array of numbers"),
+        ],
+    )
+    def test_pictures(self, data, message):
+        with pytest.raises(ValueError, match=message):
+            Dataset(data)
+
+    @pytest.mark.parametrize(
+        ("labels", "message"),
+        [
+            ([0, 1], "3 items but labels of shape"),
+            ([[0], [1], [2]], "3 items but labels of shape"),
+            ([0, 1, 3], "labels go from 0 to 3, but there are 3 class names"),
+            ([-1, 0, 1], "labels go from -1"),
+            ([0.0, 1.0, 2.0], "must be integers"),
+            ([0, np.nan, 1], "must be integers"),
+            (["cat", "dog", "cow"], "must be integers"),
+        ],
+    )
+    def test_labels(self, labels, message):
+        with pytest.raises(ValueError, match=message):
+            Dataset(np.zeros((3, 2, 2), "uint8"), labels, CLASSES)
+
+    def test_no_items_at_all_are_a_data_set_too(self):
+        assert Dataset(np.zeros((0, 2, 2), "uint8"), [], CLASSES).counts() == dict.fromkeys(CLASSES, 0)
+
+    def test_class_names(self):
+        zeros = np.zeros((1, 2, 2), "uint8")
+        with pytest.raises(ValueError, match="'cat' is given more than once"):
+            Dataset(zeros, [0], ("cat", "dog", "cat"))
+        with pytest.raises(ValueError, match="one string 'cat'"):
+            Dataset(zeros, [0], "cat")
+
+    @pytest.mark.parametrize(("data", "message"), [("one text", "one string"), ([b"bytes"], "decode bytes"), ([None], "str")])
+    def test_text(self, data, message):
+        with pytest.raises(ValueError, match=message):
+            Dataset(data, None, (), own_card("words", "text"))
+
+    @pytest.mark.parametrize(
+        ("clips", "message"),
+        [(np.zeros(9), "shape"), (np.full((1, 9), np.nan), "NaN"), (np.full((1, 9), 1.5), r"lie in \[-1, 1\]")],
+    )
+    def test_audio(self, clips, message):
+        with pytest.raises(ValueError, match=message):
+            Dataset(clips, None, (), own_card("clips", "audio"))
+        assert Dataset(np.zeros((2, 9)), None, (), own_card("clips", "audio")).data.dtype == np.float32
+
+    def test_modality(self):
+        with pytest.raises(ValueError, match="modality must be one of images, text, audio, got 'smell'"):
+            Dataset([], None, (), own_card("x", "smell"))
+
+
+class TestOnDisk:
+    def test_pictures_come_back_as_they_were(self, pictures, tmp_path):
+        path = pictures.save(tmp_path / "noise")
+        assert path == tmp_path / "noise.npz"
+        again = Dataset.load(path)
+        np.testing.assert_array_equal(again.data, pictures.data)
+        np.testing.assert_array_equal(again.labels, pictures.labels)
+        assert (again.class_names, again.card) == (pictures.class_names, pictures.card)
+
+    def test_every_text_comes_back_as_it_was(self, tmp_path):
+        hard = ("", "trailing NUL\0\0", "\0", "猫 🐈‍⬛ é", "line\nbreak\r\n", "lone surrogate \ud800", " spaces ", "x" * 100_000)
+        original = Dataset(hard, range(len(hard)), hard, own_card("words", "text"))
+        again = Dataset.load(original.save(tmp_path / "words.npz"))
+        assert again.data == hard
+        assert again.hashes() == original.hashes()
+        assert len(set(again.hashes())) == len(hard)
+
+    def test_no_items_and_no_labels(self, tmp_path, pictures):
+        assert texts().data == Dataset.load(texts().save(tmp_path / "none")).data == ()
+        bare = Dataset.load(Dataset(pictures.data[:0]).save(tmp_path / "bare"))
+        assert bare.data.shape == (0, 6, 5) and bare.labels is None
+
+    def test_only_the_suffix_npz_is_a_suffix(self, pictures, tmp_path):
+        assert pictures.save(tmp_path / "noise.v2").name == "noise.v2.npz"
+
+    @pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+    def test_others_may_read_it_as_any_file_of_ours(self, pictures, tmp_path):
+        (tmp_path / "plain").touch()
+        assert stat.S_IMODE(pictures.save(tmp_path / "noise").stat().st_mode) == stat.S_IMODE(
+            (tmp_path / "plain").stat().st_mode
+        )
+
+    def test_a_failed_save_leaves_the_old_file_and_no_other(self, pictures, tmp_path, monkeypatch):
+        path = pictures.save(tmp_path / "noise")
+        before = path.read_bytes()
+
+        def full(stream, **_):
+            stream.write(b"half a file")
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(np, "savez_compressed", full)
+        with pytest.raises(OSError, match="No space left"):
+            pictures[:3].save(path)
+        assert path.read_bytes() == before
+        assert list(tmp_path.iterdir()) == [path]
+
+    def test_saving_where_there_is_no_folder(self, pictures, tmp_path):
+        with pytest.raises(FileNotFoundError, match="make the folder .*nowhere first"):
+            pictures.save(tmp_path / "nowhere" / "noise")
+
+    def test_files_that_save_did_not_write(self, pictures, tmp_path):
+        good = pictures.save(tmp_path / "good").read_bytes()
+        np.savez(tmp_path / "other.npz", data=np.zeros(3))
+        np.save(tmp_path / "array.npz.npy", np.zeros(3))
+        (tmp_path / "text.npz").write_text("no archive")
+        (tmp_path / "cut.npz").write_bytes(good[: len(good) // 2])
+        (tmp_path / "empty.npz").touch()
+        for name in ("other.npz", "array.npz.npy", "text.npz", "cut.npz", "empty.npz"):
+            with pytest.raises(ValueError, match="is not a data set written by Dataset.save"):
+                Dataset.load(tmp_path / name)
+        with pytest.raises(FileNotFoundError):
+            Dataset.load(tmp_path / "missing.npz")
