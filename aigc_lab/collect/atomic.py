@@ -25,7 +25,8 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     except OSError as error:
         raise type(error)(
-            error.errno, f"cannot write in the folder {path.parent} ({error.strerror}); choose another folder for {path.name}"
+            error.errno,
+            f"cannot write in the folder {path.parent} ({error.strerror}); choose another folder for {path.name}",
         ) from error
     try:
         with os.fdopen(handle, "wb") as stream:

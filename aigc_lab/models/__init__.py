@@ -1,0 +1,17 @@
+"""The networks, one file a family. Keras 3 and ``keras.ops`` only: they run on every Keras backend."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_FAMILIES = ("latent", "vae")
+
+__all__ = ["latent", "vae"]
+
+
+def __getattr__(name: str) -> Any:
+    # Lazy, because a family imports Keras, and with it a backend.
+    if name in _FAMILIES:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"aigc_lab.models has no family {name!r}; there is {', '.join(_FAMILIES)}")

@@ -1,0 +1,305 @@
+"""Stage 5, train: one ``fit`` for every model, many steps in one compiled call.
+
+A model that can be trained here has ``loss_terms(inputs, outputs)``: a dict of scalars,
+``"loss"`` among them. On TensorFlow the steps between two reports are one compiled loop
+over data that stay in memory, because on a CPU the Python work of each step costs more
+than the mathematics of a small network. On JAX and PyTorch, Keras' own ``fit`` does it.
+Introduced in notebook 00.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aigc_lab.collect.atomic import atomic_write
+
+
+@dataclass(frozen=True)
+class History:
+    """What happened in training: one row a report, values averaged over the steps since the last.
+
+    Columns of ``table``: ``step``, ``epoch`` (a fraction), the model's loss terms,
+    ``validation_loss`` where validation data were given, and ``seconds`` since the start.
+    """
+
+    table: Any
+
+    def last(self, column: str = "loss") -> float:
+        """The newest value of a column."""
+        return float(self.table[column].iloc[-1])
+
+
+def fit(
+    model: Any,
+    x: np.ndarray,
+    labels: np.ndarray | None = None,
+    *,
+    steps: int | None = None,
+    epochs: float | None = None,
+    batch_size: int = 64,
+    learning_rate: float = 3e-3,
+    seed: int = 0,
+    validation: tuple[Any, ...] | None = None,
+    checkpoint: str | Path | None = None,
+    reports: int = 10,
+    jit_compile: bool = False,
+    progress: bool = True,
+) -> History:
+    """Train ``model`` with Adam and a cosine schedule that ends at 2% of ``learning_rate``.
+
+    Args:
+        x: float pictures ``(n, height, width, channels)``; labels: ``(n,)`` integers or None.
+        steps, epochs: how long, in exactly one of the two units. Each epoch takes the items in
+            a new order; the items that do not fill the last batch wait for another epoch.
+        seed: of the order of the items; equal seeds give equal runs on one backend and machine.
+        validation: ``(x,)`` or ``(x, labels)`` held out; its loss is taken at each report.
+        checkpoint: a file, written at each report. If it exists, training goes on from it and
+            ends with the same weights as a run that was never cut.
+        reports: how many rows the history has (and how often a checkpoint is written).
+        jit_compile: compile with XLA; helps dense networks, and makes convolutions on a CPU
+            many times slower.
+        progress: show a line that follows the steps.
+
+    Raises:
+        ValueError: bad data or settings, or a checkpoint of another run.
+        FloatingPointError: the loss became NaN or infinite; the message names the step, and the
+            model's weights are those of the last report.
+    """
+    import keras
+    import pandas as pd
+
+    data = _checked_data(x, labels)
+    count = len(data[0])
+    total = _total_steps(steps, epochs, count, batch_size)
+    held_out = None if validation is None else _checked_data(*validation)
+    keras.utils.set_random_seed(seed)
+    schedule = keras.optimizers.schedules.CosineDecay(learning_rate, total, alpha=0.02)
+    optimizer = keras.optimizers.Adam(schedule)
+    optimizer.build(model.trainable_variables)
+    state = [*model.variables, *optimizer.variables]
+    settings = json.dumps([total, batch_size, learning_rate, seed, count, _digest(data)])
+
+    rows: list[dict[str, float]] = []
+    done = 0
+    if checkpoint is not None and Path(checkpoint).exists():
+        done, rows = _restore(Path(checkpoint), state, settings)
+    make_runner = _tensorflow_runner if keras.backend.backend() == "tensorflow" else _keras_runner
+    run_steps = make_runner(model, optimizer, data, batch_size, jit_compile)
+
+    stops = np.unique(np.linspace(0, total, min(reports, total) + 1).round().astype(int)[1:])
+    line = _ProgressLine(total, progress)
+    begun = time.perf_counter() - (rows[-1]["seconds"] if rows else 0.0)
+    for stop in stops[stops > done]:
+        before = _values(state)
+        terms = run_steps(_batches(count, batch_size, done, int(stop), seed))
+        broken = ~np.isfinite(terms["loss"])
+        if broken.any():
+            for variable, value in zip(state, before, strict=True):
+                variable.assign(value)
+            raise FloatingPointError(
+                f"the loss became {terms['loss'][broken][0]} at step {done + 1 + int(broken.argmax())} of {total}; "
+                f"the weights of step {done} were put back: lower learning_rate (now {learning_rate}) or check the data"
+            )
+        row = {"step": int(stop), "epoch": stop * batch_size / count}
+        row |= {name: float(np.mean(values)) for name, values in terms.items()}
+        if held_out is not None:
+            row["validation_loss"] = _validation_loss(model, held_out)
+        rows.append(row | {"seconds": time.perf_counter() - begun})
+        done = int(stop)
+        line.show(done, rows[-1]["loss"], rows[-1]["seconds"])
+        if checkpoint is not None:
+            _store(Path(checkpoint), state, settings, done, rows)
+    return History(pd.DataFrame(rows))
+
+
+# -- steps ----------------------------------------------------------------------------------------
+
+
+def _tensorflow_runner(model, optimizer, data, batch_size: int, jit_compile: bool) -> Callable:
+    """Many steps in one compiled call: gather a batch, tape, apply, and note the loss terms."""
+    import tensorflow as tf
+
+    tensors = [tf.constant(each) for each in data]
+    names: list[str] = []
+
+    def one_step(chosen):
+        # ensure_shape: the convolution kernels are chosen for a known batch size.
+        batch = [tf.ensure_shape(tf.gather(each, chosen), (batch_size, *each.shape[1:])) for each in tensors]
+        inputs = batch[0] if len(batch) == 1 else tuple(batch)
+        with tf.GradientTape() as tape:
+            terms = model.loss_terms(inputs, model(inputs, training=True))
+        optimizer.apply(tape.gradient(terms["loss"], model.trainable_variables), model.trainable_variables)
+        names[:] = list(terms)
+        return tf.stack([tf.cast(value, tf.float32) for value in terms.values()])
+
+    def many_steps(batches):
+        return tf.map_fn(one_step, batches, fn_output_signature=tf.float32, parallel_iterations=1)
+
+    function = tf.function(many_steps, jit_compile=jit_compile)
+    # A concrete function: a new model is a new trace, which TensorFlow would warn about.
+    concrete = function.get_concrete_function(tf.TensorSpec((None, batch_size), tf.int32))
+
+    def run(batches: np.ndarray) -> dict[str, np.ndarray]:
+        values = concrete(tf.constant(batches)).numpy()  # (steps, terms)
+        return dict(zip(names, values.T, strict=True))
+
+    return run
+
+
+def _keras_runner(model, optimizer, data, batch_size: int, jit_compile: bool) -> Callable:
+    """The same steps through Keras' ``fit``, for JAX (which compiles them) and PyTorch."""
+    import keras
+
+    class Losses(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            # Keras logs the running mean since the call began; NaN shows at its step all the same.
+            running.append({name: float(value) for name, value in logs.items()})
+
+    running: list[dict[str, float]] = []
+    model.compile(optimizer=optimizer, jit_compile="auto")
+
+    def run(batches: np.ndarray) -> dict[str, np.ndarray]:
+        running.clear()
+        order = batches.reshape(-1)  # (steps, batch) -> (steps * batch,)
+        chosen = [each[order] for each in data]
+        inputs = chosen[0] if len(chosen) == 1 else tuple(chosen)
+        model.fit(inputs, batch_size=batch_size, shuffle=False, verbose=0, callbacks=[Losses()])
+        steps = np.arange(1, len(running) + 1)
+        sums = {name: np.array([each[name] for each in running]) * steps for name in running[0]}
+        return {name: np.diff(values, prepend=0.0) for name, values in sums.items()}
+
+    return run
+
+
+def _batches(count: int, batch_size: int, start: int, stop: int, seed: int) -> np.ndarray:
+    """Item numbers of steps ``start`` to ``stop``: ``(steps, batch_size)``, the same however training is cut."""
+    per_epoch = count // batch_size
+    orders = {}
+    rows = []
+    for step in range(start, stop):
+        epoch, place = divmod(step, per_epoch)
+        if epoch not in orders:
+            orders[epoch] = np.random.default_rng((seed, epoch)).permutation(count).astype("int32")
+        rows.append(orders[epoch][place * batch_size : (place + 1) * batch_size])
+    return np.stack(rows)
+
+
+def _validation_loss(model, data, size: int = 500) -> float:
+    """Mean loss on held-out data; the model's random state is put back, so training is not changed."""
+    from keras import ops
+
+    seeds = [variable for variable in model.variables if "seed_generator_state" in variable.path]
+    before = _values(seeds)
+    total = 0.0
+    for start in range(0, len(data[0]), size):
+        batch = [ops.convert_to_tensor(each[start : start + size]) for each in data]
+        inputs = batch[0] if len(batch) == 1 else tuple(batch)
+        loss = model.loss_terms(inputs, model(inputs, training=False))["loss"]
+        total += float(ops.convert_to_numpy(ops.stop_gradient(loss))) * len(batch[0])
+    for variable, value in zip(seeds, before, strict=True):
+        variable.assign(value)
+    return total / len(data[0])
+
+
+# -- checks and checkpoints -----------------------------------------------------------------------
+
+
+def _checked_data(x: Any, labels: Any = None) -> list[np.ndarray]:
+    pictures = np.asarray(x)
+    if pictures.dtype == np.uint8:
+        raise ValueError("training data must be float in [0, 1], got uint8; use Dataset.arrays()")
+    if not len(pictures):
+        raise ValueError("there are no items to train on; the set is empty after cleaning or selection")
+    bad = ~np.isfinite(pictures).all(axis=tuple(range(1, pictures.ndim)))
+    if bad.any():
+        raise ValueError(
+            f"{bad.sum()} items hold NaN or infinite values, the first is item {bad.argmax()}; drop or repair them"
+        )
+    if labels is None:
+        return [pictures.astype("float32")]
+    labels = np.asarray(labels)
+    if labels.shape != (len(pictures),):
+        raise ValueError(f"there are {len(pictures)} items but labels of shape {labels.shape}; give one for each item")
+    return [pictures.astype("float32"), labels.astype("int32")]
+
+
+def _total_steps(steps: int | None, epochs: float | None, count: int, batch_size: int) -> int:
+    if (steps is None) == (epochs is None):
+        raise ValueError("say how long to train in exactly one unit: steps=… or epochs=…")
+    if batch_size < 1 or count < batch_size:
+        raise ValueError(f"there are {count} items but batch_size is {batch_size}; choose one from 1 to {count}")
+    total = int(steps) if steps is not None else round(epochs * (count // batch_size))
+    if total < 1:
+        raise ValueError(f"training must last at least one step, got steps={steps}, epochs={epochs}")
+    return total
+
+
+def _values(variables: list[Any]) -> list[np.ndarray]:
+    from keras import ops
+
+    return [ops.convert_to_numpy(variable).copy() for variable in variables]
+
+
+def _digest(data: list[np.ndarray]) -> str:
+    return hashlib.sha256(b"".join(hashlib.sha256(np.ascontiguousarray(each)).digest() for each in data)).hexdigest()
+
+
+def _store(path: Path, state: list[Any], settings: str, done: int, rows: list[dict[str, float]]) -> None:
+    about = json.dumps({"settings": settings, "done": done, "rows": rows})
+    arrays = {f"variable_{number}": value for number, value in enumerate(_values(state))}
+    with atomic_write(path) as stream:
+        np.savez(stream, about=np.array(about), **arrays)
+
+
+def _restore(path: Path, state: list[Any], settings: str) -> tuple[int, list[dict[str, float]]]:
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            about = json.loads(str(stored["about"]))
+            values = [stored[f"variable_{number}"] for number in range(len(state))]
+    except Exception as error:
+        raise ValueError(f"{path} is no checkpoint of this model ({error}); delete it to train anew") from error
+    shapes_differ = any(value.shape != tuple(each.shape) for value, each in zip(values, state, strict=True))
+    if about["settings"] != settings or shapes_differ:
+        raise ValueError(f"{path} belongs to another run (other data, settings or model); delete it or name another")
+    for variable, value in zip(state, values, strict=True):
+        variable.assign(value)
+    return about["done"], about["rows"]
+
+
+class _ProgressLine:
+    """One line that is rewritten in place: in a notebook no wall of text is stored."""
+
+    def __init__(self, total: int, wanted: bool) -> None:
+        self.total, self.wanted, self.handle = total, wanted, None
+        self.in_notebook = wanted and _in_notebook()
+
+    def show(self, done: int, loss: float, seconds: float) -> None:
+        if not self.wanted:
+            return
+        filled = round(20 * done / self.total)
+        text = f"[{'#' * filled}{'.' * (20 - filled)}] step {done}/{self.total}, loss {loss:.1f}, {seconds:.0f} s"
+        if not self.in_notebook:
+            print(f"\r{text}", end="\n" if done == self.total else "", flush=True)
+            return
+        from IPython.display import Pretty, display
+
+        if self.handle is None:
+            self.handle = display(Pretty(text), display_id=True)
+        else:
+            self.handle.update(Pretty(text))
+
+
+def _in_notebook() -> bool:
+    try:
+        from IPython import get_ipython
+    except ImportError:
+        return False
+    return type(get_ipython()).__name__ == "ZMQInteractiveShell"

@@ -1,0 +1,179 @@
+"""Training: it learns, it repeats itself, it resumes exactly, and it stops at the step that breaks."""
+
+import numpy as np
+import pytest
+
+keras = pytest.importorskip("keras")
+
+from aigc_lab import train  # noqa: E402
+from aigc_lab.models.vae import convolutional_vae  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def data():
+    """Bright bars at one of four places: something a small VAE learns in a hundred steps."""
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 4, 200)
+    x = np.zeros((200, 8, 8, 1), "float32")
+    for item, label in enumerate(labels):
+        x[item, 2 * label : 2 * label + 2] = 0.9
+    return x, labels
+
+
+def new_model(**options):
+    return convolutional_vae((8, 8, 1), **{"latent_size": 2, "width": 4, "class_count": 4, "seed": 3, **options})
+
+
+def fit(model, data, **options):
+    return train.fit(model, *data, **{"steps": 40, "batch_size": 32, "progress": False, "reports": 4, **options})
+
+
+def weights_of(model):
+    return [keras.ops.convert_to_numpy(each) for each in model.weights]
+
+
+def equal(first, second):
+    return all(np.array_equal(a, b) for a, b in zip(weights_of(first), weights_of(second), strict=True))
+
+
+def test_the_elbo_rises_and_the_history_says_so(data):
+    model = new_model()
+    before = model.elbo(*data).mean()
+    history = fit(model, data, steps=150, validation=data)
+    assert model.elbo(*data).mean() > before + 10
+    table = history.table
+    assert table["step"].tolist() == [38, 75, 112, 150]
+    assert {"epoch", "loss", "reconstruction", "kl", "validation_loss", "seconds"} <= set(table)
+    assert table["loss"].to_numpy() == pytest.approx((table["reconstruction"] + table["kl"]).to_numpy(), rel=1e-5)
+    assert history.last("validation_loss") < table["validation_loss"].iloc[0]
+    assert history.last("validation_loss") == pytest.approx(-model.elbo(*data, samples=20).mean(), rel=0.02)
+
+
+def test_equal_seeds_give_equal_weights_and_other_seeds_others(data):
+    first, second, third = new_model(), new_model(), new_model()
+    fit(first, data, seed=1)
+    fit(second, data, seed=1)
+    fit(third, data, seed=2)
+    assert equal(first, second)
+    assert not equal(first, third)
+
+
+def test_looking_at_validation_data_does_not_change_training(data):
+    blind, seeing = new_model(), new_model()
+    fit(blind, data)
+    fit(seeing, data, validation=data)
+    assert equal(blind, seeing)
+
+
+@pytest.mark.parametrize("cut_after", [1, 3])
+def test_a_run_that_was_cut_ends_with_the_weights_of_one_that_was_not(data, tmp_path, monkeypatch, cut_after):
+    whole = new_model()
+    history = fit(whole, data)
+
+    stored = []
+    original = train._store
+
+    def store_then_die(*arguments):
+        original(*arguments)
+        stored.append(1)
+        if len(stored) == cut_after:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(train, "_store", store_then_die)
+    checkpoint = tmp_path / "run.npz"
+    with pytest.raises(KeyboardInterrupt):
+        fit(new_model(), data, checkpoint=checkpoint)
+    monkeypatch.setattr(train, "_store", original)
+
+    resumed = new_model(seed=99)  # other weights: all must come from the checkpoint
+    continued = fit(resumed, data, checkpoint=checkpoint)
+    assert equal(whole, resumed)
+    columns = ["step", "loss", "reconstruction", "kl"]
+    assert continued.table[columns].equals(history.table[columns])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run.npz"]
+
+
+def test_a_checkpoint_of_another_run_is_refused(data, tmp_path):
+    fit(new_model(), data, checkpoint=tmp_path / "run.npz")
+    with pytest.raises(ValueError, match="another run"):
+        fit(new_model(), data, checkpoint=tmp_path / "run.npz", seed=5)
+    (tmp_path / "broken.npz").write_bytes(b"not a file of arrays")
+    with pytest.raises(ValueError, match="no checkpoint"):
+        fit(new_model(), data, checkpoint=tmp_path / "broken.npz")
+
+
+def test_an_unwritable_checkpoint_folder_is_named(data, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OSError, match="choose another folder"):
+        fit(new_model(), data, checkpoint=tmp_path / "file" / "run.npz")
+
+
+def test_nan_in_the_data_names_the_item(data):
+    x = data[0].copy()
+    x[7, 0, 0, 0] = np.nan
+    with pytest.raises(ValueError, match="first is item 7"):
+        fit(new_model(), (x, data[1]))
+
+
+def test_a_loss_that_breaks_names_the_step_and_puts_the_weights_back(data):
+    model = new_model()
+    x = data[0].copy()
+    x[:] = 3e38  # finite, but its loss is not
+    before = weights_of(model)
+    with pytest.raises(FloatingPointError, match="at step 1 of 40"):
+        fit(model, (x, data[1]))
+    assert all(np.array_equal(a, b) for a, b in zip(before, weights_of(model), strict=True))
+
+
+def test_the_step_that_breaks_is_the_one_named(data):
+    """Item 5 is poisoned: the message must name the first step whose batch holds it."""
+    x = data[0].copy()
+    x[5] = 3e38
+    batches = train._batches(len(x), 32, 0, 40, seed=0)
+    first = 1 + int(np.argmax((batches == 5).any(axis=1)))
+    with pytest.raises(FloatingPointError, match=f"at step {first} of 40"):
+        fit(new_model(), (x, data[1]))
+
+
+def test_each_epoch_takes_the_items_once_and_in_another_order():
+    batches = train._batches(10, 5, 0, 6, seed=4)
+    epochs = batches.reshape(3, 10)  # (steps, batch) -> (epochs, items)
+    assert all(sorted(epoch) == list(range(10)) for epoch in epochs)
+    assert not np.array_equal(epochs[0], epochs[1])
+    assert np.array_equal(batches[3:], train._batches(10, 5, 3, 6, seed=4))
+
+
+def test_epochs_are_whole_batches(data):
+    assert fit(new_model(), data, steps=None, epochs=2).table["step"].iloc[-1] == 2 * (200 // 32)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"batch_size": 500}, "200 items but batch_size is 500"),
+        ({"batch_size": 0}, "from 1 to 200"),
+        ({"steps": 0}, "at least one step"),
+        ({"epochs": 1}, "exactly one unit"),
+        ({"steps": None}, "exactly one unit"),
+    ],
+)
+def test_bad_settings_are_refused(data, change, words):
+    with pytest.raises(ValueError, match=words):
+        fit(new_model(), data, **change)
+
+
+def test_bad_data_are_refused(data):
+    x, labels = data
+    with pytest.raises(ValueError, match="shape"):
+        fit(new_model(), (x, labels[:5]))
+    with pytest.raises(ValueError, match="uint8"):
+        fit(new_model(), (np.zeros((200, 8, 8, 1), "uint8"), labels))
+    with pytest.raises(ValueError, match="no items"):
+        fit(new_model(), (x[:0], labels[:0]))
+
+
+def test_progress_is_one_line_in_a_terminal(data, capsys):
+    fit(new_model(), data, progress=True)
+    shown = capsys.readouterr().out
+    assert shown.count("\n") == 1
+    assert "step 40/40" in shown
