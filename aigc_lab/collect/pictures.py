@@ -6,6 +6,7 @@ Introduced in notebook 21.
 from __future__ import annotations
 
 import warnings
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,7 +64,7 @@ def read_picture(
             warnings.simplefilter(
                 "ignore"
             )  # Pillow warns of large pictures and odd metadata; both are judged here
-            with Image.open(path, formats=FORMATS) as picture:
+            with Image.open(path, formats=_known_formats()) as picture:
                 _refuse(picture, pixel_limit)
                 picture.load()
                 changes: list[str] = []
@@ -82,6 +83,15 @@ def read_picture(
         raise Unreadable("no permission to read it") from error
     except Exception as error:  # a damaged file can raise nearly anything from inside a decoder
         raise Unreadable(f"corrupt: {str(error).strip(' .') or type(error).__name__}") from error
+
+
+@cache
+def _known_formats() -> tuple[str, ...]:
+    """The FORMATS of this Pillow; it loads some of its decoders only when told to."""
+    from PIL import Image
+
+    Image.init()
+    return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
 def _refuse(picture: Image.Image, pixel_limit: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import threading
@@ -85,10 +86,8 @@ class Server:
             handler.send_header("Content-Range", f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}")
         handler.send_header("Content-Length", str(len(body)))
         handler.end_headers()
-        try:
+        with contextlib.suppress(ConnectionError):  # the client had enough
             handler.wfile.write(body[:step] if isinstance(step, int) else body)
-        except ConnectionError:  # the client had enough
-            pass
         handler.close_connection = True
 
     def close(self) -> None:

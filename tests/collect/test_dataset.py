@@ -81,7 +81,10 @@ class TestReading:
 
     def test_describe_counts_copies_and_shows_the_card(self, pictures):
         doubled = Dataset(
-            np.concatenate([pictures.data, pictures.data[:7]]), None, (), Card("x", "X", "images", "here", "CC0", "307", ("f",))
+            np.concatenate([pictures.data, pictures.data[:7]]),
+            None,
+            (),
+            Card("x", "X", "images", "here", "CC0", "307", ("f",)),
         )
         said = doubled.describe()
         assert "7 items repeat an earlier one exactly" in said
@@ -174,14 +177,20 @@ class TestBadInput:
         with pytest.raises(ValueError, match="one string 'cat'"):
             Dataset(zeros, [0], "cat")
 
-    @pytest.mark.parametrize(("data", "message"), [("one text", "one string"), ([b"bytes"], "decode bytes"), ([None], "str")])
+    @pytest.mark.parametrize(
+        ("data", "message"), [("one text", "one string"), ([b"bytes"], "decode bytes"), ([None], "str")]
+    )
     def test_text(self, data, message):
         with pytest.raises(ValueError, match=message):
             Dataset(data, None, (), own_card("words", "text"))
 
     @pytest.mark.parametrize(
         ("clips", "message"),
-        [(np.zeros(9), "shape"), (np.full((1, 9), np.nan), "NaN"), (np.full((1, 9), 1.5), r"lie in \[-1, 1\]")],
+        [
+            (np.zeros(9), "shape"),
+            (np.full((1, 9), np.nan), "NaN"),
+            (np.full((1, 9), 1.5), r"lie in \[-1, 1\]"),
+        ],
     )
     def test_audio(self, clips, message):
         with pytest.raises(ValueError, match=message):
@@ -203,7 +212,16 @@ class TestOnDisk:
         assert (again.class_names, again.card) == (pictures.class_names, pictures.card)
 
     def test_every_text_comes_back_as_it_was(self, tmp_path):
-        hard = ("", "trailing NUL\0\0", "\0", "猫 🐈‍⬛ é", "line\nbreak\r\n", "lone surrogate \ud800", " spaces ", "x" * 100_000)
+        hard = (
+            "",
+            "trailing NUL\0\0",
+            "\0",
+            "猫 🐈‍⬛ é",
+            "line\nbreak\r\n",
+            "lone surrogate \ud800",
+            " spaces ",
+            "x" * 100_000,
+        )
         original = Dataset(hard, range(len(hard)), hard, own_card("words", "text"))
         again = Dataset.load(original.save(tmp_path / "words.npz"))
         assert again.data == hard
@@ -240,7 +258,7 @@ class TestOnDisk:
         assert list(tmp_path.iterdir()) == [path]
 
     def test_saving_where_there_is_no_folder(self, pictures, tmp_path):
-        with pytest.raises(FileNotFoundError, match="make the folder .*nowhere first"):
+        with pytest.raises(FileNotFoundError, match=r"make the folder .*nowhere first"):
             pictures.save(tmp_path / "nowhere" / "noise")
 
     def test_files_that_save_did_not_write(self, pictures, tmp_path):
@@ -251,7 +269,7 @@ class TestOnDisk:
         (tmp_path / "cut.npz").write_bytes(good[: len(good) // 2])
         (tmp_path / "empty.npz").touch()
         for name in ("other.npz", "array.npz.npy", "text.npz", "cut.npz", "empty.npz"):
-            with pytest.raises(ValueError, match="is not a data set written by Dataset.save"):
+            with pytest.raises(ValueError, match=r"is not a data set written by Dataset\.save"):
                 Dataset.load(tmp_path / name)
         with pytest.raises(FileNotFoundError):
             Dataset.load(tmp_path / "missing.npz")

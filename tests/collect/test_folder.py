@@ -1,0 +1,355 @@
+"""``collect.from_folder``: what is loaded, what is left out, and that the report names it."""
+
+from __future__ import annotations
+
+import os
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from aigc_lab import collect
+
+RANDOM = np.random.default_rng(0)
+
+
+def grey(height: int = 28, width: int = 28) -> Image.Image:
+    return Image.fromarray(RANDOM.integers(0, 256, (height, width), dtype="uint8"))
+
+
+def put(folder: Path, name: str, picture: Image.Image, **options) -> np.ndarray:
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    picture.save(folder / name, **options)
+    return np.asarray(picture)
+
+
+def reasons(report: collect.FolderReport) -> dict[str, str]:
+    return dict(report.skipped)
+
+
+@pytest.fixture
+def animals(tmp_path) -> Path:
+    """Two classes of two good pictures."""
+    for name in ("cat/a.png", "cat/b.png", "dog/deep/c.png", "dog/d.bmp"):
+        put(tmp_path, name, grey())
+    return tmp_path
+
+
+def test_folders_are_classes_and_the_order_is_that_of_the_paths(animals):
+    dataset, report = collect.from_folder(animals)
+    assert report.kept == ("cat/a.png", "cat/b.png", "dog/d.bmp", "dog/deep/c.png")
+    assert dataset.counts() == {"cat": 2, "dog": 2}
+    assert dataset.data.shape == (4, 28, 28) and dataset.data.dtype == np.uint8
+    for item, name in zip(dataset.data, report.kept, strict=True):
+        np.testing.assert_array_equal(item, np.asarray(Image.open(animals / name)))
+    assert report.skipped == () and len(report.table) == 0
+    assert dataset.card.tier == "own" and dataset.card.size == "4 of 4 files"
+
+
+def test_bad_files_are_named_and_the_rest_is_loaded(animals):
+    cat = animals / "cat"
+    good = (cat / "a.png").read_bytes()
+    (cat / "corrupt.png").write_bytes(good[:60] + b"rubbish" + good[67:])
+    (cat / "cut.png").write_bytes(good[: len(good) // 2])
+    (cat / "zero.png").touch()
+    (cat / "notes.txt").write_text("not a picture")
+    (cat / "lie.jpg").write_text("not a picture either")
+    (cat / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    (cat / ".hidden.png").write_bytes(good)
+    (animals / "stray.png").write_bytes(good)
+    put(cat, "anim.gif", grey(), save_all=True, append_images=[grey(), grey()])
+    put(cat, "anim.png", grey(), save_all=True, append_images=[grey()])
+    put(cat, "anim.webp", grey().convert("RGB"), save_all=True, append_images=[grey().convert("RGB")])
+    put(cat, "pages.tif", grey(), save_all=True, append_images=[grey()])
+    put(cat, "float.tif", Image.fromarray(np.ones((4, 4), "float32")))
+    os.symlink(cat / "nowhere.png", cat / "link.png")
+    (cat / "huge.png").write_bytes(_header_only_png(20_000, 20_000))
+    (cat / "large.png").write_bytes(_header_only_png(10_000, 6_000))
+
+    dataset, report = collect.from_folder(animals)
+    why = reasons(report)
+    assert dataset.counts() == {"cat": 2, "dog": 2}
+    assert why.pop("stray.png") == "lies beside the class folders, not in one of them"
+    expected = {
+        "corrupt.png": "corrupt", "cut.png": "corrupt", "lie.jpg": "corrupt", "zero.png": "zero bytes",
+        "notes.txt": "not a picture", "phone.heic": "save it as PNG or JPEG", ".hidden.png": "hidden",
+        "anim.gif": "3 frames", "anim.png": "2 frames", "anim.webp": "2 frames", "pages.tif": "2 frames",
+        "float.tif": "no agreed range", "link.png": "leads nowhere", "huge.png": "huge", "large.png": "huge",
+    }  # fmt: skip
+    assert {name.partition("/")[2] for name in why} == set(expected)
+    for name, words in expected.items():
+        assert words in why[f"cat/{name}"], (name, why[f"cat/{name}"])
+    assert report.table.columns.tolist() == ["file", "reason"] and len(report.table) == 16
+    assert str(report).startswith(
+        "4 files loaded, 16 left out\n"
+    ) and "cat/zero.png: empty: zero bytes" in str(report)
+    assert dataset.card.size == "4 of 20 files"
+
+
+def _header_only_png(width: int, height: int) -> bytes:
+    """A few bytes that claim to be a very large picture."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(b"\0"))
+        + chunk(b"IEND", b"")
+    )
+
+
+def test_the_pixel_limit_is_the_callers(tmp_path):
+    put(tmp_path, "small.png", grey(10, 10))
+    put(tmp_path, "wide.png", grey(10, 11))
+    dataset, report = collect.from_folder(tmp_path, pixel_limit=100)
+    assert report.kept == ("small.png",)
+    assert reasons(report)["wide.png"] == "huge: 11 x 10 pixels, the limit is 100"
+    assert dataset.labels is None and dataset.class_names == ()
+
+
+def test_sixteen_bit_grey_is_scaled_not_cut(tmp_path):
+    ramp = np.linspace(0, 65535, 28 * 28).reshape(28, 28).astype("uint16")
+    for name in ("deep.png", "deep.tif"):
+        put(tmp_path, name, Image.fromarray(ramp))
+    dataset, report = collect.from_folder(tmp_path)
+    for item in dataset.data:
+        np.testing.assert_array_equal(item, np.rint(ramp / 257).astype("uint8"))
+        assert (item.min(), item.max()) == (0, 255)
+    assert report.changes["change"].tolist() == ["16-bit grey scaled to 8 bits"] * 2
+    assert "converted  deep.png: 16-bit grey scaled to 8 bits" in str(report)
+
+
+def test_cmyk_is_converted(tmp_path):
+    put(tmp_path, "print.jpg", Image.new("CMYK", (28, 28), (0, 255, 255, 0)), quality=100)
+    dataset, report = collect.from_folder(tmp_path, mode="RGB")
+    red, green, blue = dataset.data[0, 14, 14].astype(int)
+    assert red > 240 and green < 15 and blue < 15
+    assert report.converted == (("print.jpg", "CMYK converted to RGB without a colour profile"),)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_transparent_pixels_are_laid_on_the_background(tmp_path, mode):
+    picture = Image.new("RGBA", (28, 28), (0, 0, 0, 0))
+    picture.paste((0, 0, 0, 255), (0, 0, 14, 28))
+    put(tmp_path, "half.png", picture.convert(mode))
+    for background in (255, 100):
+        dataset, report = collect.from_folder(tmp_path, background=background)
+        assert dataset.data[0, 5, 5] == 0 and dataset.data[0, 5, 20] == background
+        assert report.converted == (("half.png", f"transparent pixels laid on grey value {background}"),)
+
+
+def test_an_opaque_alpha_channel_is_no_change_worth_a_word(tmp_path):
+    pixels = put(tmp_path, "opaque.png", grey().convert("RGBA"))
+    dataset, report = collect.from_folder(tmp_path)
+    np.testing.assert_array_equal(dataset.data[0], pixels[..., 0])
+    assert report.converted == ()
+
+
+def test_palette_and_one_bit_pictures(tmp_path):
+    put(tmp_path, "bits.png", Image.fromarray(RANDOM.random((28, 28)) > 0.5))
+    put(tmp_path, "palette.gif", grey())
+    dataset, report = collect.from_folder(tmp_path)
+    assert set(np.unique(dataset.data[0])) == {0, 255}
+    np.testing.assert_array_equal(
+        dataset.data[1], np.asarray(Image.open(tmp_path / "palette.gif").convert("L"))
+    )
+    assert report.skipped == ()
+
+
+def test_photos_are_turned_as_exif_says(tmp_path):
+    picture = np.zeros((28, 28), "uint8")
+    picture[:5] = 255  # a light bar on top of what the sensor saw
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn it by 90 degrees clockwise to see it upright: the bar is on the right
+    put(tmp_path, "turned.jpg", Image.fromarray(picture), exif=exif, quality=95)
+    put(tmp_path, "plain.jpg", Image.fromarray(picture), quality=95)
+    dataset, report = collect.from_folder(tmp_path)
+    plain, turned = dataset.data
+    assert plain[1, 14] > 240 and plain[14, 26] < 15
+    assert turned[14, 26] > 240 and turned[1, 14] < 15
+    assert report.converted == (("turned.jpg", "turned upright as its EXIF orientation says"),)
+
+
+def test_a_camera_file_with_a_second_view_is_a_photo(tmp_path):
+    first = put(
+        tmp_path,
+        "phone.jpg",
+        grey().convert("RGB"),
+        format="MPO",
+        save_all=True,
+        append_images=[grey().convert("RGB")],
+    )
+    dataset, report = collect.from_folder(tmp_path)
+    assert report.skipped == ()
+    assert np.abs(dataset.data[0].astype(int) - first[..., 0]).mean() < 60
+
+
+def test_mixed_sizes_keep_their_proportions_and_are_padded(tmp_path):
+    put(tmp_path, "wide.png", Image.new("L", (56, 28), 10))
+    put(tmp_path, "tall.png", Image.new("L", (7, 14), 20))
+    put(tmp_path, "line.png", Image.new("L", (1000, 1), 30))
+    dataset, _ = collect.from_folder(tmp_path, size=(28, 28), background=200)
+    line, tall, wide = dataset.data
+    assert (wide[7:21] == 10).all() and (wide[:7] == 200).all() and (wide[21:] == 200).all()
+    assert (tall[:, 7:21] == 20).all() and (tall[:, :7] == 200).all()
+    assert (line == 30).sum() == 28
+    dataset, _ = collect.from_folder(tmp_path, size=(10, 40), mode="RGB")
+    assert dataset.data.shape == (3, 10, 40, 3)
+
+
+def test_without_a_size_the_sizes_must_be_equal(tmp_path):
+    put(tmp_path, "a.png", grey(20, 30))
+    dataset, _ = collect.from_folder(tmp_path, size=None)
+    assert dataset.data.shape == (1, 20, 30)
+    put(tmp_path, "b.png", grey(30, 20))
+    with pytest.raises(
+        ValueError, match=r"a.png is 20 x 30, b.png is 30 x 20\); give size=\(height, width\)"
+    ):
+        collect.from_folder(tmp_path, size=None)
+
+
+def test_a_single_class_is_loaded_with_a_note(tmp_path):
+    put(tmp_path, "cat/a.png", grey())
+    (tmp_path / "dog").mkdir()
+    (tmp_path / "dog" / "b.png").touch()
+    dataset, report = collect.from_folder(tmp_path)
+    assert dataset.counts() == {"cat": 1}
+    assert report.notes == (
+        "all items are of one class (cat): a classifier needs at least two",
+        "the folder dog gave no item, so it is no class",
+    )
+
+
+def test_labels_from_the_names_or_none_at_all(tmp_path):
+    for name in ("dog_1.png", "cat_1.png", "cat_2.png"):
+        put(tmp_path, name, grey())
+    dataset, _ = collect.from_folder(tmp_path, labels_from=lambda path: path.stem.split("_")[0])
+    assert dataset.counts() == {"cat": 2, "dog": 1}
+    put(tmp_path, "deep/x.png", grey())
+    dataset, _ = collect.from_folder(tmp_path, labels_from=None)
+    assert len(dataset) == 4 and dataset.labels is None
+
+
+def test_text_files(tmp_path):
+    (tmp_path / "poems").mkdir()
+    (tmp_path / "poems" / "a.txt").write_bytes("床前明月光 🌕\n".encode())
+    (tmp_path / "poems" / "b.txt").write_bytes(b"\xef\xbb\xbfwith a byte order mark")
+    (tmp_path / "poems" / "c.txt").write_bytes("床前".encode("gb18030"))
+    (tmp_path / "poems" / "d.txt").touch()
+    put(tmp_path, "poems/e.png", grey())
+    dataset, report = collect.from_folder(tmp_path, modality="text")
+    assert dataset.data == ("床前明月光 🌕\n", "with a byte order mark")
+    assert dataset.class_names == ("poems",) and dataset.modality == "text"
+    why = reasons(report)
+    assert "not UTF-8" in why["poems/c.txt"] and "zero bytes" in why["poems/d.txt"]
+    assert why["poems/e.png"] == "not a .txt file"
+
+
+def test_the_card_may_be_given(tmp_path):
+    put(tmp_path, "a.png", grey())
+    card = collect.Card("mine", "My cats", "images", "my camera", "CC0", "")
+    dataset, _ = collect.from_folder(tmp_path, card=card)
+    assert (dataset.card.licence, dataset.card.size) == ("CC0", "1 of 1 files")
+
+
+def test_folders_that_give_nothing(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"there is no folder .*missing; check the path"):
+        collect.from_folder(tmp_path / "missing")
+    with pytest.raises(ValueError, match="holds no files; put pictures in it"):
+        collect.from_folder(tmp_path)
+    (tmp_path / "cat").mkdir()
+    with pytest.raises(ValueError, match="holds no files"):
+        collect.from_folder(tmp_path)
+    (tmp_path / "cat" / "a.png").touch()
+    with pytest.raises(
+        ValueError, match=r"none of the 1 files .* could be read \(the first, cat/a.png: empty"
+    ):
+        collect.from_folder(tmp_path)
+    with pytest.raises(NotADirectoryError, match="is a file; give the folder"):
+        collect.from_folder(tmp_path / "cat" / "a.png")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"size": 28}, "size must be"),
+        ({"size": (28,)}, "size must be"),
+        ({"size": (0, 28)}, "size must be"),
+        ({"size": (28.0, 28)}, "size must be"),
+        ({"mode": "CMYK"}, "mode must be"),
+        ({"labels_from": "names"}, "labels_from must be"),
+        ({"modality": "audio"}, "modality must be"),
+        ({"background": 256}, "background must be"),
+        ({"background": float("nan")}, "background must be"),
+        ({"pixel_limit": 0}, "pixel_limit must be"),
+    ],
+)
+def test_arguments_out_of_range(animals, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        collect.from_folder(animals, **arguments)
+
+
+class TestFromFile:
+    def test_npz_of_our_own_and_of_others(self, tmp_path, animals):
+        dataset, _ = collect.from_folder(animals)
+        again = collect.from_file(dataset.save(tmp_path / "own"))
+        np.testing.assert_array_equal(again.data, dataset.data)
+        assert again.class_names == ("cat", "dog")
+        np.savez(tmp_path / "other.npz", x=dataset.data, y=np.array([7, 3, 3, 7]))
+        other = collect.from_file(tmp_path / "other.npz")
+        assert other.class_names == ("3", "7") and other.labels.tolist() == [1, 0, 0, 1]
+        np.save(tmp_path / "bare.npy", dataset.data)
+        assert collect.from_file(tmp_path / "bare.npy").data.shape == (4, 28, 28)
+
+    def test_tables_and_lines(self, tmp_path):
+        import pandas as pd
+
+        (tmp_path / "a.csv").write_text('text,kind\nNA,x\n床前🌕,y\n"a, b",x\n', encoding="utf-8-sig")
+        table = collect.from_file(tmp_path / "a.csv", label_column="kind")
+        assert table.data == ("NA", "床前🌕", "a, b") and table.counts() == {"x": 2, "y": 1}
+        pd.DataFrame({"text": ["p", "q"]}).to_parquet(tmp_path / "b.parquet")
+        assert collect.from_file(tmp_path / "b.parquet").data == ("p", "q")
+        (tmp_path / "c.txt").write_text("one\n\ntwo\n")
+        assert collect.from_file(tmp_path / "c.txt").data == ("one", "two")
+
+    @pytest.mark.parametrize(
+        ("name", "content", "message"),
+        [
+            ("a.csv", b"words\nx\n", "has no column 'text'; its columns are words"),
+            ("b.csv", "text\n床\n".encode("gb18030"), "not UTF-8"),
+            ("c.txt", "床前".encode("gb18030"), "not UTF-8"),
+            ("d.npz", b"no archive", "cannot read d.npz"),
+            ("e.npy", b"no array", "cannot read e.npy"),
+            ("f.parquet", b"no table", "cannot read f.parquet"),
+            ("g.xlsx", b"x", r"give a file that ends in .npz, .npy, .csv, .parquet, .txt"),
+            ("h.csv", b"", "is empty"),
+        ],
+    )
+    def test_bad_files(self, tmp_path, name, content, message):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(ValueError, match=message):
+            collect.from_file(tmp_path / name)
+
+    def test_no_pickle_is_opened(self, tmp_path):
+        np.save(tmp_path / "objects.npy", np.array([{}], dtype=object), allow_pickle=True)
+        np.savez(tmp_path / "objects.npz", data=np.array([{}], dtype=object))
+        for name in ("objects.npy", "objects.npz"):
+            with pytest.raises(ValueError, match="cannot read objects"):
+                collect.from_file(tmp_path / name)
+
+    def test_no_file_a_folder_and_missing_texts(self, tmp_path):
+        import pandas as pd
+
+        with pytest.raises(FileNotFoundError, match="check the path"):
+            collect.from_file(tmp_path / "none.csv")
+        with pytest.raises(ValueError, match=r"use collect\.from_folder"):
+            collect.from_file(tmp_path)
+        pd.DataFrame({"text": ["p", None]}).to_parquet(tmp_path / "b.parquet")
+        with pytest.raises(ValueError, match="1 texts in the column 'text' are missing"):
+            collect.from_file(tmp_path / "b.parquet")
