@@ -1,0 +1,141 @@
+"""Put the book's source together: written pages, drawings, notebooks, and the generated pages.
+
+The generated pages are in ``book/generated.py``; the table of labs comes from ``labs.yml`` and the
+notebooks' own time stamps.
+"""
+
+from __future__ import annotations
+
+import copy
+import shutil
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import yaml
+
+from aigc_lab.evaluate import claims
+from book import generated, pictures
+from book.vendor import BookError
+
+BOOK = Path(__file__).resolve().parent
+NOTEBOOKS = BOOK.parent / "notebooks"
+GENERATED = ("data_cards", "claims", "glossary")
+
+WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+NEEDS_KERNEL = (
+    "*A control stands here when the notebook is open in JupyterLab; the picture before it shows "
+    "its starting position.*"
+)
+
+
+def assemble(source: Path, notebooks: Path = NOTEBOOKS) -> None:
+    """Write the whole book source into the new folder ``source``.
+
+    Raises:
+        BookError: a notebook was not run, or shows an error, or a page of ``_toc.yml`` is missing.
+    """
+    source.mkdir(parents=True)
+    for name in ("_config.yml", "_toc.yml", "references.bib"):
+        shutil.copyfile(BOOK / name, source / name)
+    shutil.copytree(BOOK / "assets", source / "assets")
+    for folder in (source / "pictures", source / "assets" / "pictures"):
+        folder.mkdir()
+        for name, text in pictures.files().items():
+            (folder / name).write_text(text, encoding="utf-8")
+    for path in sorted((BOOK / "pages").glob("*.md")):
+        text = path.read_text(encoding="utf-8")
+        text = text.replace("%STAGES_ALT%", pictures.STAGES_ALT).replace("%LABS%", labs_table(notebooks))
+        (source / path.name).write_text(text, encoding="utf-8")
+    (source / "data_cards.md").write_text(generated.data_cards_page(), encoding="utf-8")
+    (source / "claims.md").write_text(
+        generated.claims_page(claims.ledger(notebook_paths(notebooks))), encoding="utf-8"
+    )
+    (source / "glossary.md").write_text(generated.glossary_page(read_yaml("glossary.yml")), encoding="utf-8")
+    (source / "notebooks").mkdir()
+    for path in notebook_paths(notebooks):
+        prepared = prepare_notebook(nbformat.read(path, as_version=4), path.name)
+        nbformat.write(prepared, source / "notebooks" / path.name)
+    missing = [
+        page
+        for page in toc_pages()
+        if not any((source / f"{page}{end}").is_file() for end in (".md", ".ipynb"))
+    ]
+    if missing:
+        raise BookError(
+            f"book/_toc.yml names {missing[0]}, but there is no such page; write it or take it out."
+        )
+
+
+def read_yaml(name: str) -> Any:
+    """A data file of this folder."""
+    return yaml.safe_load((BOOK / name).read_text(encoding="utf-8"))
+
+
+def notebook_paths(notebooks: Path = NOTEBOOKS) -> list[Path]:
+    """The notebooks that the project ships, in order."""
+    return sorted(notebooks.glob("[0-9][0-9]_*.ipynb"))
+
+
+def toc_pages() -> list[str]:
+    """Every page named by ``_toc.yml``, without its ending."""
+    toc = read_yaml("_toc.yml")
+    return [toc["root"], *(chapter["file"] for part in toc["parts"] for chapter in part["chapters"])]
+
+
+def prepare_notebook(notebook: nbformat.NotebookNode, name: str) -> nbformat.NotebookNode:
+    """A copy that a page without a kernel can show; refuses what was not run or did not succeed."""
+    notebook = copy.deepcopy(notebook)
+    models = notebook.metadata.get("widgets", {}).get(WIDGET_STATE, {}).get("state", {})
+    for cell in notebook.cells:
+        if cell.cell_type != "code":
+            continue
+        if cell.source.strip() and cell.execution_count is None:
+            raise BookError(
+                f"{name} has a cell that was not run: run it from top to bottom, save it, and build again."
+            )
+        for output in cell.outputs:
+            if output.output_type == "error":
+                raise BookError(
+                    f"{name} stores an error ({output.ename}): mend it, run it again, and build again."
+                )
+            # For machines: the ledger reads it from the notebook itself. The sentence beside it is shown.
+            output.get("data", {}).pop(claims.MIME_TYPE, None)
+            view = output.get("data", {}).get(WIDGET_VIEW)
+            if view is not None and view["model_id"] not in models:
+                # Without its state a widget cannot be drawn: keep a picture if the output has one.
+                del output.data[WIDGET_VIEW]
+                if not any(kind.startswith("image/") for kind in output.data):
+                    output.data = nbformat.from_dict({"text/markdown": NEEDS_KERNEL})
+    return notebook
+
+
+def machine_seconds(notebook: nbformat.NotebookNode) -> float | None:
+    """Wall time of the stored run, from the time stamps that nbclient and papermill leave in the cells."""
+    stamps = [
+        datetime.fromisoformat(stamp.replace("Z", "+00:00"))
+        for cell in notebook.cells
+        for stamp in cell.metadata.get("execution", {}).values()
+        if isinstance(stamp, str)
+    ]
+    return (max(stamps) - min(stamps)).total_seconds() if stamps else None
+
+
+def labs_table(notebooks: Path = NOTEBOOKS) -> str:
+    """The labs that exist, with the time that each takes."""
+    rows = ["| lab · 实验 | machine time · 运行时间 | lesson time · 课时 |", "|---|---|---|"]
+    for lab in read_yaml("labs.yml"):
+        path = notebooks / f"{lab['file']}.ipynb"
+        if not path.is_file():
+            raise BookError(
+                f"book/labs.yml names {path.name}, which is not in notebooks/; write it or take it out."
+            )
+        seconds = machine_seconds(nbformat.read(path, as_version=4))
+        machine = "see its first box" if seconds is None else f"{seconds:.0f} s"
+        title = f"[{generated.plain(lab['title'])}](notebooks/{lab['file']}.ipynb)"
+        rows.append(
+            f"| {title}<br>{generated.chinese(lab['chinese'])} | {machine} | {lab['lesson_minutes']} min |"
+        )
+    return "\n".join(rows)

@@ -1,0 +1,181 @@
+"""The pages that hold nothing of their own: data cards, claims ledger, glossary, table of labs.
+
+Data cards come from ``aigc_lab.collect``, the ledger from the stored outputs of the notebooks
+(``aigc_lab.evaluate.claims``), the glossary from ``glossary.yml``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import pandas
+
+from aigc_lab import collect
+from aigc_lab.evaluate import claims
+
+VERDICTS_ZH = {
+    claims.HOLDS: "成立",
+    claims.DOES_NOT_HOLD: "不成立",
+    claims.HOLDS_ONLY_IF: "有条件成立",
+}
+MODALITIES_ZH = {"images": "图像", "text": "文本", "audio": "音频"}
+TIERS = {
+    "embedded": "carried by an installed package, no network needed · 随安装包提供，无需联网",
+    "download": "downloaded once and checked by its SHA-256 · 首次使用时下载并校验",
+}
+
+
+def plain(text: str) -> str:
+    """Text in which Markdown and HTML see nothing of theirs, on one line."""
+    text = re.sub(r"([\\`*_{}\[\]$|~^#%@])", r"\\\1", " ".join(str(text).split()))
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def chinese(text: str) -> str:
+    """Chinese text, marked as such for screen readers and for the choice of letters."""
+    return f'<span lang="zh-Hans">{plain(text)}</span>'
+
+
+def data_cards_page() -> str:
+    """Every data set that ``collect.load`` knows: where it comes from, its licence, its known faults."""
+    names = collect.names()
+    lines = [
+        "# Data cards · 数据卡片",
+        "",
+        "Every data set that `collect.load(name)` knows, with its source, its licence and the faults that we "
+        "found in it. This page is generated from the cards that `Dataset.describe()` prints.",
+        "",
+        chinese("本页列出 collect.load(name) 支持的全部数据集：来源、许可、规模与已知缺陷。"),
+        "",
+    ]
+    for name in names:
+        card = collect.card(name)
+        lines += [
+            f"## {plain(card.title)}",
+            "",
+            f'`collect.load("{card.name}")` · {plain(card.modality)} {chinese(MODALITIES_ZH[card.modality])}',
+            "",
+            "Size · 规模",
+            f": {plain(card.size)}",
+            "",
+            "Source · 来源",
+            f": {plain(card.source)}",
+            "",
+            "Licence · 许可",
+            f": {plain(card.licence)}",
+            "",
+            "Where it lies · 存放",
+            f": {TIERS[card.tier]}",
+            "",
+        ]
+        if card.citation:
+            lines += ["Cite · 引用", f": {plain(card.citation)}", ""]
+        if card.known_faults:
+            lines += ["Known faults · 已知缺陷"]
+            lines += [
+                f"{':' if number == 0 else ' '} - {plain(fault)}"
+                for number, fault in enumerate(card.known_faults)
+            ]
+            lines += [""]
+    return "\n".join(lines)
+
+
+def claims_page(ledger: pandas.DataFrame) -> str:
+    """The article's claims and what was measured about each.
+
+    Args:
+        ledger: the table of ``aigc_lab.evaluate.claims.ledger``.
+    """
+    open_rows = ledger[ledger.verdict == claims.NOT_MEASURED]
+    measured = ledger[ledger.verdict != claims.NOT_MEASURED]
+    total, count = ledger.id.nunique(), measured.id.nunique()
+    lines = [
+        "# Claims ledger · 论断台账",
+        "",
+        f"The article that this package follows makes claims about generative AI. We number {total} of "
+        "them, turn each into a question that can come out either way, and let the notebooks measure it. "
+        "This page is generated from the outputs stored in the notebooks: it cannot say what no notebook "
+        "has measured.",
+        "",
+        f"So far {count} of {total} have been measured. Numbers in square brackets are an interval; a "
+        "*floor* is what the same measure gives between two sets that do not differ. What one small "
+        "experiment finds holds for that experiment: the lab says on which data and with which model.",
+        "",
+        chinese(
+            f"文章中的 {total} 条论断均被改写为可检验的问题，由实验笔记本测量；本页由笔记本中保存的输出"
+            f"自动生成。目前已测量 {count} 条，其余标注为“尚未测量”。"
+        ),
+        "",
+        "## Measured · 已测量",
+        "",
+    ]
+    if measured.empty:
+        lines += ["None yet. " + chinese("暂无。"), ""]
+    for row in measured.itertuples():
+        verdict = plain(f"{row.verdict} {row.condition}".strip())
+        lines += [
+            f":::{{admonition}} {row.id} · {verdict} · {VERDICTS_ZH[row.verdict]}",
+            f":class: claim claim-{row.verdict.replace(' ', '-')}",
+            "",
+            f"**{plain(row.claim)}**",
+            "",
+            chinese(row.claim_zh),
+            "",
+            f"Question: {plain(row.question)}",
+            "",
+            f"Measured: {plain(_numbers(row))}, in [{plain(row.notebook)}](notebooks/{row.notebook}.ipynb).",
+            ":::",
+            "",
+        ]
+    lines += ["## Not measured yet · 尚未测量", "", *_open_claims(open_rows.itertuples()), ""]
+    return "\n".join(lines)
+
+
+def _numbers(row: Any) -> str:
+    text = f"{row.number:.3g}"
+    if not pandas.isna(row.low):
+        text += f" [{row.low:.3g}, {row.high:.3g}]"
+    if row.unit:
+        text += f" {row.unit}"
+    if not pandas.isna(row.floor):
+        text += f"; floor {row.floor:.3g}"
+    return text
+
+
+def _open_claims(rows: Iterable[Any]) -> list[str]:
+    lines = ["| | claim · 说法 | the question that will be measured |", "|---|---|---|"]
+    lines += [
+        f"| {row.id} | {plain(row.claim)}<br>{chinese(row.claim_zh)} | {plain(row.question)} |"
+        for row in rows
+    ]
+    return lines
+
+
+def glossary_page(terms: list[dict[str, str]]) -> str:
+    """Terms in both languages, in alphabetical order of the English.
+
+    Args:
+        terms: entries with ``en``, ``zh``, ``means`` and ``means_zh``.
+    """
+    lines = [
+        "# Glossary · 术语表",
+        "",
+        "Every term that the notebooks and these pages use, in English and in Chinese. "
+        + chinese("笔记本与本书中使用的全部术语，中英对照。"),
+        "",
+        "```{glossary}",
+    ]
+    for term in sorted(terms, key=lambda term: term["en"].lower()):
+        lines += [
+            f"{term['en']}",
+            f"  {chinese(term['zh'])}",
+            "",
+            f"  {' '.join(term['means'].split())}",
+            "",
+            f"  {chinese(term['means_zh'])}",
+            "",
+        ]
+    lines += ["```", ""]
+    return "\n".join(lines)
