@@ -130,7 +130,7 @@ def record(
         raise ValueError(f"There is no claim {claim_id!r}; they are C01 to C{len(claims()):02d}.")
     verdict, condition = _split_verdict(verdict, condition)
     if interval is None and floor is None:
-        raise ValueError(f"Claim {claim_id} needs interval=(low, high) or floor=…; a number alone says nothing.")
+        raise ValueError(f"Claim {claim_id} needs interval=(low, high) or floor=…, to judge it by.")
     low, high = (None, None) if interval is None else (float(end) for end in interval)
     for name, value in (("number", number), ("low", low), ("high", high), ("floor", floor)):
         if value is not None and not math.isfinite(value):
