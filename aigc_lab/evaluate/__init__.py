@@ -1,0 +1,48 @@
+"""Stage 6, evaluate: features -> statistics -> score, each score with an interval and a floor."""
+
+from aigc_lab.evaluate.coverage import (
+    Coverage,
+    PairDistances,
+    manifold_values,
+    pair_distances,
+    precision_recall,
+)
+from aigc_lab.evaluate.distances import (
+    Gaussian,
+    KernelMeans,
+    fid,
+    frechet,
+    gaussian,
+    kernel_means,
+    kid,
+    squared_discrepancy,
+)
+from aigc_lab.evaluate.embedding import class_accuracy, classify, features
+from aigc_lab.evaluate.floors import floor
+from aigc_lab.evaluate.intervals import Score, seed_interval
+from aigc_lab.evaluate.network import CLASS_NAMES, GROUPS, about
+
+__all__ = [
+    "CLASS_NAMES",
+    "GROUPS",
+    "Coverage",
+    "Gaussian",
+    "KernelMeans",
+    "PairDistances",
+    "Score",
+    "about",
+    "class_accuracy",
+    "classify",
+    "features",
+    "fid",
+    "floor",
+    "frechet",
+    "gaussian",
+    "kernel_means",
+    "kid",
+    "manifold_values",
+    "pair_distances",
+    "precision_recall",
+    "seed_interval",
+    "squared_discrepancy",
+]
