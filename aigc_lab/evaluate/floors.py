@@ -49,12 +49,14 @@ def floor(
         metric: ``"kid"``, ``"fid"``, or with 5 neighbours ``"precision"``, ``"recall"``, ``"density"``
             or ``"coverage"``.
         size: pictures on each side; use the number of generated pictures that the floor is
-            compared with. None: half of ``real``, or half of the smaller of the two sets.
-        splits: how many random splits; they overlap when ``size`` is large.
+            compared with. At most, and by default, half of ``real`` (with ``other``: of the smaller
+            set): subsets of more than half would share so many pictures that the range came out too
+            narrow. To reach a larger size, join two real sets into ``real``.
+        splits: how many random splits.
         seed: of the splits.
 
     Raises:
-        ValueError: unknown metric, more pictures asked for than there are, NaN, or unequal d.
+        ValueError: unknown metric, a size above half of what there is, NaN, or unequal d.
     """
     if metric not in METRICS:
         raise ValueError(f"metric must be one of {', '.join(METRICS)}, got {metric!r}")
@@ -64,13 +66,12 @@ def floor(
         (real,) = checked_features(real, least=4)
         most = len(real) // 2
     else:
-        real, other = checked_features(real, other, names=("real", "the other real"))
-        most = min(len(real), len(other))
-    # With all of two sets on both sides every split would be the same, so the default is half.
-    size = (most if other is None else max(most // 2, 2)) if size is None else size
+        real, other = checked_features(real, other, least=4, names=("real", "the other real"))
+        most = min(len(real), len(other)) // 2
+    size = most if size is None else size
     if not 2 <= size <= most:
         raise ValueError(
-            f"size must lie between 2 and {most} for these real pictures, got {size}; give more of them"
+            f"size must lie between 2 and {most}, half of these real pictures, got {size}; give more of them"
         )
     generator = np.random.default_rng(seed)
     first, second = [], []

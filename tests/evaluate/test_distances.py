@@ -262,6 +262,8 @@ def test_bad_choices_are_refused():
         floor(real, metric="inception")
     with pytest.raises(ValueError, match="size must lie between 2 and 10"):
         floor(real, size=11)
+    with pytest.raises(ValueError, match="between 2 and 10, half of these real pictures, got 15; give more"):
+        floor(skewed(1, 100), real, size=15)
     with pytest.raises(ValueError, match="at least 2 splits"):
         floor(real, splits=1)
     with pytest.raises(ValueError, match="level must lie between 0 and 1"):
