@@ -15,7 +15,9 @@ import numpy as np
 from aigc_lab.collect.dataset import Dataset
 
 
-def out_of_sample_probabilities(features: np.ndarray, labels: np.ndarray, folds: int = 5, seed: int = 0) -> np.ndarray:
+def out_of_sample_probabilities(
+    features: np.ndarray, labels: np.ndarray, folds: int = 5, seed: int = 0
+) -> np.ndarray:
     """Class probabilities ``(n, classes)`` of each item from a classifier that never saw it.
 
     A logistic regression on standardised features is trained ``folds`` times, each time without one part.
@@ -29,14 +31,11 @@ def out_of_sample_probabilities(features: np.ndarray, labels: np.ndarray, folds:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    names, counts = np.unique(labels, return_counts=True)
-    if len(names) < 2:
+    counts = np.unique(labels, return_counts=True)[1]
+    if len(counts) < 2:
         raise ValueError("label errors need at least two classes; a single class has nothing to be confused with")
     if counts.min() < folds:
-        raise ValueError(
-            f"class {names[counts.argmin()]} has {counts.min()} items, fewer than the {folds} folds; "
-            "leave it out or use fewer folds"
-        )
+        raise ValueError(f"a class has {counts.min()} items, fewer than the {folds} folds; use fewer folds")
     if len(features) != len(labels) or not np.isfinite(features).all():
         raise ValueError(f"features must be finite, one row for each of the {len(labels)} labels")
     classifier = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=300))
@@ -64,8 +63,13 @@ def errors(dataset: Dataset, features: np.ndarray | None = None, folds: int = 5,
         raise ValueError("this set has no labels to check; give it labels first")
     if features is None:
         features = dataset.arrays()[0].reshape(len(dataset), -1)  # (n, h, w, c) -> (n, h*w*c)
+    classes, given, counts = np.unique(dataset.labels, return_inverse=True, return_counts=True)
+    if len(classes) > 1 and counts.min() < folds:
+        raise ValueError(
+            f"class {dataset.class_names[classes[counts.argmin()]]} has {counts.min()} items, fewer than the "
+            f"{folds} folds; leave it out or use fewer folds"
+        )
     probabilities = out_of_sample_probabilities(features, dataset.labels, folds, seed)
-    classes, given = np.unique(dataset.labels, return_inverse=True)
     found = find_label_issues(given, probabilities, return_indices_ranked_by="normalized_margin", n_jobs=1)
     suggested = classes[probabilities[found].argmax(axis=1)]
     names = dataset.class_names

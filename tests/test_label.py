@@ -45,8 +45,8 @@ def test_bad_input_is_refused(animals):
         label.errors(unlabelled)
     with pytest.raises(ValueError, match="two classes"):
         label.errors(animals.only("cat"))
-    few = animals[np.r_[np.flatnonzero(animals.labels == 2)[:50], np.flatnonzero(animals.labels == 5)[:3]]]
-    with pytest.raises(ValueError, match="3 items, fewer than the 5 folds"):
+    few = animals[np.r_[np.flatnonzero(animals.labels == 1)[:50], np.flatnonzero(animals.labels == 2)[:3]]]
+    with pytest.raises(ValueError, match="class elephant has 3 items, fewer than the 5 folds"):
         label.errors(few)
     with pytest.raises(ValueError, match="one row for each"):
         label.errors(animals, np.zeros((3, 4)))

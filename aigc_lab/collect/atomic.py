@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -17,21 +17,21 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     It is written beside ``path`` and renamed, so a crash or a full disk leaves the old file as it was.
 
     Raises:
-        OSError: the folder cannot be written to; the message names it.
+        OSError: the folder cannot be made or written to; the message names it.
     """
     path = Path(path)
+    # Not tempfile.mkstemp: its files are readable by their owner only, and stay so.
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        stream = open(temporary, "wb")  # noqa: SIM115 - closed below, before the rename
     except OSError as error:
-        raise type(error)(
-            error.errno,
-            f"cannot write in the folder {path.parent} ({error.strerror}); choose another folder for {path.name}",
-        ) from error
+        sentence = f"cannot write in the folder {path.parent} ({error.strerror}); choose another folder for {path.name}"
+        raise type(error)(error.errno, sentence) from error
     try:
-        with os.fdopen(handle, "wb") as stream:
+        with stream:
             yield stream
         os.replace(temporary, path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise

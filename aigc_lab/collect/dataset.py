@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import uuid
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -18,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from aigc_lab.collect.atomic import atomic_write
 from aigc_lab.collect.checks import (
     checked_array,
     checked_class_names,
@@ -155,12 +155,20 @@ class Dataset:
         return self[:count]
 
     def only(self, *names: str) -> Dataset:
-        """The items of the named classes; class names and label numbers stay as they are."""
+        """The items of the named classes, with these classes alone, numbered in their old order.
+
+        Raises:
+            ValueError: no name, an unknown name, or a set without labels.
+        """
         labels = self._labels_or_raise()
         unknown = [name for name in names if name not in self.class_names]
-        if unknown:
-            raise ValueError(f"no class named {unknown[0]!r}; the classes are {', '.join(self.class_names)}")
-        return self[np.isin(labels, [self.class_names.index(name) for name in names])]
+        if unknown or not names:
+            wrong = f"no class named {unknown[0]!r}" if unknown else "name at least one class"
+            raise ValueError(f"{wrong}; the classes are {', '.join(self.class_names)}")
+        kept = [number for number, name in enumerate(self.class_names) if name in names]
+        chosen = self[np.isin(labels, kept)]
+        renumbered = np.searchsorted(kept, chosen.labels)
+        return replace(chosen, labels=renumbered, class_names=tuple(self.class_names[number] for number in kept))
 
     def counts(self) -> dict[str, int]:
         """How many items each class has."""
@@ -241,15 +249,8 @@ class Dataset:
         if self.labels is not None:
             parts["labels"] = self.labels
         about = json.dumps({"class_names": self.class_names, "card": asdict(self.card)})
-        # Not tempfile.mkstemp: its files are readable by their owner only, and stay so.
-        temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
-        try:
-            with open(temporary, "wb") as stream:
-                np.savez_compressed(stream, about=np.array(about), **parts)
-            os.replace(temporary, path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        with atomic_write(path) as stream:
+            np.savez_compressed(stream, about=np.array(about), **parts)
         return path
 
     @classmethod

@@ -51,7 +51,11 @@ class TestReading:
     def test_only_counts_and_head(self, pictures):
         assert pictures.counts() == {"cat": 100, "dog": 100, "cow": 100}
         cows = pictures.only("cow", "cat")
-        assert cows.counts() == {"cat": 100, "dog": 0, "cow": 100}
+        assert cows.counts() == {"cat": 100, "cow": 100}  # in their old order, numbered anew
+        assert np.array_equal(cows.data, pictures.data[pictures.labels != 1])
+        assert np.array_equal(cows.labels, np.where(pictures.labels[pictures.labels != 1] == 2, 1, 0))
+        with pytest.raises(ValueError, match="name at least one class; the classes are cat, dog, cow"):
+            pictures.only()
         assert len(pictures.head(7)) == 7
         with pytest.raises(ValueError, match="no class named 'mouse'; the classes are cat, dog, cow"):
             pictures.only("mouse")
