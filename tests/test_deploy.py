@@ -1,0 +1,322 @@
+"""Exports equal the model, a failed export leaves the old one alone, and the card says what it must."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from aigc_lab import deploy
+from aigc_lab.collect.dataset import own_card
+from aigc_lab.deploy import exporting
+from aigc_lab.deploy.quiet import quiet
+
+NAMES = ("cat", "dog", "猫头鹰")
+
+
+def tiny_vae(class_count=3, seed=0, likelihood="bernoulli"):
+    from aigc_lab.models.vae import convolutional_vae
+
+    return convolutional_vae(
+        image_shape=(8, 8, 1),
+        latent_size=3,
+        class_count=class_count,
+        width=4,
+        likelihood=likelihood,
+        seed=seed,
+    )
+
+
+@pytest.fixture(scope="module")
+def vae():
+    return tiny_vae()
+
+
+@pytest.fixture(scope="module")
+def exported(vae, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("deploy") / "export"
+    return deploy.export(vae, folder, class_names=NAMES, title="Tiny", licence="MIT")
+
+
+def contents(folder):
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def test_every_form_is_written_and_described(exported):
+    assert sorted(exported) == ["keras", "manifest", "onnx", "saved_model"]
+    assert all(path.exists() for path in exported.values())
+    manifest = json.loads(exported["manifest"].read_text(encoding="utf-8"))
+    assert manifest["files"]["onnx"]["sha256"] == hashlib.sha256(exported["onnx"].read_bytes()).hexdigest()
+    assert (manifest["latent_size"], manifest["class_count"], manifest["image_shape"]) == (3, 3, [8, 8, 1])
+    assert {"python", "keras", "tensorflow", "numpy"} <= set(manifest["versions"])
+
+
+def test_reloaded_keras_file_is_exactly_equal(vae, exported):
+    import keras
+
+    again = keras.saving.load_model(exported["keras"])
+    latent = np.random.default_rng(5).standard_normal((7, 3), dtype="float32")
+    labels = np.arange(7) % 3
+    np.testing.assert_array_equal(again.decode(latent, labels), vae.decode(latent, labels))
+    pictures = np.random.default_rng(6).random((7, 8, 8, 1), dtype="float32")
+    for new, old in zip(again.encode(pictures, labels), vae.encode(pictures, labels), strict=True):
+        np.testing.assert_array_equal(new, old)
+
+
+def test_check_reports_the_largest_difference(vae, exported):
+    found = deploy.check(vae, exported["onnx"].parent)
+    assert set(found) == set(deploy.FORMATS)
+    assert found["keras"] == 0.0
+    assert found["onnx"] <= 1e-5 and found["saved_model"] <= 1e-5
+
+
+def test_check_refuses_another_model(exported):
+    other = tiny_vae(seed=1)
+    with pytest.raises(ValueError, match="differs from the model"):
+        deploy.check(other, exported["onnx"].parent)
+
+
+@pytest.mark.parametrize("count", [1, 4, 11])
+def test_onnx_alone_draws_what_the_model_draws(vae, exported, count):
+    drawn = deploy.draw_with_onnx(exported["onnx"], count, "dog", seed=2)
+    assert drawn.shape == (count, 8, 8, 1) and drawn.dtype == np.float32
+    np.testing.assert_allclose(drawn, vae.sample(count, 1, seed=2), atol=1e-5, rtol=0)
+    in_turn = deploy.draw_with_onnx(exported["onnx"], count, seed=2)
+    np.testing.assert_allclose(in_turn, vae.sample(count, seed=2), atol=1e-5, rtol=0)
+
+
+def test_onnx_file_tells_about_itself(exported):
+    told = deploy.onnx_metadata(exported["onnx"])
+    assert told["class_names"] == list(NAMES) and told["title"] == "Tiny" and told["licence"] == "MIT"
+    assert told["latent_size"] == 3 and told["class_count"] == 3
+    import onnx
+
+    graph = onnx.load(exported["onnx"]).graph
+    assert [each.name for each in graph.input] == ["latent", "label"]
+    assert [each.name for each in graph.output] == ["pixels"]
+    assert {each.type.tensor_type.shape.dim[0].dim_param for each in (*graph.input, *graph.output)} == {
+        "batch"
+    }
+
+
+def test_drawing_from_the_file_needs_no_tensorflow(exported):
+    code = (
+        "import sys; from aigc_lab import deploy; "
+        f"print(deploy.draw_with_onnx({str(exported['onnx'])!r}, 2, 'cat').shape); "
+        "print(sorted({'tensorflow', 'keras', 'matplotlib'} & set(sys.modules)))"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.split("\n")[:2] == ["(2, 8, 8, 1)", "[]"]
+
+
+@pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
+def test_models_without_classes_export_too(tmp_path, likelihood):
+    vae = tiny_vae(class_count=0, likelihood=likelihood)
+    paths = deploy.export(vae, tmp_path / "out")
+    assert max(deploy.check(vae, tmp_path / "out").values()) <= 1e-5
+    np.testing.assert_allclose(deploy.draw_with_onnx(paths["onnx"], 3), vae.sample(3), atol=1e-5, rtol=0)
+    with pytest.raises(ValueError, match="no classes"):
+        deploy.draw_with_onnx(paths["onnx"], 3, "cat")
+
+
+def test_export_prints_nothing_and_keeps_paths_as_given(vae, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    paths = deploy.export(vae, "runs/model", ("onnx", "saved_model"))
+    assert capfd.readouterr() == ("", "")
+    assert not paths["onnx"].is_absolute() and paths["onnx"].is_file()
+    text = b"".join(contents(tmp_path / "runs").values())
+    assert str(tmp_path).encode() not in text  # no machine path inside what is given away
+
+
+def test_a_new_export_replaces_the_old_one(exported, tmp_path):
+    folder = tmp_path / "out"
+    shutil.copytree(exported["onnx"].parent, folder)
+    (folder / "model_card.md").write_text("of the old model")
+    other = tiny_vae(seed=1)
+    deploy.export(other, folder, ("onnx",))
+    assert sorted(entry.name for entry in folder.iterdir()) == ["export.json", "generator.onnx"]
+    assert deploy.check(other, folder)["onnx"] <= 1e-5
+    assert os.listdir(tmp_path) == ["out"]
+
+
+@pytest.mark.parametrize("where", ["describe_onnx", "check", "_swap"])
+def test_a_failure_leaves_the_old_export_and_no_rest(exported, tmp_path, monkeypatch, where):
+    folder = tmp_path / "out"
+    shutil.copytree(exported["onnx"].parent, folder)
+    before = contents(folder)
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(exporting, where, full)
+    with pytest.raises(
+        OSError, match=r"cannot write the export to .*No space left on device.*choose a folder"
+    ):
+        deploy.export(tiny_vae(seed=1), folder, ("onnx",))
+    assert contents(folder) == before
+    assert os.listdir(tmp_path) == ["out"]
+
+
+def test_a_failed_rename_brings_the_old_export_back(exported, tmp_path, monkeypatch):
+    folder = tmp_path / "out"
+    shutil.copytree(exported["onnx"].parent, folder)
+    before, rename = contents(folder), os.rename
+
+    def refuse(source, target):
+        if str(source).endswith(".part"):
+            raise OSError(5, "Input/output error")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", refuse)
+    with pytest.raises(OSError, match="Input/output error"):
+        deploy.export(tiny_vae(seed=1), folder, ("onnx",))
+    assert contents(folder) == before
+    assert os.listdir(tmp_path) == ["out"]
+
+
+def test_a_folder_with_other_files_is_never_replaced(vae, tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(ValueError, match=r"holds 'notes\.txt', which is no part of an export"):
+        deploy.export(vae, tmp_path)
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_unwritable_targets(vae, tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    with pytest.raises(ValueError, match="is a file; choose a folder"):
+        deploy.export(vae, blocked)
+    with pytest.raises(OSError, match="cannot write the export to"):
+        deploy.export(vae, blocked / "inside")
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write anywhere")
+def test_no_permission(vae, tmp_path):
+    tmp_path.chmod(0o500)
+    try:
+        with pytest.raises(PermissionError, match="choose a folder you may write to"):
+            deploy.export(vae, tmp_path / "out")
+    finally:
+        tmp_path.chmod(0o700)
+
+
+def test_bad_input(vae, exported, tmp_path):
+    with pytest.raises(ValueError, match="did you mean 'onnx'"):
+        deploy.export(vae, tmp_path / "a", ("onx",))
+    with pytest.raises(ValueError, match="no format"):
+        deploy.export(vae, tmp_path / "a", ())
+    with pytest.raises(ValueError, match="3 classes, but there are 1"):
+        deploy.export(vae, tmp_path / "a", class_names=("cat",))
+    with pytest.raises(FileNotFoundError, match="holds no export"):
+        deploy.check(vae, tmp_path)
+    with pytest.raises(FileNotFoundError, match="no ONNX file"):
+        deploy.draw_with_onnx(tmp_path / "none.onnx")
+    with pytest.raises(ValueError, match="no class 'bird'; its classes are cat, dog"):
+        deploy.draw_with_onnx(exported["onnx"], 1, "bird")
+    with pytest.raises(ValueError, match="from 0 to 2, got 3"):
+        deploy.draw_with_onnx(exported["onnx"], 1, 3)
+    with pytest.raises(ValueError, match="at least 1"):
+        deploy.draw_with_onnx(exported["onnx"], 0)
+    damaged = tmp_path / "generator.onnx"
+    damaged.write_bytes(exported["onnx"].read_bytes()[:100])
+    with pytest.raises(ValueError, match="not an ONNX model"):
+        deploy.draw_with_onnx(damaged)
+    with pytest.raises(ValueError, match="cannot be run"):
+        deploy.check(vae, tmp_path)
+    assert os.listdir(tmp_path) == ["generator.onnx"]
+
+
+def test_other_backends_are_told_the_way(vae, tmp_path, monkeypatch):
+    import keras
+
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    with pytest.raises(ValueError, match=r"jax backend exports only formats=\('keras',\)"):
+        deploy.export(vae, tmp_path / "out")
+
+
+def test_an_operation_that_onnx_lacks_is_an_error(tmp_path):
+    import keras
+    import tensorflow as tf
+
+    latent = keras.Input((3,), name="latent")
+    model = keras.Model(latent, keras.layers.Lambda(tf.math.digamma)(latent))
+    model(np.ones((1, 3), "float32"))
+    from aigc_lab.deploy.onnx_file import write_onnx
+
+    with pytest.raises(ValueError, match=r"cannot be written as ONNX: .*Digamma"), quiet():
+        write_onnx(model, tmp_path / "x.onnx")
+
+
+def test_quiet_hides_prints_but_gives_them_back_on_failure(capfd):
+    with quiet():
+        print("from Python")
+        os.write(2, b"from below\n")
+    assert capfd.readouterr() == ("", "")
+    with pytest.raises(RuntimeError, match="boom"), quiet():
+        os.write(2, b"the cause\n")
+        raise RuntimeError("boom")
+    assert "the cause" in capfd.readouterr().err
+
+
+CARD = {
+    "title": "Cats",
+    "data_card": own_card("cats"),
+    "defects_found": {"label_flip": 12, "exact|duplicate": np.int64(3)},
+    "scores": pd.DataFrame({"score": ["KID", "ELBO"], "value": [0.01234567, np.nan]}),
+    "seeds": [0, 1, 2],
+    "training": {"epochs": 3, "device": "two CPU cores"},
+    "limits": ["Pictures of 28 x 28 pixels only."],
+    "licence": "MIT",
+    "date": "2026-01-02",
+}
+
+
+def test_model_card_says_what_it_must(exported):
+    path = deploy.model_card(exported["onnx"].parent, **CARD)
+    assert path == exported["onnx"].parent / "model_card.md"
+    text = path.read_text(encoding="utf-8")
+    for heading in (
+        "Intended use",
+        "Data",
+        "Defects found in the data",
+        "Training",
+        "Scores",
+        "Limits",
+        "Licence of the weights",
+        "Exported files",
+        "Versions",
+    ):
+        assert f"\n## {heading}\n\n" in text
+    assert text.startswith("# Model card: Cats\n\nWritten by AIGC Lab on 2026-01-02.\n")
+    assert "| label_flip | 12 |" in text and "| exact\\|duplicate | 3 |" in text
+    assert "| KID | 0.01235 |" in text and "| ELBO | not measured |" in text
+    assert "Seeds: 0, 1, 2." in text and "- Pictures of 28 x 28 pixels only." in text
+    assert hashlib.sha256(exported["onnx"].read_bytes()).hexdigest() in text
+    path.unlink()
+
+
+def test_model_card_takes_intervals_and_text(tmp_path):
+    changed = {
+        "scores": {"KID": (0.1, 0.05, 0.2)},
+        "defects_found": "Nothing was found.",
+        "data_card": "Own photos.",
+    }
+    text = deploy.model_card(tmp_path / "card.md", **{**CARD, **changed}).read_text(encoding="utf-8")
+    assert "| KID | 0.1 [0.05 to 0.2] |" in text
+    assert "Nothing was found." in text and "Own photos." in text and "Exported files" not in text
+
+
+@pytest.mark.parametrize(
+    ("what", "value"), [("title", " "), ("licence", ""), ("limits", []), ("seeds", []), ("scores", {})]
+)
+def test_model_card_refuses_to_say_nothing(tmp_path, what, value):
+    with pytest.raises(ValueError, match=f"a model card needs (a )?{what}"):
+        deploy.model_card(tmp_path / "card.md", **{**CARD, what: value})
+    assert not list(tmp_path.iterdir())
