@@ -35,7 +35,7 @@ def assemble(source: Path, notebooks: Path = NOTEBOOKS) -> None:
     """Write the whole book source into the new folder ``source``.
 
     Raises:
-        BookError: a notebook was not run, or shows an error, or a page of ``_toc.yml`` is missing.
+        BookError: a notebook is missing, was not run, or shows an error; a page of ``_toc.yml`` is missing.
     """
     source.mkdir(parents=True)
     for name in ("_config.yml", "_toc.yml", "references.bib"):

