@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -51,7 +52,7 @@ def fit(
     checkpoint: str | Path | None = None,
     reports: int = 10,
     jit_compile: bool = False,
-    progress: bool = True,
+    progress: bool | str = True,
 ) -> History:
     """Train ``model`` with Adam and a cosine schedule that ends at 2% of ``learning_rate``.
 
@@ -66,7 +67,7 @@ def fit(
         reports: how many rows the history has (and how often a checkpoint is written).
         jit_compile: compile with XLA; helps dense networks, and makes convolutions on a CPU
             many times slower.
-        progress: show a line that follows the steps.
+        progress: show a line that follows the steps; a text stands at its start.
 
     Raises:
         ValueError: bad data or settings, or a checkpoint of another run.
@@ -118,6 +119,17 @@ def fit(
         if checkpoint is not None:
             _store(Path(checkpoint), state, settings, done, rows)
     return History(pd.DataFrame(rows))
+
+
+def settings(profile: str, **profiles: dict[str, Any]) -> Any:
+    """The settings of one profile, with attribute access: ``settings(profile, smoke={...}, classroom={...})``.
+
+    Raises:
+        ValueError: an unknown profile; the message names the known ones.
+    """
+    if profile not in profiles:
+        raise ValueError(f"there is no profile {profile!r}; choose one of {', '.join(profiles)}")
+    return SimpleNamespace(**profiles[profile])
 
 
 # -- steps ----------------------------------------------------------------------------------------
@@ -277,15 +289,16 @@ def _restore(path: Path, state: list[Any], settings: str) -> tuple[int, list[dic
 class _ProgressLine:
     """One line that is rewritten in place: in a notebook no wall of text is stored."""
 
-    def __init__(self, total: int, wanted: bool) -> None:
-        self.total, self.wanted, self.handle = total, wanted, None
-        self.in_notebook = wanted and _in_notebook()
+    def __init__(self, total: int, wanted: bool | str) -> None:
+        self.total, self.wanted, self.handle = total, bool(wanted), None
+        self.name = f"{wanted} " if isinstance(wanted, str) else ""
+        self.in_notebook = self.wanted and _in_notebook()
 
     def show(self, done: int, loss: float, seconds: float) -> None:
         if not self.wanted:
             return
         filled = round(20 * done / self.total)
-        text = f"[{'#' * filled}{'.' * (20 - filled)}] step {done}/{self.total}, loss {loss:.1f}, {seconds:.0f} s"
+        text = f"{self.name}[{'#' * filled}{'.' * (20 - filled)}] step {done}/{self.total}, loss {loss:.1f}, {seconds:.0f} s"
         if not self.in_notebook:
             print(f"\r{text}", end="\n" if done == self.total else "", flush=True)
             return

@@ -16,7 +16,7 @@ import pytest
 from aigc_lab import deploy
 from aigc_lab.collect.dataset import own_card
 from aigc_lab.deploy import exporting
-from aigc_lab.deploy.quiet import quiet
+from aigc_lab.quiet import quiet
 
 NAMES = ("cat", "dog", "猫头鹰")
 
@@ -124,6 +124,21 @@ def test_models_without_classes_export_too(tmp_path, likelihood):
     np.testing.assert_allclose(deploy.draw_with_onnx(paths["onnx"], 3), vae.sample(3), atol=1e-5, rtol=0)
     with pytest.raises(ValueError, match="no classes"):
         deploy.draw_with_onnx(paths["onnx"], 3, "cat")
+
+
+def test_the_mixture_travels_with_the_export(vae, tmp_path):
+    from aigc_lab.models.latent import LatentMixture
+
+    pictures = np.random.default_rng(0).random((60, 8, 8, 1), dtype="float32")
+    mixture = LatentMixture.fit(vae, pictures, np.arange(60) % 3, components=2)
+    paths = deploy.export(vae, tmp_path / "out", ("onnx",), class_names=NAMES, mixture=mixture)
+    for label, number in ((None, None), ("dog", 1)):
+        expected = vae.decode(*mixture.sample(7, number, seed=4))
+        drawn = deploy.draw_with_onnx(paths["onnx"], 7, label, seed=4, mixture=paths["mixture"])
+        np.testing.assert_allclose(drawn, expected, atol=1e-5, rtol=0)
+    assert np.abs(drawn - deploy.draw_with_onnx(paths["onnx"], 7, "dog", seed=4)).max() > 1e-4
+    deploy.export(vae, tmp_path / "out", ("onnx",))  # without one: the old mixture does not stay behind
+    assert not paths["mixture"].exists()
 
 
 def test_export_prints_nothing_and_keeps_paths_as_given(vae, tmp_path, monkeypatch, capfd):

@@ -177,3 +177,9 @@ def test_progress_is_one_line_in_a_terminal(data, capsys):
     shown = capsys.readouterr().out
     assert shown.count("\n") == 1
     assert "step 40/40" in shown
+
+
+def test_settings_of_a_profile():
+    assert train.settings("smoke", smoke={"steps": 2}, full={"steps": 9}).steps == 2
+    with pytest.raises(ValueError, match="no profile 'quick'; choose one of smoke, full"):
+        train.settings("quick", smoke={}, full={})

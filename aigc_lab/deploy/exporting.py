@@ -18,13 +18,14 @@ from typing import Any
 import numpy as np
 
 from aigc_lab.deploy.onnx_file import describe_onnx, one_hot, open_onnx, write_onnx
-from aigc_lab.deploy.quiet import quiet
+from aigc_lab.quiet import quiet
 
 _NAMES = {"keras": "vae.keras", "saved_model": "generator_saved_model", "onnx": "generator.onnx"}
 FORMATS = tuple(_NAMES)
 TOLERANCE = 1e-5  # largest difference of a pixel in [0, 1] between two forms of one model
 _MANIFEST = "export.json"
 _CARD = "model_card.md"
+_MIXTURE = "latent_mixture.npz"
 
 
 def export(
@@ -34,6 +35,7 @@ def export(
     class_names: Sequence[str] = (),
     title: str = "",
     licence: str = "",
+    mixture: Any = None,
 ) -> dict[str, Path]:
     """Write the model into a folder, check what was written, and only then put it in place.
 
@@ -46,9 +48,12 @@ def export(
         formats: some of ``FORMATS``.
         class_names: names of the classes of a conditional model, written into the ONNX file.
         title, licence: written into the ONNX file.
+        mixture: a ``LatentMixture`` (``aigc_lab.models.latent``) to draw latent points from; it is
+            written as ``latent_mixture.npz``.
 
     Returns:
-        format to path, and ``"manifest"`` to ``export.json``, which holds hashes, versions and the
+        format to path, ``"mixture"`` to that file if there is one, and ``"manifest"`` to
+        ``export.json``, which holds hashes, versions and the
         largest difference that ``check`` found for each form.
 
     Raises:
@@ -71,6 +76,8 @@ def export(
     try:
         facts = {"title": title, "licence": licence, "class_names": [str(name) for name in class_names]}
         _write(vae, draft, formats, facts)
+        if mixture is not None:
+            mixture.save(draft / _MIXTURE)
         differences = check(vae, draft)
         manifest = {
             **facts,
@@ -88,7 +95,9 @@ def export(
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     # As the caller wrote the folder: a relative one stays relative in a notebook's output.
-    return {name: Path(folder) / _NAMES[name] for name in formats} | {"manifest": Path(folder) / _MANIFEST}
+    files = {name: _NAMES[name] for name in formats}
+    files |= {"manifest": _MANIFEST} | ({} if mixture is None else {"mixture": _MIXTURE})
+    return {name: Path(folder) / file for name, file in files.items()}
 
 
 def check(vae: Any, folder: str | os.PathLike[str], tolerance: float = TOLERANCE) -> dict[str, float]:
@@ -225,7 +234,9 @@ def _check_replaceable(target: Path) -> None:
     if not target.is_dir():
         raise ValueError(f"{target} is a file; choose a folder for the export")
     try:
-        others = sorted({entry.name for entry in target.iterdir()} - {*_NAMES.values(), _MANIFEST, _CARD})
+        others = sorted(
+            {entry.name for entry in target.iterdir()} - {*_NAMES.values(), _MIXTURE, _MANIFEST, _CARD}
+        )
     except OSError as error:
         raise _cannot_write(target, error) from error
     if others:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import os
+import sys
 from typing import Any
 
 _FAMILIES = ("latent", "vae")
@@ -13,5 +15,19 @@ __all__ = ["latent", "vae"]
 def __getattr__(name: str) -> Any:
     # Lazy, because a family imports Keras, and with it a backend.
     if name in _FAMILIES:
+        _wake_backend()
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"aigc_lab.models has no family {name!r}; there is {', '.join(_FAMILIES)}")
+
+
+def _wake_backend() -> None:
+    """Import Keras and run one operation in silence: TensorFlow reports on CUDA at both moments."""
+    if "keras" in sys.modules:
+        return
+    from aigc_lab.quiet import quiet
+
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with quiet():
+        import keras
+
+        keras.ops.convert_to_numpy(keras.ops.zeros(1))

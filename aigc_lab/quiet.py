@@ -1,4 +1,4 @@
-"""Keep what exporters print out of a notebook's stored output. Introduced in notebook 00."""
+"""Keep what TensorFlow and its exporters print out of a notebook's stored output."""
 
 from __future__ import annotations
 
