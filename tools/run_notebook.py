@@ -84,6 +84,7 @@ def run(
     output: str | Path,
     parameters: Mapping[str, object] | None = None,
     progress: bool = False,
+    cell_timeout: int | None = None,
 ) -> Path:
     """Run a notebook by papermill into another file, and return that file's path.
 
@@ -92,9 +93,11 @@ def run(
         output: where the executed copy goes; it is written after each cell.
         parameters: values that replace the defaults of the cell tagged ``parameters``.
         progress: show a bar on stderr.
+        cell_timeout: seconds that one cell may take; None for as long as it needs.
 
     Raises:
         ValueError: as ``check_parameters``.
+        nbclient.exceptions.CellTimeoutError: a cell took longer than ``cell_timeout``.
         papermill.PapermillExecutionError: a cell failed; the output holds everything up to it.
     """
     import papermill
@@ -110,6 +113,8 @@ def run(
             kernel_name="python3",
             cwd=str(notebook.parent),
             progress_bar=progress,
+            execution_timeout=cell_timeout,
+            start_timeout=120,
         )
     return output
 

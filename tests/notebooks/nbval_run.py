@@ -25,7 +25,8 @@ def nbval(notebook: Path, folder: Path) -> NbvalResult:
     """Run ``pytest --nbval-lax`` on a copy of a notebook in ``folder``, where it may write its files."""
     copy = shutil.copy(notebook, folder / notebook.name)
     command = [
-        sys.executable, "-m", "pytest", "--nbval-lax", copy, "-c", os.devnull, "--rootdir", str(folder),
+        sys.executable, "-m", "pytest", "--nbval-lax", "--nbval-cell-timeout=600", copy,
+        "-c", os.devnull, "--rootdir", str(folder),
         "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "count_compared", "-q", "--color=no",
     ]  # fmt: skip
     path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])

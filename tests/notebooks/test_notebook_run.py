@@ -7,6 +7,7 @@ import re
 
 import nbformat
 import pytest
+from nbclient.exceptions import CellTimeoutError
 from notebook_examples import find, good_notebook, text_output, write
 from papermill import PapermillExecutionError
 
@@ -169,3 +170,9 @@ def test_the_report_fetches_nothing_and_shows_formulas_pictures_and_words(tmp_pa
 def test_what_a_page_would_fetch_is_seen(element):
     assert len(fetched(f"<html>{element}</html>")) == 1
     assert fetched('<a href="https://example.org">a link to click</a>') == []
+
+
+def test_a_cell_that_takes_too_long_is_stopped(tmp_path):
+    source = quick_notebook(tmp_path / "05_a.ipynb", "import threading\nthreading.Event().wait()")
+    with pytest.raises(CellTimeoutError, match="after 1 seconds"):
+        run_notebook.run(source, tmp_path / "out.ipynb", cell_timeout=1)

@@ -33,7 +33,7 @@ def smoke(notebook: Path, folder: Path, **parameters: object) -> nbformat.Notebo
     """Run in the smoke profile, with everything that the notebook writes in ``folder``."""
     known = run_notebook.known_parameters(notebook)
     fixed = {"profile": "smoke"} | ({"output_folder": str(folder)} if "output_folder" in known else {})
-    executed = run_notebook.run(notebook, folder / notebook.name, {**fixed, **parameters})
+    executed = run_notebook.run(notebook, folder / notebook.name, {**fixed, **parameters}, cell_timeout=300)
     return nbformat.read(executed, as_version=4)
 
 

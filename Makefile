@@ -1,0 +1,67 @@
+# The commands of the project. Needs make and Python 3.11, 3.12 or 3.13; everything else goes into .venv.
+
+NOTEBOOK ?= notebooks/00_seven_stages.ipynb
+PROFILE ?= classroom
+SEED ?= 0
+OUTPUT ?= runs/$(basename $(notdir $(NOTEBOOK)))
+WORKERS ?= 2
+LAB_OPTIONS ?=
+export PYTHON
+
+python := .venv/bin/python
+# A python3 kernel that a user once registered must not win over the one of this environment.
+export JUPYTER_PREFER_ENV_PATH := 1
+export TF_CPP_MIN_LOG_LEVEL ?= 3
+as_root := $(if $(filter 0,$(shell id -u)),--allow-root)
+
+.DEFAULT_GOAL := help
+.PHONY: help lab run test quick book lint notebooks student lock clean environment-lab environment-all
+
+help:  ## say what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+lab: environment-lab  ## open notebook 00 in JupyterLab (NOTEBOOK=… opens another)
+	$(python) -m jupyterlab $(as_root) $(LAB_OPTIONS) "$(NOTEBOOK)"
+
+run: environment-lab  ## run notebook 00 without JupyterLab (PROFILE=smoke, SEED=1, OUTPUT=folder)
+	@$(python) -m tools.run_notebook "$(NOTEBOOK)" --output-folder "$(OUTPUT)" \
+		$(if $(filter 00_%,$(notdir $(NOTEBOOK))),--expect generated_cats.png) \
+		-p profile "$(PROFILE)" -p seed "$(SEED)"
+
+test: environment-all  ## run every test that needs no GPU
+	$(python) -m ruff check .
+	$(python) -m pytest -m browser
+	$(python) -m pytest -m "not browser and not gpu" -n $(WORKERS) --dist loadfile
+
+quick: environment-all  ## run the tests that take a few minutes together
+	$(python) -m pytest
+
+book: environment-all  ## build the site in book/_build from the stored outputs
+	$(python) book/build.py
+
+lint: environment-all  ## check the style of the code and the rules of the notebooks
+	$(python) -m ruff check .
+	$(python) -m tools.notebook_lint notebooks/*.ipynb
+	$(python) -m tools.student --check
+
+notebooks: environment-all  ## run every notebook with its defaults and store the outputs in it
+	for notebook in notebooks/*.ipynb; do \
+		$(python) -m tools.run_notebook "$$notebook" --in-place || exit 1; \
+	done
+	$(python) -m tools.student
+
+student: environment-all  ## write the student versions of the notebooks
+	$(python) -m tools.student
+
+lock: environment-all  ## resolve the lock files anew after a change of pyproject.toml
+	UV=.venv/bin/uv sh tools/lock.sh
+
+clean:  ## remove what can be made again: the environment, caches, the site (runs/ stays)
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis build *.egg-info book/_build notebooks/.ipynb_checkpoints
+	find aigc_lab book tests tools -name __pycache__ -prune -exec rm -rf {} +
+
+environment-lab:
+	@sh tools/environment.sh lab
+
+environment-all:
+	@sh tools/environment.sh all
