@@ -381,8 +381,7 @@ def test_active_dimensions_are_ordered_by_their_nats():
 def test_moving_a_slider_changes_the_picture():
     explorer = show.latent_explorer(LinearVAE(), data=np.zeros((6, 4, 4, 1)), dimensions=2)
     assert explorer.dimensions == [3, 1]
-    assert [slider.description for slider in explorer.sliders] == ["z[3]", "z[1]"]
-    assert "2.00 nats" in explorer.sliders[0].tooltip
+    assert [slider.description for slider in explorer.sliders] == ["z[3], 2.0 nats", "z[1], 0.5 nats"]
     assert explorer.class_choice is None
     before = explorer.image.value
     explorer.sliders[0].value = 2.5
@@ -416,6 +415,21 @@ def test_a_random_draw_sets_every_dimension_at_the_cost_of_one_picture():
     assert twin.image.value != explorer.image.value
 
 
+def test_random_draws_come_from_the_mixture_where_there_is_one():
+    class Mixture:
+        def sample(self, n, labels=None, seed=0):
+            if labels == 2:
+                raise ValueError("class 2 had no items to learn from")
+            return np.full((n, 5), 1.5 + seed % 2, "float32"), np.full(n, labels)
+
+    explorer = show.latent_explorer(LinearVAE(class_count=3), class_names=NAMES, mixture=Mixture())
+    explorer.draw_button.click()
+    assert set(explorer.z.tolist()) <= {1.5, 2.5} and explorer.sliders[0].value == explorer.z[0]
+    explorer.class_choice.label = "owl"
+    explorer.draw_button.click()
+    assert "class 2 had no items" in explorer.message.value and 'role="alert"' in explorer.message.value
+
+
 def test_an_error_in_a_callback_is_seen_and_goes_away(monkeypatch):
     explorer = show.latent_explorer(LinearVAE())
     before = explorer.image.value
@@ -439,6 +453,18 @@ def test_every_control_says_what_it_is():
     assert all(control.description and control.tooltip for control in controls)
     assert explorer.image.tooltip.startswith("Decoded picture: cat")
     assert 'role="status"' in explorer.message.value
+
+
+def test_no_tooltip_stands_on_a_widget_without_a_description(animals):
+    # There ipywidgets' JavaScript fails and draws an error instead (jupyter-widgets/ipywidgets#3860).
+    queue, seen = [show.latent_explorer(LinearVAE(class_count=3)), show.defect_dial(animals)], 0
+    while queue:
+        widget = queue.pop()
+        queue += getattr(widget, "children", ())
+        if getattr(widget, "tooltip", None):
+            assert "description" in widget.keys, widget
+            seen += 1
+    assert seen >= 20
 
 
 def test_explorer_refuses_what_the_model_lacks():

@@ -130,17 +130,24 @@ def one_hot(labels: np.ndarray, class_count: int) -> np.ndarray:
 
 
 def draw_with_onnx(
-    path: str | os.PathLike[str], count: int = 8, label: int | str | None = None, seed: int = 0
+    path: str | os.PathLike[str],
+    count: int = 8,
+    label: int | str | None = None,
+    seed: int = 0,
+    mixture: Any = None,
 ) -> np.ndarray:
     """Draw new pictures with nothing but the exported file, NumPy and onnxruntime.
 
-    Takes the same random numbers as ``vae.sample(count, label, seed)``, so it draws the same pictures.
+    Takes the same random numbers as ``vae.sample(count, label, seed)``, so it draws the same pictures;
+    with a mixture the same as ``vae.decode(*mixture.sample(count, label, seed))``.
 
     Args:
         path: the ``.onnx`` file that ``export`` wrote.
         count: how many pictures.
         label: class number, or a class name that the file knows; None takes each class in turn.
         seed: seed of the latent points.
+        mixture: a ``LatentMixture``, or the path of one that ``export`` wrote, to draw the latent
+            points from; None draws them from the prior N(0, 1).
 
     Returns:
         ``float32`` (count, height, width, channels); in [0, 1] for a model with Bernoulli pixels.
@@ -153,15 +160,21 @@ def draw_with_onnx(
     if count < 1:
         raise ValueError(f"count must be at least 1, got {count}")
     inputs = session.get_inputs()
-    latent = np.random.default_rng(seed).standard_normal((count, inputs[0].shape[-1]), dtype="float32")
-    values = [latent]
-    if len(inputs) > 1:
-        class_count = inputs[1].shape[-1]
-        number = _class_number(label, class_count, _told(session).get("class_names", []))
-        labels = np.arange(count) % class_count if number is None else np.full(count, number)
-        values.append(one_hot(labels, class_count))
-    elif label is not None:
+    class_count = inputs[1].shape[-1] if len(inputs) > 1 else 0
+    if label is not None and not class_count:
         raise ValueError(f"this model has no classes; leave label out instead of {label!r}")
+    number = _class_number(label, class_count, _told(session).get("class_names", []))
+    if mixture is None:
+        size = (count, inputs[0].shape[-1])
+        latent = np.random.default_rng(seed).standard_normal(size, dtype="float32")
+        labels = np.arange(count) % max(1, class_count) if number is None else np.full(count, number)
+    else:
+        if isinstance(mixture, (str, os.PathLike)):
+            from aigc_lab.models.latent import LatentMixture
+
+            mixture = LatentMixture.load(mixture)
+        latent, labels = mixture.sample(count, number, seed)
+    values = [latent, one_hot(labels, class_count)] if class_count else [latent]
     return session.run(None, {each.name: value for each, value in zip(inputs, values, strict=True)})[0]
 
 

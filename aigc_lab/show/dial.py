@@ -16,7 +16,7 @@ import numpy as np
 from aigc_lab import defects
 from aigc_lab.collect.dataset import Dataset
 from aigc_lab.defects.checks import checked_rates
-from aigc_lab.show.explorer import error_text
+from aigc_lab.show.explorer import DescribedImage, error_text
 from aigc_lab.show.pictures import as_pictures, draw_rows
 
 _SAMPLE = 200  # pictures the preview works on: enough for a rate of 0.5 %, and quick to damage
@@ -156,7 +156,7 @@ class DefectDial(widgets.VBox):
             description="Reset", icon="undo", tooltip="Set every rate to what it was at the start"
         )
         # The first preview is made outside a callback: what fails here fails in the cell, in full view.
-        self.image = widgets.Image(format="png", layout={"max_width": "100%", "object_fit": "contain"})
+        self.image = DescribedImage(format="png", layout={"max_width": "100%", "object_fit": "contain"})
         self.message = widgets.HTML()
         self._refresh()
         for slider in self.sliders.values():

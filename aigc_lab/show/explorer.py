@@ -12,6 +12,7 @@ from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
+import traitlets
 from PIL import Image
 
 from aigc_lab.collect.dataset import Dataset
@@ -80,14 +81,24 @@ def active_dimensions(vae: Any, pictures: Any, labels: Any = None) -> tuple[np.n
     return np.argsort(-nats, kind="stable"), nats
 
 
+class DescribedImage(widgets.Image):
+    """An ``ipywidgets.Image`` whose ``tooltip`` becomes the picture's name for screen readers.
+
+    ipywidgets' JavaScript (8.1) asks each widget with a tooltip for the length of its description,
+    and fails to draw an image, which has none (jupyter-widgets/ipywidgets#3860); an empty one helps.
+    """
+
+    description = traitlets.Unicode("").tag(sync=True)
+
+
 class LatentExplorer(widgets.HBox):
     """The widget that ``latent_explorer`` returns.
 
     Attributes:
         sliders: one ``FloatSlider`` for each shown dimension, in the order of ``dimensions``.
         class_choice: the class dropdown, or None for an unconditional model.
-        draw_button, reset_button: draw z from N(0, 1); set z to 0.
-        image: the ``ipywidgets.Image`` that follows.
+        draw_button, reset_button: draw z from the mixture, or else from N(0, 1); set z to 0.
+        image: the ``ipywidgets.Image`` that follows; its ``tooltip`` says what it shows.
         message: says in words what is shown, or what went wrong.
         z: the present point, ``(latent_size,)``.
         error: the last exception of a callback, or None.
@@ -103,11 +114,12 @@ class LatentExplorer(widgets.HBox):
         size: int,
         smoothing: str,
         seed: int,
+        mixture: Any,
     ) -> None:
         self.vae, self.dimensions, self.error = vae, list(dimensions), None
         self.z = np.zeros(vae.latent_size, dtype="float32")
         self._size, self._smoothing, self._reach = size, smoothing, reach
-        self._random = np.random.default_rng(seed)
+        self._random, self._mixture = np.random.default_rng(seed), mixture
         self._busy = False
         self.sliders = [self._slider(dimension, nats) for dimension in self.dimensions]
         self.class_choice = None
@@ -116,10 +128,11 @@ class LatentExplorer(widgets.HBox):
                 options=[(str(name), number) for number, name in enumerate(class_names)],
                 value=0,
                 description="class",
+                style={"description_width": "110px"},
                 tooltip="Which class the conditional decoder draws",
             )
         self.draw_button = widgets.Button(
-            description="Random draw", icon="random", tooltip="Draw every coordinate of z from N(0, 1)"
+            description="Random draw", icon="random", tooltip="Draw every coordinate of z at random"
         )
         self.reset_button = widgets.Button(
             description="Reset",
@@ -128,14 +141,14 @@ class LatentExplorer(widgets.HBox):
         )
         # The first picture is made outside a callback: what fails here fails in the cell, in full view.
         first = latent_picture(vae, self.z, self.label, size, smoothing)
-        self.image = widgets.Image(value=first, format="png", width=size, layout={"align_self": "center"})
+        self.image = DescribedImage(value=first, format="png", width=size, layout={"align_self": "center"})
         self.message = widgets.HTML()
         self._describe()
         for slider in self.sliders:
             slider.observe(self._moved, "value")
         if self.class_choice is not None:
             self.class_choice.observe(self._moved, "value")
-        self.draw_button.on_click(lambda _: self._set(self._random.standard_normal(self.vae.latent_size)))
+        self.draw_button.on_click(self._draw)
         self.reset_button.on_click(lambda _: self._set(np.zeros(self.vae.latent_size)))
         choice = [self.class_choice] if self.class_choice is not None else []
         controls = [*choice, *self.sliders, widgets.HBox([self.draw_button, self.reset_button])]
@@ -150,18 +163,31 @@ class LatentExplorer(widgets.HBox):
         return None if self.class_choice is None else int(self.class_choice.value)
 
     def _slider(self, dimension: int, nats: np.ndarray | None) -> widgets.FloatSlider:
-        used = "" if nats is None else f", which carries {nats[dimension]:.2f} nats per image"
+        used = "" if nats is None else f", {nats[dimension]:.1f} nats"
         return widgets.FloatSlider(
             value=0.0,
             min=-self._reach,
             max=self._reach,
             step=0.05,
-            description=f"z[{dimension}]",
+            description=f"z[{dimension}]{used}",
             tooltip=f"Latent dimension {dimension}{used}",
+            style={"description_width": "110px"},
             readout_format="+.2f",
             continuous_update=True,
-            layout={"width": "340px"},
+            layout={"width": "380px"},
         )
+
+    def _draw(self, _: Any) -> None:
+        if self._mixture is None:
+            self._set(self._random.standard_normal(self.vae.latent_size))
+            return
+        try:
+            points, _ = self._mixture.sample(1, self.label, seed=int(self._random.integers(2**31)))
+        except ValueError as error:  # such as a class that the mixture has never seen
+            self.error = error
+            self._describe()
+            return
+        self._set(points[0])
 
     def _set(self, point: np.ndarray) -> None:
         """Go to a point: hidden dimensions too, and one new picture instead of one per slider."""
@@ -214,6 +240,7 @@ def latent_explorer(
     size: int = 280,
     smoothing: str = "nearest",
     seed: int = 0,
+    mixture: Any = None,
 ) -> LatentExplorer:
     """Sliders for the most used latent dimensions, and the decoded picture, which follows at once.
 
@@ -229,9 +256,11 @@ def latent_explorer(
         size: pixels of the picture's longer side.
         smoothing: ``"nearest"`` or ``"bicubic"``.
         seed: seed of the random draws.
+        mixture: a ``LatentMixture`` that the random draws come from; without it, N(0, 1).
 
     Returns:
-        The widget; the random draw sets the dimensions without a slider too.
+        The widget; the random draw sets the dimensions without a slider too, and what a slider
+        cannot reach is clipped to its end.
 
     Raises:
         ValueError: dimensions the model does not have, or class names of another number.
@@ -266,4 +295,4 @@ def latent_explorer(
             )
     else:
         class_names = ()
-    return LatentExplorer(vae, shown, nats, class_names, reach, size, smoothing, seed)
+    return LatentExplorer(vae, shown, nats, class_names, reach, size, smoothing, seed, mixture)

@@ -115,7 +115,8 @@ def grid(
         None if texts is None else [texts[start : start + columns] for start in range(0, len(texts), columns)]
     )
     if alt is None:
-        alt = f"{len(pictures)} pictures in {len(rows)} rows of {columns}."
+        pieces = f"{len(pictures)} picture{'s' * (len(pictures) > 1)}"
+        alt = f"{pieces} in {len(rows)} row{'s' * (len(rows) > 1)} of {columns}."
         if row_labels:
             alt += f" Rows: {', '.join(map(str, row_labels))}."
         if texts:
