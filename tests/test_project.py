@@ -301,3 +301,81 @@ def test_a_python_without_venv_is_told_from_a_missing_one(environment):
     assert failed.returncode == 1
     assert "apt install python3-venv" in failed.stderr
     assert not (environment.folder / ".venv").exists()
+
+
+CI_TOOLS = ("bash", "env", "dirname", "cat")
+
+
+@pytest.fixture
+def ci(tmp_path):
+    """Runs a copy of .ci/run whose machine has only the tools that are named; returns (result, calls)."""
+
+    def run(*tools: str, user: int = 0, failing: str = "", **environment: str):
+        project, folder = tmp_path / "project", tmp_path / "bin"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        (project / ".ci").mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / ".ci/run", project / ".ci/run")
+        for tool in CI_TOOLS:
+            (folder / tool).symlink_to(shutil.which(tool))
+        calls = tmp_path / "calls"
+        calls.write_text("")
+        answers = {"id": str(user), "fc-list": "Some Chinese font"}
+        for tool in ("make", "id", *tools):
+            (folder / tool).write_text(
+                f'#!/bin/sh\necho "{tool} $* mirror=$AIGC_LAB_MIRROR" >> "{calls}"\n'
+                f"echo {answers.get(tool, '')}\n" + ("exit 1\n" if tool == failing else "")
+            )
+            (folder / tool).chmod(0o755)
+        command = [folder / "bash", project / ".ci/run"]
+        settings = {"PATH": str(folder), **environment}
+        result = subprocess.run(
+            command,
+            env=settings,
+            cwd=tmp_path,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        lines = [line for line in calls.read_text().splitlines() if not line.startswith(("id", "fc-list"))]
+        return result, lines
+
+    return run
+
+
+def test_ci_only_tests_where_nothing_is_missing(ci):
+    result, calls = ci("chromium", "fc-list", "apt-get")
+    assert (result.returncode, calls) == (0, ["make test mirror="])
+
+
+def test_ci_installs_a_browser_and_a_font_where_it_can(ci):
+    result, calls = ci("apt-get", "fc-list")
+    assert result.returncode == 0
+    assert [call.split()[0:2] for call in calls] == [
+        ["apt-get", "update"],
+        ["apt-get", "install"],
+        ["make", "test"],
+    ]
+    assert "chromium" in calls[1]
+    assert "fonts-noto-cjk" in calls[1]
+
+
+@pytest.mark.parametrize(("tools", "user"), [(("fc-list",), 0), (("fc-list", "apt-get"), 1000)])
+def test_ci_says_so_where_it_cannot_install(ci, tools, user):
+    result, calls = ci(*tools, user=user)
+    assert (result.returncode, calls) == (0, ["make test mirror="])
+    assert "browser tests may be skipped" in result.stdout
+
+
+@pytest.mark.parametrize("failing", ["make", "apt-get"])
+def test_ci_fails_where_a_step_fails(ci, failing):
+    result, _ = ci("apt-get", "fc-list", failing=failing)
+    assert result.returncode != 0
+
+
+def test_ci_takes_the_data_from_beside_the_project(ci, tmp_path):
+    data = tmp_path / "shared" / "data"
+    data.mkdir(parents=True)
+    assert ci("chromium", "fc-list")[1] == [f"make test mirror={data}"]
+    assert ci("chromium", "fc-list", AIGC_LAB_MIRROR="elsewhere")[1] == ["make test mirror=elsewhere"]

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import nbformat
 
+from tools.kernel import PatientKernelManager
 from tools.notebook_text import literal_assignments
 
 PROFILES = ("smoke", "classroom", "full")
@@ -114,6 +115,7 @@ def run(
             cwd=str(notebook.parent),
             progress_bar=progress,
             execution_timeout=cell_timeout,
+            kernel_manager_class=PatientKernelManager,
             start_timeout=120,
         )
     return output
@@ -137,6 +139,7 @@ def run_in_place(notebook: str | Path, progress: bool = False) -> None:
             node,
             timeout=None,
             kernel_name="python3",
+            kernel_manager_class=PatientKernelManager,
             resources={"metadata": {"path": str(path.parent)}},
             record_timing=False,
             on_cell_complete=lambda cell, cell_index: bar.update(cell_index + 1 - bar.n),
