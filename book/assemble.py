@@ -1,12 +1,13 @@
 """Put the book's source together: written pages, drawings, notebooks, and the generated pages.
 
 The generated pages are in ``book/generated.py``; the table of labs comes from ``labs.yml`` and the
-notebooks' own time stamps.
+notebooks themselves.
 """
 
 from __future__ import annotations
 
 import copy
+import re
 import shutil
 from datetime import datetime
 from pathlib import Path
@@ -112,15 +113,19 @@ def prepare_notebook(notebook: nbformat.NotebookNode, name: str) -> nbformat.Not
     return notebook
 
 
-def machine_seconds(notebook: nbformat.NotebookNode) -> float | None:
-    """Wall time of the stored run, from the time stamps that nbclient and papermill leave in the cells."""
+def machine_time(notebook: nbformat.NotebookNode) -> str:
+    """Run time of the classroom profile: what the notebook's box says, else the stored run's time stamps."""
+    for cell in notebook.cells:
+        stated = re.search(r"classroom about (\d+ (?:s|min(?:utes?)?))\b", cell.source)
+        if "box" in cell.metadata.get("tags", []) and stated:
+            return stated.group(1)
     stamps = [
         datetime.fromisoformat(stamp.replace("Z", "+00:00"))
         for cell in notebook.cells
         for stamp in cell.metadata.get("execution", {}).values()
         if isinstance(stamp, str)
     ]
-    return (max(stamps) - min(stamps)).total_seconds() if stamps else None
+    return f"{(max(stamps) - min(stamps)).total_seconds():.0f} s" if stamps else "see its first box"
 
 
 def labs_table(notebooks: Path = NOTEBOOKS) -> str:
@@ -132,8 +137,7 @@ def labs_table(notebooks: Path = NOTEBOOKS) -> str:
             raise BookError(
                 f"book/labs.yml names {path.name}, which is not in notebooks/; write it or take it out."
             )
-        seconds = machine_seconds(nbformat.read(path, as_version=4))
-        machine = "see its first box" if seconds is None else f"{seconds:.0f} s"
+        machine = machine_time(nbformat.read(path, as_version=4))
         title = f"[{generated.plain(lab['title'])}](notebooks/{lab['file']}.ipynb)"
         rows.append(
             f"| {title}<br>{generated.chinese(lab['chinese'])} | {machine} | {lab['lesson_minutes']} min |"

@@ -10,7 +10,7 @@ from pathlib import Path
 import nbformat
 import pandas
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook, new_output
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 import aigc_lab
 from aigc_lab import collect, defects
@@ -227,12 +227,14 @@ def test_a_widget_without_its_state_becomes_a_sentence_and_one_with_it_stays():
     assert assemble.WIDGET_VIEW in assemble.prepare_notebook(notebook, "00").cells[0].outputs[0].data
 
 
-def test_machine_time_is_read_from_the_time_stamps():
-    cell = new_code_cell(
-        "1", metadata={"execution": {"a": "2026-01-01T00:00:00Z", "b": "2026-01-01T00:01:05Z"}}
-    )
-    assert assemble.machine_seconds(new_notebook(cells=[cell])) == 65
-    assert assemble.machine_seconds(new_notebook()) is None
+def test_machine_time_is_what_the_box_says_or_what_the_time_stamps_say():
+    stamps = {"a": "2026-01-01T00:00:00Z", "b": "2026-01-01T00:01:05.250000+00:00"}
+    stamped = new_code_cell("1", metadata={"execution": stamps})
+    box = new_markdown_cell("> smoke about 9 s, classroom about 88 s, full about 30 minutes")
+    assert assemble.machine_time(new_notebook(cells=[box, stamped])) == "65 s"
+    box.metadata["tags"] = ["box"]
+    assert assemble.machine_time(new_notebook(cells=[box, stamped])) == "88 s"
+    assert assemble.machine_time(new_notebook()) == "see its first box"
 
 
 # --- drawings and the check of the site ------------------------------------------------------

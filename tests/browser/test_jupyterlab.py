@@ -17,7 +17,7 @@ import pytest
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 NOTEBOOK = "00_seven_stages.ipynb"
-RUN_LIMIT = 300_000  # milliseconds for the whole notebook in the smoke profile, on a busy machine
+RUN_LIMIT = 600_000  # milliseconds for the whole notebook in the smoke profile, on a busy machine
 ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+/lab\?token=\w+")
 SETTINGS = "jupyterlab_lab_settings"
 
