@@ -1,5 +1,6 @@
 """Stage 6, evaluate: features -> statistics -> score, each score with an interval and a floor."""
 
+from aigc_lab.evaluate import claims
 from aigc_lab.evaluate.coverage import (
     Coverage,
     PairDistances,
@@ -31,6 +32,7 @@ __all__ = [
     "PairDistances",
     "Score",
     "about",
+    "claims",
     "class_accuracy",
     "classify",
     "features",

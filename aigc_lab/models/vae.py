@@ -277,7 +277,9 @@ def convolutional_vae(
     pixels = layers.Permute((1, 3, 2, 4, 5))(pixels)  # (n, h/4, w/4, 4, 4, c) -> (n, h/4, 4, w/4, 4, c)
     pixels = layers.Reshape(image_shape, name="pixels")(pixels)  # (n, h/4, 4, w/4, 4, c) -> (n, h, w, c)
     decoder = keras.Model([latent, *condition], pixels, name="decoder")
-    return VAE(encoder, decoder, likelihood, scale, beta, seed, name="vae")
+    model = VAE(encoder, decoder, likelihood, scale, beta, seed, name="vae")
+    model.build()  # so that it can be saved before its first batch
+    return model
 
 
 def _condition(class_count: int) -> list[Any]:

@@ -45,11 +45,13 @@ def curves(
         if name not in found:
             raise ValueError(f"the history has no metric {name!r}; it has {', '.join(found)}")
     metrics = list(metrics or found)
+    # Steps, where they are known: sets of different size reach one epoch after different work.
+    axis = "step" if all("step" in table for table in runs.values()) else "epoch"
     columns = min(3, len(metrics))
     rows = math.ceil(len(metrics) / columns)
     ends = [f"{name} {value:.1f}" for name, value in _last(runs, metrics[0])]
     words = alt or (
-        f"Training curves of {', '.join(metrics)} against the epoch"
+        f"Training curves of {', '.join(metrics)} against the {axis}"
         f"{'' if len(runs) == 1 else ' for ' + ', '.join(map(str, runs))}. "
         f"{metrics[0]} at the end: {', '.join(ends)}."
     )
@@ -69,18 +71,18 @@ def curves(
                 if column not in table or np.isnan(table[column]).all():
                     continue
                 label = part if len(runs) == 1 else f"{run}, {part}"
-                epoch = table.get("epoch", np.arange(1, len(table[column]) + 1))
+                place = table.get(axis, np.arange(1, len(table[column]) + 1))
                 shown = {
                     "linestyle": dashes,
                     "linewidth": 2.2,
                     "markersize": 7,
-                    "markevery": max(1, len(epoch) // 10),
+                    "markevery": max(1, len(place) // 10),
                 }
                 hollow = {"markerfacecolor": "white"} if dashes == "--" else {}
-                (lines[label],) = axes.plot(epoch, table[column], label=label, **look, **shown, **hollow)
+                (lines[label],) = axes.plot(place, table[column], label=label, **look, **shown, **hollow)
         name = _NAMES.get(metric, metric.replace("_", " "))
         axes.set_title(name, fontsize=style.LABEL, weight="bold")
-        axes.set_xlabel("epoch", fontsize=style.LABEL)
+        axes.set_xlabel(axis, fontsize=style.LABEL)
         axes.set_ylabel(unit or name, fontsize=style.LABEL)
         axes.xaxis.get_major_locator().set_params(integer=True)
         _tidy(axes)
