@@ -71,7 +71,9 @@ def expand(dataset: Dataset, transform: Any, copies: int = 1, seed: int = 0) -> 
     pictures, _ = dataset.arrays()
     made = [keras.ops.convert_to_numpy(transform(pictures, training=True)) for _ in range(copies)]
     changed = np.concatenate([np.rint(np.clip(each, 0, 1) * 255).astype("uint8") for each in made])
-    return _with_more(dataset, changed.reshape(-1, *dataset.data.shape[1:]))  # (copies n, h, w, c) -> data's own shape
+    return _with_more(
+        dataset, changed.reshape(-1, *dataset.data.shape[1:])
+    )  # (copies n, h, w, c) -> data's own shape
 
 
 def _with_more(dataset: Dataset, pictures: np.ndarray) -> Dataset:

@@ -33,7 +33,9 @@ def out_of_sample_probabilities(
 
     counts = np.unique(labels, return_counts=True)[1]
     if len(counts) < 2:
-        raise ValueError("label errors need at least two classes; a single class has nothing to be confused with")
+        raise ValueError(
+            "label errors need at least two classes; a single class has nothing to be confused with"
+        )
     if counts.min() < folds:
         raise ValueError(f"a class has {counts.min()} items, fewer than the {folds} folds; use fewer folds")
     if len(features) != len(labels) or not np.isfinite(features).all():

@@ -105,9 +105,10 @@ def fit(
         if broken.any():
             for variable, value in zip(state, before, strict=True):
                 variable.assign(value)
+            value, step = terms["loss"][broken][0], done + 1 + int(broken.argmax())
             raise FloatingPointError(
-                f"the loss became {terms['loss'][broken][0]} at step {done + 1 + int(broken.argmax())} of {total}; "
-                f"the weights of step {done} were put back: lower learning_rate (now {learning_rate}) or check the data"
+                f"the loss became {value} at step {step} of {total}; the weights of step {done} were put back: "
+                f"lower learning_rate (now {learning_rate}) or check the data"
             )
         row = {"step": int(stop), "epoch": stop * batch_size / count}
         row |= {name: float(np.mean(values)) for name, values in terms.items()}
@@ -122,7 +123,7 @@ def fit(
 
 
 def settings(profile: str, **profiles: dict[str, Any]) -> Any:
-    """The settings of one profile, with attribute access: ``settings(profile, smoke={...}, classroom={...})``.
+    """The settings of one profile, as attributes: ``settings(profile, smoke={...}, classroom={...})``.
 
     Raises:
         ValueError: an unknown profile; the message names the known ones.
@@ -192,7 +193,7 @@ def _keras_runner(model, optimizer, data, batch_size: int, jit_compile: bool) ->
 
 
 def _batches(count: int, batch_size: int, start: int, stop: int, seed: int) -> np.ndarray:
-    """Item numbers of steps ``start`` to ``stop``: ``(steps, batch_size)``, the same however training is cut."""
+    """Item numbers of steps ``start`` to ``stop``, ``(steps, batch_size)``, however training is cut."""
     per_epoch = count // batch_size
     orders = {}
     rows = []
@@ -233,13 +234,16 @@ def _checked_data(x: Any, labels: Any = None) -> list[np.ndarray]:
     bad = ~np.isfinite(pictures).all(axis=tuple(range(1, pictures.ndim)))
     if bad.any():
         raise ValueError(
-            f"{bad.sum()} items hold NaN or infinite values, the first is item {bad.argmax()}; drop or repair them"
+            f"{bad.sum()} items hold NaN or infinite values, the first is item {bad.argmax()}; "
+            "drop or repair them"
         )
     if labels is None:
         return [pictures.astype("float32")]
     labels = np.asarray(labels)
     if labels.shape != (len(pictures),):
-        raise ValueError(f"there are {len(pictures)} items but labels of shape {labels.shape}; give one for each item")
+        raise ValueError(
+            f"there are {len(pictures)} items but labels of shape {labels.shape}; give one for each item"
+        )
     return [pictures.astype("float32"), labels.astype("int32")]
 
 
@@ -247,7 +251,9 @@ def _total_steps(steps: int | None, epochs: float | None, count: int, batch_size
     if (steps is None) == (epochs is None):
         raise ValueError("say how long to train in exactly one unit: steps=… or epochs=…")
     if batch_size < 1 or count < batch_size:
-        raise ValueError(f"there are {count} items but batch_size is {batch_size}; choose one from 1 to {count}")
+        raise ValueError(
+            f"there are {count} items but batch_size is {batch_size}; choose one from 1 to {count}"
+        )
     total = int(steps) if steps is not None else round(epochs * (count // batch_size))
     if total < 1:
         raise ValueError(f"training must last at least one step, got steps={steps}, epochs={epochs}")
@@ -261,7 +267,9 @@ def _values(variables: list[Any]) -> list[np.ndarray]:
 
 
 def _digest(data: list[np.ndarray]) -> str:
-    return hashlib.sha256(b"".join(hashlib.sha256(np.ascontiguousarray(each)).digest() for each in data)).hexdigest()
+    return hashlib.sha256(
+        b"".join(hashlib.sha256(np.ascontiguousarray(each)).digest() for each in data)
+    ).hexdigest()
 
 
 def _store(path: Path, state: list[Any], settings: str, done: int, rows: list[dict[str, float]]) -> None:
@@ -277,10 +285,14 @@ def _restore(path: Path, state: list[Any], settings: str) -> tuple[int, list[dic
             about = json.loads(str(stored["about"]))
             values = [stored[f"variable_{number}"] for number in range(len(state))]
     except Exception as error:
-        raise ValueError(f"{path} is no checkpoint of this model ({error}); delete it to train anew") from error
+        raise ValueError(
+            f"{path} is no checkpoint of this model ({error}); delete it to train anew"
+        ) from error
     shapes_differ = any(value.shape != tuple(each.shape) for value, each in zip(values, state, strict=True))
     if about["settings"] != settings or shapes_differ:
-        raise ValueError(f"{path} belongs to another run (other data, settings or model); delete it or name another")
+        raise ValueError(
+            f"{path} belongs to another run (other data, settings or model); delete it or name another"
+        )
     for variable, value in zip(state, values, strict=True):
         variable.assign(value)
     return about["done"], about["rows"]
@@ -298,7 +310,8 @@ class _ProgressLine:
         if not self.wanted:
             return
         filled = round(20 * done / self.total)
-        text = f"{self.name}[{'#' * filled}{'.' * (20 - filled)}] step {done}/{self.total}, loss {loss:.1f}, {seconds:.0f} s"
+        bar = "#" * filled + "." * (20 - filled)
+        text = f"{self.name}[{bar}] step {done}/{self.total}, loss {loss:.1f}, {seconds:.0f} s"
         if not self.in_notebook:
             print(f"\r{text}", end="\n" if done == self.total else "", flush=True)
             return

@@ -42,7 +42,9 @@ def test_a_shift_stays_within_its_share(arrows):
 
 
 def test_equal_seeds_give_equal_sets(arrows):
-    sets = [augment.expand(arrows, augment.layers(shift=0.2, rotation=0.05, seed=3), seed=3) for _ in range(2)]
+    sets = [
+        augment.expand(arrows, augment.layers(shift=0.2, rotation=0.05, seed=3), seed=3) for _ in range(2)
+    ]
     assert np.array_equal(sets[0].data, sets[1].data)
 
 

@@ -168,7 +168,8 @@ class Dataset:
         kept = [number for number, name in enumerate(self.class_names) if name in names]
         chosen = self[np.isin(labels, kept)]
         renumbered = np.searchsorted(kept, chosen.labels)
-        return replace(chosen, labels=renumbered, class_names=tuple(self.class_names[number] for number in kept))
+        names = tuple(self.class_names[number] for number in kept)
+        return replace(chosen, labels=renumbered, class_names=names)
 
     def counts(self) -> dict[str, int]:
         """How many items each class has."""

@@ -31,7 +31,9 @@ class LatentMixture:
     factors: tuple[np.ndarray | None, ...]
 
     @classmethod
-    def fit(cls, vae: Any, x: np.ndarray, labels: Any = None, components: int = 20, seed: int = 0) -> LatentMixture:
+    def fit(
+        cls, vae: Any, x: np.ndarray, labels: Any = None, components: int = 20, seed: int = 0
+    ) -> LatentMixture:
         """Fit to draws from q(z|x) of the training pictures, for each class apart.
 
         Args:
@@ -55,7 +57,7 @@ class LatentMixture:
                 continue
             if len(points) <= vae.latent_size:
                 raise ValueError(
-                    f"class {number} has {len(points)} items, too few for {vae.latent_size} latent dimensions; "
+                    f"class {number} has {len(points)} items, too few for {vae.latent_size} dimensions; "
                     "leave the class out or use a smaller latent_size"
                 )
             # At least twice as many points as dimensions for each covariance matrix.
@@ -65,7 +67,7 @@ class LatentMixture:
         return cls(*map(tuple, zip(*parts, strict=True)))
 
     def sample(self, n: int, labels: Any = None, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-        """``n`` latent points ``(n, latent_size)`` and the class of each; without ``labels`` each class in turn.
+        """``n`` latent points ``(n, latent_size)``, and the class of each: without ``labels`` in turn.
 
         Raises:
             ValueError: a class that had no items.
@@ -74,7 +76,9 @@ class LatentMixture:
         labels = np.resize(known, n) if labels is None else np.broadcast_to(np.asarray(labels), (n,))
         strange = sorted(set(labels.tolist()) - set(known))
         if strange:
-            raise ValueError(f"class {strange[0]} had no items to learn from; there are {', '.join(map(str, known))}")
+            raise ValueError(
+                f"class {strange[0]} had no items to learn from; there are {', '.join(map(str, known))}"
+            )
         random = np.random.default_rng(seed)
         size = self.means[known[0]].shape[1]
         noise = random.standard_normal((n, size))
@@ -107,7 +111,10 @@ class LatentMixture:
         try:
             with np.load(path, allow_pickle=False) as stored:
                 classes = range(int(stored["classes"]))
-                parts = [tuple(stored.get(f"{name}_{n}") for n in classes) for name in ("weights", "means", "factors")]
+                parts = [
+                    tuple(stored.get(f"{name}_{n}") for n in classes)
+                    for name in ("weights", "means", "factors")
+                ]
         except (KeyError, ValueError, EOFError, TypeError) as error:
             raise ValueError(f"{path} is no latent mixture written by LatentMixture.save: {error}") from error
         return cls(*parts)

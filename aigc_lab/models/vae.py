@@ -89,7 +89,7 @@ class VAE(keras.Model):
     # -- training ---------------------------------------------------------------------------------
 
     def call(self, inputs: Any, training: bool | None = None) -> dict[str, Any]:
-        """One pass: encode, draw z by the reparameterisation z = mean + exp(log_variance / 2) * noise, decode."""
+        """One pass: encode, draw z = mean + exp(log_variance / 2) * noise (reparameterisation), decode."""
         pictures, condition = self._unpack(inputs)
         mean, log_variance = self.encoder([pictures, *condition], training=training)
         noise = keras.random.normal(ops.shape(mean), dtype=mean.dtype, seed=self.noise)
@@ -128,7 +128,7 @@ class VAE(keras.Model):
         return _sigmoid(pixels) if self.likelihood == "bernoulli" else pixels
 
     def sample(self, n: int, labels: Any = None, seed: int = 0) -> np.ndarray:
-        """``n`` new pictures, from z ~ N(0, 1); a conditional model without ``labels`` takes each class in turn."""
+        """``n`` new pictures, from z ~ N(0, 1); without ``labels`` a conditional model takes each in turn."""
         latent = np.random.default_rng(seed).standard_normal((n, self.latent_size), dtype="float32")
         if labels is None and self.class_count:
             labels = np.arange(n) % self.class_count
@@ -207,7 +207,9 @@ class VAE(keras.Model):
         if pictures.dtype == np.uint8:
             raise ValueError("pictures must be float in [0, 1], got uint8; use Dataset.arrays()")
         if pictures.shape[1:] != self.image_shape:
-            raise ValueError(f"pictures must have shape (n, {', '.join(map(str, self.image_shape))}), got {pictures.shape}")
+            raise ValueError(
+                f"pictures must have shape (n, {', '.join(map(str, self.image_shape))}), got {pictures.shape}"
+            )
         if not np.isfinite(pictures).all():
             raise ValueError("pictures hold NaN or infinite values; drop or repair those items first")
         return pictures.astype("float32", copy=False)
@@ -216,10 +218,14 @@ class VAE(keras.Model):
         if not self.class_count:
             return []
         if labels is None:
-            raise ValueError(f"this VAE is conditional: give a label from 0 to {self.class_count - 1} for each item")
+            raise ValueError(
+                f"this VAE is conditional: give a label from 0 to {self.class_count - 1} for each item"
+            )
         labels = np.broadcast_to(np.asarray(labels), (count,))
         if count and (labels.min() < 0 or labels.max() >= self.class_count):
-            raise ValueError(f"labels must lie from 0 to {self.class_count - 1}, got {labels.min()} to {labels.max()}")
+            raise ValueError(
+                f"labels must lie from 0 to {self.class_count - 1}, got {labels.min()} to {labels.max()}"
+            )
         return [np.eye(self.class_count, dtype="float32")[labels]]
 
 
@@ -251,7 +257,9 @@ def convolutional_vae(
     """
     height, image_width, channels = image_shape
     if height % 4 or image_width % 4:
-        raise ValueError(f"height and width must be multiples of 4, got {height} x {image_width}; resize or pad first")
+        raise ValueError(
+            f"height and width must be multiples of 4, got {height} x {image_width}; resize or pad first"
+        )
     if min(height, image_width, channels, latent_size, width) < 1 or class_count < 0:
         raise ValueError("sizes, latent_size and width must be at least 1, and class_count at least 0")
     keras.utils.set_random_seed(seed)
@@ -273,7 +281,9 @@ def convolutional_vae(
     hidden = layers.Reshape((rows, columns, width))(hidden)  # (n, h/4 * w/4 * width) -> (n, h/4, w/4, width)
     hidden = layers.Conv2D(width, 3, padding="same", activation="gelu")(hidden)
     pixels = layers.Conv2D(16 * channels, 3, padding="same")(hidden)
-    pixels = layers.Reshape((rows, columns, 4, 4, channels))(pixels)  # (n, h/4, w/4, 16 c) -> (n, h/4, w/4, 4, 4, c)
+    pixels = layers.Reshape((rows, columns, 4, 4, channels))(
+        pixels
+    )  # (n, h/4, w/4, 16 c) -> (n, h/4, w/4, 4, 4, c)
     pixels = layers.Permute((1, 3, 2, 4, 5))(pixels)  # (n, h/4, w/4, 4, 4, c) -> (n, h/4, 4, w/4, 4, c)
     pixels = layers.Reshape(image_shape, name="pixels")(pixels)  # (n, h/4, 4, w/4, 4, c) -> (n, h, w, c)
     decoder = keras.Model([latent, *condition], pixels, name="decoder")

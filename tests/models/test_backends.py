@@ -18,10 +18,17 @@ def test_the_same_tests_pass_on(backend):
         if backend == "jax" and os.environ.get("CI"):
             pytest.fail("CI always tests the JAX backend; install the extra `jax`")
         pytest.skip(f"{backend} is not installed; pip install .[{backend}]")
-    environment = {**os.environ, "KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    environment = {
+        **os.environ,
+        "KERAS_BACKEND": backend,
+        "JAX_PLATFORMS": "cpu",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+    }
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
     chosen = [str(TESTS / "models" / "test_vae.py"), str(TESTS / "test_train.py")]
-    done = subprocess.run([*command, *chosen], env=environment, capture_output=True, text=True, cwd=TESTS.parent)
+    done = subprocess.run(
+        [*command, *chosen], env=environment, capture_output=True, text=True, cwd=TESTS.parent
+    )
     print(done.stdout[-3000:])
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
     assert " passed" in done.stdout

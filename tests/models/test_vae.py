@@ -46,7 +46,9 @@ def as_numbers(terms):
 
 def mean_elbo(model, x, samples):
     """The ELBO of each point over many draws of z: repeated points are faster than repeated calls."""
-    repeated = np.repeat(x, samples, axis=0).astype("float32").reshape(-1, 1, 1, 3)  # (n s, 3) -> (n s, 1, 1, 3)
+    repeated = (
+        np.repeat(x, samples, axis=0).astype("float32").reshape(-1, 1, 1, 3)
+    )  # (n s, 3) -> (n s, 1, 1, 3)
     return model.elbo(repeated).reshape(len(x), samples).mean(axis=1)
 
 
@@ -128,7 +130,10 @@ class TestLinearGaussian:
         spread = np.sqrt(1 / np.diag(precision))  # the best diagonal Gaussian has the right mean
         gap = self.exact() - self.elbo((matrix, -matrix @ self.bias), spread, samples=4000)
         expected = 0.5 * (
-            np.trace(precision @ np.diag(spread**2)) - 2 + np.log(np.linalg.det(covariance)) - np.log(spread**2).sum()
+            np.trace(precision @ np.diag(spread**2))
+            - 2
+            + np.log(np.linalg.det(covariance))
+            - np.log(spread**2).sum()
         )
         assert gap.mean() == pytest.approx(expected, abs=0.02)
 
@@ -200,7 +205,9 @@ def test_gradients_agree_with_finite_differences(pictures):
                 sides.append(float(loss()))
             variable.assign(start)
             measured = (sides[0] - sides[1]) / (2 * step)
-            assert measured == pytest.approx(float((gradient.numpy() * direction).sum()), rel=1e-5, abs=1e-6), variable.path
+            assert measured == pytest.approx(
+                float((gradient.numpy() * direction).sum()), rel=1e-5, abs=1e-6
+            ), variable.path
     finally:
         keras.config.set_floatx("float32")
         keras.config.set_dtype_policy("float32")
@@ -238,7 +245,9 @@ def test_the_generator_is_the_decoder_with_pixels_in_zero_to_one():
     latent = np.random.default_rng(7).standard_normal((5, 3)).astype("float32")
     labels = np.arange(5) % 3
     made = model.generator()([latent, np.eye(3, dtype="float32")[labels]])
-    assert ops.convert_to_numpy(ops.stop_gradient(made)) == pytest.approx(model.decode(latent, labels), abs=1e-6)
+    assert ops.convert_to_numpy(ops.stop_gradient(made)) == pytest.approx(
+        model.decode(latent, labels), abs=1e-6
+    )
 
 
 @pytest.mark.parametrize(
