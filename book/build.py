@@ -34,13 +34,16 @@ def build(output: Path, cache: Path, notebooks: Path = NOTEBOOKS) -> Path:
             another host; the message says what to do.
     """
     output, cache = output.resolve(), cache.resolve()
-    source, site = output / "source", output / "_build" / "html"
-    for folder in (source, output / "_build"):
+    source, made, site = output / "source", output / "_build", output / "html"
+    for folder in (source, made, site):
         shutil.rmtree(folder, ignore_errors=True)
     modules = vendor.fetch(cache)
     assemble(source, notebooks)
     vendor.install(modules, source / "assets" / "vendor")
     run_jupyter_book(source, output)
+    # Jupyter Book adds a folder of its own below the one that it is given.
+    (made / "html").rename(site)
+    shutil.rmtree(made)
     faults = check.site_faults(site)
     if faults:
         raise BookError("The built site has faults:\n" + "\n".join(f"  {fault}" for fault in faults))
