@@ -21,7 +21,7 @@ help:  ## say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 lab: environment-lab  ## open notebook 00 in JupyterLab (NOTEBOOK=… opens another)
-	$(python) -m jupyterlab $(as_root) $(LAB_OPTIONS) "$(NOTEBOOK)"
+	$(python) -m jupyterlab $(as_root) --LabApp.default_url="/lab/tree/$(NOTEBOOK)" $(LAB_OPTIONS)
 
 run: environment-lab  ## run notebook 00 without JupyterLab (PROFILE=smoke, SEED=1, OUTPUT=folder)
 	@$(python) -m tools.run_notebook "$(NOTEBOOK)" --output-folder "$(OUTPUT)" \
