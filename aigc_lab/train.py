@@ -107,7 +107,7 @@ def fit(
                 variable.assign(value)
             value, step = terms["loss"][broken][0], done + 1 + int(broken.argmax())
             raise FloatingPointError(
-                f"the loss became {value} at step {step} of {total}; the weights of step {done} were put back: "
+                f"the loss became {value} at step {step} of {total}; the weights of step {done} are back: "
                 f"lower learning_rate (now {learning_rate}) or check the data"
             )
         row = {"step": int(stop), "epoch": stop * batch_size / count}

@@ -110,7 +110,7 @@ def test_a_checkpoint_of_another_run_is_refused(data, tmp_path):
 
 def test_an_unwritable_checkpoint_folder_is_named(data, tmp_path):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(OSError, match="cannot write in the folder .*choose another"):
+    with pytest.raises(OSError, match=r"cannot write in the folder .*; choose another"):
         fit(new_model(), data, checkpoint=tmp_path / "file" / "run.npz")
 
 

@@ -26,7 +26,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         path.parent.mkdir(parents=True, exist_ok=True)
         stream = open(temporary, "wb")  # noqa: SIM115 - closed below, before the rename
     except OSError as error:
-        sentence = f"cannot write in the folder {path.parent} ({error.strerror}); choose another for {path.name}"
+        sentence = f"cannot write in the folder {path.parent} ({error.strerror}); choose another one"
         raise type(error)(error.errno, sentence) from error
     try:
         with stream:
