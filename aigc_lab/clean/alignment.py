@@ -6,7 +6,7 @@ All functions work on many pairs at once, in blocks that fit into the cache of a
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage
+from scipy import linalg, ndimage
 
 _WORKING_SIDE = 32  # pixels: larger pictures are compared at this size
 _SMOOTHING = 0.7  # pixels: interpolated copies are a little smoother than their originals; this evens it out
@@ -160,8 +160,10 @@ def _principal_directions(flat: np.ndarray) -> np.ndarray:
     """The leading directions ``(pixels, d)`` in which the pictures differ."""
     sample = flat[:: max(1, len(flat) // 4000)]
     sample = sample - sample.mean(axis=0)
-    _, vectors = np.linalg.eigh(sample.T @ sample / len(sample))
-    return np.ascontiguousarray(vectors[:, -_COMPONENTS:])
+    pixels = flat.shape[1]
+    wanted = (max(0, pixels - _COMPONENTS), pixels - 1)
+    _, vectors = linalg.eigh(sample.T @ sample / len(sample), subset_by_index=wanted)
+    return np.ascontiguousarray(vectors)
 
 
 def _projected(pictures: np.ndarray, directions: np.ndarray) -> np.ndarray:
