@@ -31,6 +31,7 @@ def kl_to_standard_normal(mean: Any, log_variance: Any) -> Any:
     Returns:
         ``(n,)``, never negative. Kingma and Welling 2014, appendix B.
     """
+    mean, log_variance = ops.convert_to_tensor(mean), ops.convert_to_tensor(log_variance)
     return 0.5 * ops.sum(ops.square(mean) + ops.exp(log_variance) - 1.0 - log_variance, axis=-1)
 
 
@@ -40,6 +41,7 @@ def bernoulli_nats(pictures: Any, logits: Any) -> Any:
     A grey value g in [0, 1] counts as the expectation over a pixel that is white with
     probability g, so the ELBO is that of randomly binarised pictures.
     """
+    pictures, logits = ops.convert_to_tensor(pictures), ops.convert_to_tensor(logits)
     # Stable form of -(x log p + (1-x) log(1-p)) with p = sigmoid(logits).
     nats = ops.maximum(logits, 0.0) - logits * pictures + ops.log1p(ops.exp(-ops.abs(logits)))
     return ops.sum(ops.reshape(nats, (ops.shape(nats)[0], -1)), axis=-1)  # (n, h, w, c) -> (n, h*w*c) -> (n,)
@@ -47,6 +49,7 @@ def bernoulli_nats(pictures: Any, logits: Any) -> Any:
 
 def gaussian_nats(pictures: Any, mean: Any, scale: float) -> Any:
     """-log p(x|z) in nats for Gaussian pixels of standard deviation ``scale``, summed: ``(n,)``."""
+    pictures, mean = ops.convert_to_tensor(pictures), ops.convert_to_tensor(mean)
     nats = 0.5 * ops.square((pictures - mean) / scale) + math.log(scale) + 0.5 * math.log(2 * math.pi)
     return ops.sum(ops.reshape(nats, (ops.shape(nats)[0], -1)), axis=-1)  # (n, ...) -> (n, d) -> (n,)
 
@@ -82,6 +85,9 @@ class VAE(keras.Model):
         self.encoder, self.decoder = encoder, decoder
         self.likelihood, self.scale, self.beta, self.seed = likelihood, scale, beta, seed
         self.noise = keras.random.SeedGenerator(seed)
+        # Keras' own fit shows these beside the loss.
+        self.reconstruction_tracker = keras.metrics.Mean(name="reconstruction")
+        self.kl_tracker = keras.metrics.Mean(name="kl")
         self.image_shape = tuple(encoder.inputs[0].shape[1:])
         self.latent_size = int(decoder.inputs[0].shape[-1])
         self.class_count = int(decoder.inputs[1].shape[-1]) if len(decoder.inputs) > 1 else 0
@@ -109,7 +115,10 @@ class VAE(keras.Model):
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """What Keras' own ``fit`` minimises (the same number as ``loss_terms``)."""
-        return self.loss_terms(x, y_pred)["loss"]
+        terms = self.loss_terms(x, y_pred)
+        self.reconstruction_tracker.update_state(terms["reconstruction"])
+        self.kl_tracker.update_state(terms["kl"])
+        return terms["loss"]
 
     # -- use --------------------------------------------------------------------------------------
 
