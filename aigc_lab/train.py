@@ -65,8 +65,8 @@ def fit(
         checkpoint: a file, written at each report. If it exists, training goes on from it and
             ends with the same weights as a run that was never cut.
         reports: how many rows the history has (and how often a checkpoint is written).
-        jit_compile: compile with XLA; helps dense networks, and makes convolutions on a CPU
-            many times slower.
+        jit_compile: compile with XLA on TensorFlow; helps dense networks, and makes convolutions on
+            a CPU many times slower. JAX always compiles, PyTorch runs eagerly.
         progress: show a line that follows the steps; a text stands at its start.
 
     Raises:
