@@ -1,8 +1,8 @@
-"""Stage 3, label: find labels that are probably wrong.
+"""Labels that are probably wrong, found on a Dataset.
 
 Confident learning (Northcutt, Jiang and Chuang 2021, arXiv 1911.00068) compares the label that an
-item was given with what a classifier, trained on the *other* items, says of it. This room's first
-version wraps cleanlab; notebook 03 will derive it. Introduced in notebook 00.
+item was given with what a classifier, trained on the *other* items, says of it. Introduced in
+notebook 00; notebook 03 derives it.
 """
 
 from __future__ import annotations
