@@ -11,10 +11,15 @@ from typing import Any
 
 import numpy as np
 
+from aigc_lab.clean import table, text
 from aigc_lab.clean.cleaned import Cleaned, apply
-from aigc_lab.clean.duplicates import exact_duplicates, near_duplicates
+from aigc_lab.clean.duplicates import exact_duplicates, near_duplicate_pairs, near_duplicates
 from aigc_lab.clean.findings import score
+from aigc_lab.clean.forest import isolation_forest
+from aigc_lab.clean.hamming import hamming_pairs, hash_duplicates
+from aigc_lab.clean.information import low_information
 from aigc_lab.clean.outliers import outliers
+from aigc_lab.clean.perceptual import perceptual_hashes
 from aigc_lab.clean.quality import badly_lit, blurred, noisy, occluded
 from aigc_lab.collect.dataset import Dataset
 
@@ -39,11 +44,19 @@ __all__ = [
     "blurred",
     "detect_all",
     "exact_duplicates",
+    "hamming_pairs",
+    "hash_duplicates",
+    "isolation_forest",
+    "low_information",
+    "near_duplicate_pairs",
     "near_duplicates",
     "noisy",
     "occluded",
     "outliers",
+    "perceptual_hashes",
     "score",
+    "table",
+    "text",
 ]
 
 

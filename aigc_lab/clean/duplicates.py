@@ -83,15 +83,9 @@ def near_duplicates(dataset: Dataset, threshold: float = 0.92, neighbours: int =
         ValueError: no pictures, pictures that are too small, or a threshold outside 0..1.
     """
     threshold = checked_number("threshold", threshold, 0, 1)
-    neighbours = int(checked_number("neighbours", neighbours, 1))
-    grey = grey_pictures(dataset, "near_duplicates")
-    unique = _first_of_each(dataset) == np.arange(len(dataset))
-    usable = np.flatnonzero(unique & (grey.std(axis=(1, 2)) >= _FLAT))
-    if len(usable) < 2:
+    usable, small, pairs = _candidates(dataset, neighbours)
+    if not len(pairs):
         return findings_table("near_duplicates", [], [], [], [])
-
-    small = prepared(grey[usable])
-    pairs = likely_pairs(small, min(neighbours, len(usable) - 1))
     residual = align(small, pairs)
     first, found = _behind_the_first(small, pairs, residual, 1 - threshold)
     items, firsts = usable[list(first)], usable[list(first.values())]
@@ -101,6 +95,46 @@ def near_duplicates(dataset: Dataset, threshold: float = 0.92, neighbours: int =
         for place, item, one in zip(first, items, firsts, strict=True)
     ]
     return findings_table("near_duplicates", items, [1 - found[place] for place in first], reasons, firsts)
+
+
+def near_duplicate_pairs(dataset: Dataset, lowest: float = 0.6, neighbours: int = 20) -> pd.DataFrame:
+    """Every candidate pair with its score, to choose a threshold with: nothing is decided here.
+
+    ``near_duplicates`` reports an item once, behind an item that stays; what it reports at a low threshold
+    is therefore no superset of what it reports at a high one. This table is: see ``show.threshold_picture``.
+
+    Args:
+        dataset: pictures of at least 8 x 8 pixels.
+        lowest: pairs below this score (see ``near_duplicates``) are left out.
+        neighbours: candidates for each picture.
+
+    Returns:
+        Findings with ``duplicate_of``, a row for each pair; ``item`` is the later one of the two.
+
+    Raises:
+        ValueError: as ``near_duplicates``. Introduced in notebook 02.
+    """
+    lowest = checked_number("lowest", lowest, 0, 1)
+    usable, small, pairs = _candidates(dataset, neighbours)
+    if not len(pairs):
+        return findings_table("near_duplicate_pairs", [], [], [], [])
+    agreement = 1 - align(small, pairs)
+    chosen = np.flatnonzero(agreement >= lowest)
+    ordered = np.sort(usable[pairs[chosen]], axis=1)  # (pairs, 2): the earlier item, the later item
+    reasons = [f"{share:.1%} explained by shift, turn and contrast" for share in agreement[chosen]]
+    return findings_table("near_duplicate_pairs", ordered[:, 1], agreement[chosen], reasons, ordered[:, 0])
+
+
+def _candidates(dataset: Dataset, neighbours: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The comparable unique items, their prepared pictures, and pairs ``(p, 2)`` of places among them."""
+    neighbours = int(checked_number("neighbours", neighbours, 1))
+    grey = grey_pictures(dataset, "near_duplicates")
+    unique = _first_of_each(dataset) == np.arange(len(dataset))
+    usable = np.flatnonzero(unique & (grey.std(axis=(1, 2)) >= _FLAT))
+    if len(usable) < 2:
+        return usable, np.empty((0, 0, 0)), np.empty((0, 2), dtype=np.int64)
+    small = prepared(grey[usable])
+    return usable, small, likely_pairs(small, min(neighbours, len(usable) - 1))
 
 
 def _behind_the_first(

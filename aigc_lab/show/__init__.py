@@ -27,9 +27,19 @@ _HOME = {
     "latent_picture": "explorer",
     "LatentExplorer": "explorer",
     "latent_explorer": "explorer",
+    "Labelling": "label_widget",
+    "agreement_words": "label_widget",
+    "labelling": "label_widget",
+    "labelling_picture": "label_widget",
     "defect_preview": "dial",
     "DefectDial": "dial",
     "defect_dial": "dial",
+    "LiveFigure": "live",
+    "live_figure": "live",
+    "threshold_picture": "thresholds",
+    "precision_recall_points": "thresholds",
+    "detector_curves": "thresholds",
+    "s_curve_picture": "thresholds",
 }
 
 __all__ = sorted(_HOME)

@@ -1,0 +1,101 @@
+"""A figure that follows sliders: the widget around any function that draws. Introduced in notebook 02."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import ipywidgets as widgets
+import matplotlib.pyplot as plt
+
+from aigc_lab.show.explorer import DescribedImage, error_text
+
+
+class LiveFigure(widgets.VBox):
+    """The widget that ``live_figure`` returns.
+
+    Attributes:
+        sliders: argument name to its slider.
+        image: the figure as a picture; its ``tooltip`` says in words what it shows.
+        message: the same words for the eye, or what went wrong.
+        error: the last exception of a callback, or None.
+    """
+
+    def __init__(self, draw: Callable[..., Any], ranges: Mapping[str, tuple[float, float, float, float]]):
+        self._draw = draw
+        self.error: Exception | None = None
+        self.sliders = {name: _slider(name, *numbers) for name, numbers in ranges.items()}
+        self.image = DescribedImage(format="png", layout={"max_width": "100%", "object_fit": "contain"})
+        self.message = widgets.HTML()
+        # The first figure is drawn outside a callback: what fails here fails in the cell, in full view.
+        self._refresh()
+        for slider in self.sliders.values():
+            slider.observe(self._moved, "value")
+        panel = widgets.Box(list(self.sliders.values()), layout={"flex_flow": "row wrap"})
+        super().__init__([panel, self.message, self.image])
+
+    @property
+    def values(self) -> dict[str, float]:
+        """What the sliders are set to, by argument name."""
+        return {name: slider.value for name, slider in self.sliders.items()}
+
+    def _moved(self, _: Any) -> None:
+        try:
+            self._refresh()
+            self.error = None
+        except Exception as error:  # shown in the widget: Jupyter hides what a callback raises
+            self.error = error
+            self.message.value = error_text("The figure was not updated", error)
+
+    def _refresh(self) -> None:
+        figure = self._draw(**self.values)
+        try:
+            self.image.value = figure.png()
+        finally:
+            plt.close(figure)
+        self.image.tooltip = figure.alt
+        self.message.value = f'<div role="status">{html.escape(figure.alt)}</div>'
+
+
+def _slider(name: str, low: float, high: float, step: float, start: float) -> Any:
+    if not low <= start <= high or step <= 0 or low == high:
+        raise ValueError(
+            f"{name} needs (lowest, highest, step, start) in that order, got {(low, high, step, start)}"
+        )
+    whole = all(float(number).is_integer() for number in (low, high, step, start))
+    kind = widgets.IntSlider if whole else widgets.FloatSlider
+    words = name.replace("_", " ")
+    # Digits after the point: as many as the step has.
+    digits = 0 if whole else max(1, len(f"{step:.6f}".rstrip("0").split(".")[1]))
+    return kind(
+        value=start,
+        min=low,
+        max=high,
+        step=step,
+        description=words,
+        tooltip=f"{words}, from {low:g} to {high:g}",
+        readout_format="d" if whole else f".{digits}f",
+        continuous_update=False,  # a figure takes longer than a step of the mouse
+        style={"description_width": "initial"},
+        layout={"width": "420px"},
+    )
+
+
+def live_figure(draw: Callable[..., Any], **ranges: tuple[float, float, float, float]) -> LiveFigure:
+    """Sliders above a figure that is drawn anew whenever one is moved.
+
+    Args:
+        draw: a function of the sliders' values that returns a figure of this room.
+        ranges: for each argument of ``draw``: lowest, highest, step and start. Four whole numbers make a
+            slider of whole numbers.
+
+    Returns:
+        The widget; ``.values`` holds what the sliders are set to.
+
+    Raises:
+        ValueError: no slider, or numbers out of order. What ``draw`` raises at the start is raised here.
+    """
+    if not ranges:
+        raise ValueError("a live figure needs at least one slider, such as threshold=(0, 1, 0.01, 0.5)")
+    return LiveFigure(draw, ranges)
