@@ -7,32 +7,49 @@ ledger says which item got what, so every detector in ``aigc_lab.clean`` and
 
 from aigc_lab.defects.dial import (
     NAMES,
+    TEXT_NAMES,
     blur,
+    boilerplate,
     brightness,
     dial,
     exact_duplicate,
+    foreign_language,
     imbalance,
     junk,
     label_flip,
+    mojibake,
     near_duplicate,
     noise,
     occlusion,
+    personal_data,
+    unnormalised,
 )
 from aigc_lab.defects.junk import JUNK_KINDS
 from aigc_lab.defects.ledger import Ledger
+from aigc_lab.defects.table import TABLE_NAMES, dial_table
+from aigc_lab.defects.text_parts import TEXT_JUNK_KINDS
 
 __all__ = [
     "JUNK_KINDS",
     "NAMES",
+    "TABLE_NAMES",
+    "TEXT_JUNK_KINDS",
+    "TEXT_NAMES",
     "Ledger",
     "blur",
+    "boilerplate",
     "brightness",
     "dial",
+    "dial_table",
     "exact_duplicate",
+    "foreign_language",
     "imbalance",
     "junk",
     "label_flip",
+    "mojibake",
     "near_duplicate",
     "noise",
     "occlusion",
+    "personal_data",
+    "unnormalised",
 ]

@@ -13,7 +13,9 @@ from aigc_lab.defects.ledger import unknown_defect
 from aigc_lab.defects.pictures import SMALLEST_SIDE
 
 NEED_LABELS = ("imbalance", "label_flip")
-NEED_PICTURES = ("occlusion", "brightness", "blur", "noise", "near_duplicate", "junk")
+NEED_PICTURES = ("occlusion", "brightness", "blur", "noise")
+NEED_TEXT = ("personal_data", "boilerplate", "unnormalised", "mojibake", "foreign_language")
+NEED_SOMETHING_SEEN = (*NEED_PICTURES, "near_duplicate", "junk")  # what a tiny picture has no room for
 
 
 def checked_rates(rates: Mapping[str, float], known: tuple[str, ...]) -> dict[str, float]:
@@ -35,6 +37,8 @@ def checked_seed(seed: int) -> int:
 
 def check_fits(dataset: Dataset, active: list[str]) -> None:
     for name in active:
+        if name in NEED_PICTURES and dataset.modality != "images":
+            raise ValueError(f"{name!r} is for images; the data set holds {dataset.modality}")
         if name in NEED_LABELS:
             if dataset.labels is None:
                 raise ValueError(f"{name!r} needs labels, and the data set {dataset.card.name!r} has none")
@@ -43,9 +47,11 @@ def check_fits(dataset: Dataset, active: list[str]) -> None:
                 raise ValueError(f"{name!r} needs at least two classes, and the data set has {named}")
             if name == "imbalance" and len(dataset) and len(np.unique(dataset.labels)) < 2:
                 raise ValueError("'imbalance' needs items of at least two classes, and all items are of one")
-        if name in NEED_PICTURES:
+        if name in NEED_TEXT and dataset.modality != "text":
+            raise ValueError(f"{name!r} is for text; the data set holds {dataset.modality}")
+        if name in NEED_SOMETHING_SEEN and dataset.modality != "text":
             if dataset.modality != "images":
-                raise ValueError(f"{name!r} is for images; the data set holds {dataset.modality}")
+                raise ValueError(f"{name!r} is for images or text; the data set holds {dataset.modality}")
             if min(dataset.data.shape[1:3]) < SMALLEST_SIDE:
                 shape = " x ".join(str(side) for side in dataset.data.shape[1:3])
                 raise ValueError(f"{name!r} needs pictures of at least 8 x 8 pixels, and these are {shape}")

@@ -3,11 +3,13 @@
 Order. Whatever the order of the mapping, defects are applied in the order of ``NAMES``, the way
 data go wrong on their way to a data set: some classes are scarce, annotators err, something stands
 in front of the camera, the light is bad, the lens is out of focus, the sensor is noisy; then the
-result is copied, and junk gets in. So an item may be hit by several defects, and a copy carries the
+result is copied, and junk gets in. Texts have their own defects, in the order of ``TEXT_NAMES``: people
+write personal data, pages add notices, programs mix up code points and encodings; copies are made, and
+texts of other languages and junk get in. So an item may be hit by several defects, and a copy carries the
 damage and the wrong label of what it copies (rows marked ``inherited``).
 
-Positions. First come the items of the given set in their order, then exact copies, near copies and
-junk. So a copy always stands behind its source.
+Positions. First come the items of the given set in their order, then exact copies, near copies, texts
+of other languages and junk. So a copy always stands behind its source.
 
 Randomness. Which items a defect hits depends on (seed, defect); what it does to one depends on
 (seed, defect, item). Changing one rate therefore never changes what another defect does to an item,
@@ -26,22 +28,32 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from aigc_lab.collect.dataset import Dataset
-from aigc_lab.defects import pictures
+from aigc_lab.defects import pictures, text
 from aigc_lab.defects.checks import check_fits, checked_rates, checked_seed
 from aigc_lab.defects.junk import draw_junk
 from aigc_lab.defects.ledger import COLUMNS, DROPPED_COLUMNS, Ledger
+from aigc_lab.defects.text_parts import draw_foreign_text, draw_junk_text
 
-PictureDefect = Callable[[np.ndarray, np.random.Generator], tuple[np.ndarray, str]]
+ItemDefect = Callable[[Any, np.random.Generator], tuple[Any, str]]
 
-_DAMAGE: dict[str, PictureDefect] = {
+_DAMAGE: dict[str, ItemDefect] = {
     "occlusion": pictures.occlude_picture,
     "brightness": pictures.rebrighten_picture,
     "blur": pictures.blur_picture,
     "noise": pictures.noise_picture,
 }
+_TEXT_DAMAGE: dict[str, ItemDefect] = {
+    "personal_data": text.add_personal_data,
+    "boilerplate": text.add_boilerplate,
+    "unnormalised": text.unnormalise_text,
+    "mojibake": text.misread_text,
+}
 _COPIES = ("exact_duplicate", "near_duplicate")
+_ADDED = ("foreign_language", "junk")
 # The order of application: see the top of this file.
 NAMES = ("imbalance", "label_flip", *_DAMAGE, *_COPIES, "junk")
+TEXT_NAMES = ("imbalance", "label_flip", *_TEXT_DAMAGE, *_COPIES, *_ADDED)
+_ALL_NAMES = tuple(dict.fromkeys((*NAMES, *TEXT_NAMES)))
 
 
 class Row(NamedTuple):
@@ -59,9 +71,10 @@ def dial(dataset: Dataset, rates: Mapping[str, float], seed: int = 0) -> tuple[D
 
     Args:
         dataset: what to damage; picture defects need ``uint8`` pictures of at least 8 x 8 pixels.
-        rates: defect name to rate in [0, 1]. A rate is a share of the items, rounded to whole
-            items: that many are damaged, or added (copies and junk). For ``imbalance`` it is the
-            share that the scarce classes lose; the other rates count what imbalance leaves.
+        rates: defect name (``NAMES``, or ``TEXT_NAMES`` for texts) to rate in [0, 1]. A rate is a
+            share of the items, rounded to whole items: that many are damaged, or added (copies and
+            junk). For ``imbalance`` it is the share that the scarce classes lose; the other rates
+            count what imbalance leaves.
         seed: a whole number from 0 up; the same seed gives the same bytes.
 
     Returns:
@@ -72,16 +85,17 @@ def dial(dataset: Dataset, rates: Mapping[str, float], seed: int = 0) -> tuple[D
             flipping or imbalance without labels or with a single class; a picture defect on
             something else than pictures, or on pictures smaller than 8 x 8.
     """
-    wanted = checked_rates(rates, NAMES)
+    wanted = checked_rates(rates, _ALL_NAMES)
     seed = checked_seed(seed)
     check_fits(dataset, [name for name, rate in wanted.items() if rate > 0])
+    damage = _TEXT_DAMAGE if dataset.modality == "text" else _DAMAGE
     labels = None if dataset.labels is None else dataset.labels.copy()
     dropped = _scarce(dataset, wanted["imbalance"], seed) if wanted["imbalance"] else {}
     kept = np.setdiff1d(np.arange(len(dataset)), list(dropped))
     position = {int(source): item for item, source in enumerate(kept)}
     hit = {
         name: [int(source) for source in _chosen(len(dataset), kept, wanted[name], name, seed)]
-        for name in ("label_flip", *_DAMAGE, *_COPIES)
+        for name in ("label_flip", *damage, *_COPIES)
         if wanted[name]
     }
 
@@ -93,23 +107,24 @@ def dial(dataset: Dataset, rates: Mapping[str, float], seed: int = 0) -> tuple[D
 
     kept_data = dataset[kept].data
     data = list(kept_data) if dataset.modality == "text" else kept_data.copy()
-    for name in _DAMAGE:
+    for name in damage:
         for source in hit.get(name, ()):
             item = position[source]
-            data[item], detail = _damaged(_DAMAGE[name], data[item], _stream(seed, name, source))
+            data[item], detail = _damaged(damage[name], data[item], _stream(seed, name, source))
             rows.append(Row(item, name, source, detail))
 
     extra, extra_rows = _copies(data, rows, hit, position, seed)
     sources = [*kept, *(source for name in _COPIES for source in hit.get(name, ()))]
     rows += extra_rows
 
-    junk_labels = []
-    for number in range(_count(wanted["junk"], len(kept))):
-        rng = _stream(seed, "junk", number)
-        picture, kind = draw_junk(dataset.data.shape[1:], rng)
-        junk_labels.append(int(rng.integers(max(1, len(dataset.class_names)))))
-        rows.append(Row(len(sources) + number, "junk", -1, kind))
-        extra.append(picture)
+    junk_labels: list[int] = []
+    for name in _ADDED:
+        for number in range(_count(wanted[name], len(kept))):
+            rng = _stream(seed, name, number)
+            item, kind = _added(dataset, name, rng)
+            rows.append(Row(len(sources) + len(junk_labels), name, -1, kind))
+            junk_labels.append(int(rng.integers(max(1, len(dataset.class_names)))))
+            extra.append(item)
 
     origin = np.array(sources, dtype=np.int64)
     true_labels = None
@@ -118,7 +133,8 @@ def dial(dataset: Dataset, rates: Mapping[str, float], seed: int = 0) -> tuple[D
         true_labels = np.concatenate([dataset.labels[origin], nothing])
         labels = np.concatenate([labels[origin], np.array(junk_labels, dtype=np.int64)])
     origin = np.concatenate([origin, np.full(len(junk_labels), -1, dtype=np.int64)])
-    ledger = _ledger(rows, dropped, origin, true_labels, wanted, seed)
+    names = TEXT_NAMES if dataset.modality == "text" else NAMES
+    ledger = _ledger(rows, dropped, origin, true_labels, wanted, seed, names)
     dirty = replace(dataset, data=_joined(data, extra), labels=labels, card=_noted(dataset, ledger))
     return dirty, ledger
 
@@ -159,13 +175,44 @@ def exact_duplicate(dataset: Dataset, rate: float, seed: int = 0) -> tuple[Datas
 
 
 def near_duplicate(dataset: Dataset, rate: float, seed: int = 0) -> tuple[Dataset, Ledger]:
-    """Append slightly shifted, turned and re-contrasted copies of a share of the pictures. See ``dial``."""
+    """Append nearly equal copies of a share of the items. See ``dial``.
+
+    Pictures are slightly shifted, turned and re-contrasted; texts get a few slips of the pen.
+    """
     return dial(dataset, {"near_duplicate": rate}, seed)
 
 
 def junk(dataset: Dataset, rate: float, seed: int = 0) -> tuple[Dataset, Ledger]:
-    """Append pictures of nothing (``JUNK_KINDS``) with random labels. See ``dial``."""
+    """Append items of nothing with random labels. See ``dial``.
+
+    Their kinds are ``JUNK_KINDS`` for pictures, ``TEXT_JUNK_KINDS`` for texts.
+    """
     return dial(dataset, {"junk": rate}, seed)
+
+
+def personal_data(dataset: Dataset, rate: float, seed: int = 0) -> tuple[Dataset, Ledger]:
+    """Put invented personal data into a share of the texts. See ``dial``."""
+    return dial(dataset, {"personal_data": rate}, seed)
+
+
+def boilerplate(dataset: Dataset, rate: float, seed: int = 0) -> tuple[Dataset, Ledger]:
+    """Put the notice of a page before or behind a share of the texts. See ``dial``."""
+    return dial(dataset, {"boilerplate": rate}, seed)
+
+
+def unnormalised(dataset: Dataset, rate: float, seed: int = 0) -> tuple[Dataset, Ledger]:
+    """Write a share of the texts in other code points that look the same. See ``dial``."""
+    return dial(dataset, {"unnormalised": rate}, seed)
+
+
+def mojibake(dataset: Dataset, rate: float, seed: int = 0) -> tuple[Dataset, Ledger]:
+    """Read the bytes of a share of the texts in the wrong encoding. See ``dial``."""
+    return dial(dataset, {"mojibake": rate}, seed)
+
+
+def foreign_language(dataset: Dataset, rate: float, seed: int = 0) -> tuple[Dataset, Ledger]:
+    """Append texts in languages that are neither English nor Chinese, with random labels. See ``dial``."""
+    return dial(dataset, {"foreign_language": rate}, seed)
 
 
 def _stream(seed: int, name: str, *number: int) -> np.random.Generator:
@@ -202,11 +249,20 @@ def _other_label(dataset: Dataset, source: int, seed: int) -> int:
     return (int(dataset.labels[source]) + step) % len(dataset.class_names)
 
 
-def _damaged(damage: PictureDefect, picture: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, str]:
-    result, detail = damage(picture, rng)
-    if np.array_equal(result, picture):
-        detail += "; it changes no pixel of this picture"  # a blank picture cannot be blurred
+def _damaged(damage: ItemDefect, item: Any, rng: np.random.Generator) -> tuple[Any, str]:
+    result, detail = damage(item, rng)
+    if np.array_equal(result, item):  # a blank picture cannot be blurred
+        detail += "; it changes " + (
+            "nothing in this text" if isinstance(item, str) else "no pixel of this picture"
+        )
     return result, detail
+
+
+def _added(dataset: Dataset, name: str, rng: np.random.Generator) -> tuple[Any, str]:
+    """One item that comes from nowhere, and its kind."""
+    if dataset.modality == "text":
+        return draw_foreign_text(rng) if name == "foreign_language" else draw_junk_text(rng)
+    return draw_junk(dataset.data.shape[1:], rng)
 
 
 def _copies(
@@ -223,7 +279,8 @@ def _copies(
             item, number = position[source], len(data) + len(copies)
             copy, detail = data[item], f"copy of item {item}"
             if name == "near_duplicate":
-                copy, how = _damaged(pictures.nearly_copy_picture, copy, _stream(seed, name, source))
+                nearly = text.nearly_copy_text if isinstance(copy, str) else pictures.nearly_copy_picture
+                copy, how = _damaged(nearly, copy, _stream(seed, name, source))
                 detail += f", {how}"
             copies.append(copy)
             copy_rows.append(Row(number, name, source, detail))
@@ -244,6 +301,7 @@ def _ledger(
     true_labels: np.ndarray | None,
     rates: dict[str, float],
     seed: int,
+    names: tuple[str, ...],
 ) -> Ledger:
     import pandas as pd  # here, because it is slow to import
 
@@ -252,7 +310,7 @@ def _ledger(
     lost = [(source, "imbalance", detail) for source, detail in sorted(dropped.items())]
     dropped_table = pd.DataFrame(lost, columns=list(DROPPED_COLUMNS)).astype({"source": "int64"})
     used = {name: rate for name, rate in rates.items() if rate > 0}
-    return Ledger(table, dropped_table, sources, true_labels, NAMES, used, seed)
+    return Ledger(table, dropped_table, sources, true_labels, names, used, seed)
 
 
 def _noted(dataset: Dataset, ledger: Ledger) -> Any:
