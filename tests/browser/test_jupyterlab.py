@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
 import pytest
+from lab_server import lab_server, open_and_run
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 NOTEBOOK = "00_seven_stages.ipynb"
 RUN_LIMIT = 600_000  # milliseconds for the whole notebook in the smoke profile, on a busy machine
-ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+/lab\?token=\w+")
-SETTINGS = "jupyterlab_lab_settings"
 
 
 def smoke_copy(source: Path, target: Path) -> nbformat.NotebookNode:
@@ -56,65 +51,11 @@ def lab(root: Path, chromium, tmp_path_factory: pytest.TempPathFactory) -> Itera
     work = folder / "work"
     work.mkdir()
     notebook = smoke_copy(root / "notebooks" / NOTEBOOK, work / NOTEBOOK)
-    settings = folder / SETTINGS / "@jupyterlab" / "notebook-extension"
-    settings.mkdir(parents=True)
-    # All cells stand in the page, also those out of sight: the test counts them.
-    (settings / "tracker.jupyterlab-settings").write_text('{"windowingMode": "none"}')
-    environment = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}
-    environment |= {
-        "HOME": str(folder),
-        "IPYTHONDIR": str(folder / "ipython"),
-        "JUPYTER_CONFIG_DIR": str(folder / "config"),
-        "JUPYTER_DATA_DIR": str(folder / "data"),
-        "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
-        "JUPYTERLAB_SETTINGS_DIR": str(folder / SETTINGS),
-        "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
-        "MPLCONFIGDIR": str(folder / "matplotlib"),
-    }
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", "--port=0"]
-    command += ["--ServerApp.port_retries=0", "--allow-root", f"--ServerApp.root_dir={work}"]
-    command += ["--LabApp.news_url=", "--LabApp.extension_manager=readonly"]
-    command += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
-    server = subprocess.Popen(
-        command, cwd=work, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    said: list[str] = []
-    address = _wait_for_address(server, said)
-    drain = threading.Thread(target=lambda: said.extend(server.stdout), daemon=True)
-    drain.start()
     cells = sum(cell.cell_type == "code" for cell in notebook.cells)
-    yield Lab(address, address.split("/")[2], work / NOTEBOOK, cells)
-    server.terminate()
-    try:
-        server.wait(timeout=20)
-    except subprocess.TimeoutExpired:
-        server.kill()
-        server.wait()
-    drain.join()
+    with lab_server(folder, work) as address:
+        yield Lab(address, address.split("/")[2], work / NOTEBOOK, cells)
 
 
-def _wait_for_address(server: subprocess.Popen, said: list[str]) -> str:
-    """Read what the server says until it gives its address; end it after a minute without one."""
-    stop = threading.Timer(60, server.kill)
-    stop.start()
-    try:
-        for line in server.stdout:
-            said.append(line)
-            found = ADDRESS.search(line)
-            if found:
-                return found.group()
-    finally:
-        stop.cancel()
-    pytest.fail(f"JupyterLab did not start within a minute:\n{''.join(said)}", pytrace=False)
-
-
-LOADED = "count => document.querySelectorAll('.jp-Notebook .jp-CodeCell').length === count"
-# No cell waits any more: all are done, or one failed and the rest was given up.
-DONE = """() => {
-  const prompts = [...document.querySelectorAll(".jp-Notebook .jp-CodeCell .jp-InputPrompt")];
-  const texts = prompts.map((prompt) => prompt.textContent);
-  return texts.some((text) => /^\\[\\d+\\]:$/.test(text)) && !texts.includes("[*]:");
-}"""
 # The picture as a fingerprint of its bytes: its address alone changes with every update, its content may not.
 PICTURE = """async (picture) => {
   const bytes = await (await fetch(picture.src)).arrayBuffer();
@@ -130,13 +71,7 @@ def notebook_page(lab: Lab, chromium) -> Iterator:
     page = context.new_page()
     requests: list[str] = []
     page.on("request", lambda request: requests.append(request.url))
-    page.goto(lab.address.replace("/lab?", f"/lab/tree/{NOTEBOOK}?"), timeout=60_000)
-    # Both must be there, or "Run All" asks which kernel to take: all cells, and a kernel that listens.
-    page.wait_for_function(LOADED, arg=lab.cells, timeout=60_000)
-    page.locator("#jp-bottom-panel", has_text=re.compile(r"Python 3.*\| Idle")).wait_for(timeout=60_000)
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.locator('li[data-command="runmenu:run-all"]').click()
-    page.wait_for_function(DONE, timeout=RUN_LIMIT)
+    open_and_run(page, lab.address, NOTEBOOK, lab.cells, RUN_LIMIT)
     page.requests = requests
     yield page
     context.close()
