@@ -34,29 +34,39 @@ def likely_pairs(pictures: np.ndarray, neighbours: int) -> np.ndarray:
     """Pairs ``(m, 2)``, earlier item first, that a small movement may bring together (steps 1 and 2)."""
     if len(pictures) <= _FEW:
         return np.stack(np.triu_indices(len(pictures), 1), axis=1)
-    nothing = np.zeros(len(pictures), dtype=np.float32)
-    middle = (np.array(pictures.shape[1:]) - 1) / 2
-    moves = _centres(pictures) - middle
-    # Light beyond the border counts as none: continuing the edges would draw streaks of every cut-off leg.
-    light = np.pad(pictures - pictures.min(axis=(1, 2), keepdims=True), ((0, 0), (1, 1), (1, 1)))
     centred = np.empty_like(pictures)
     for start in range(0, len(pictures), _BLOCK):
-        rows = np.arange(start, min(start + _BLOCK, len(pictures)))
-        moved = _moved(light, rows, moves[rows, 0], moves[rows, 1], nothing[rows])
-        centred[rows] = moved[:, 1:-1, 1:-1]
-    centred = ndimage.gaussian_filter(centred, (0, 1, 1))
+        centred[start : start + _BLOCK] = _centred(pictures[start : start + _BLOCK])
+    directions = _principal_directions(centred.reshape(len(centred), -1))
+    # In blocks: all slopes of 50,000 small pictures at once would take a gigabyte.
+    blocks = [_tangents(centred[s : s + _BLOCK], directions) for s in range(0, len(centred), _BLOCK)]
+    flat, bases = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
+    pairs = _nearest(flat, neighbours)
+    left = np.minimum(_unexplained(flat, bases, pairs), _unexplained(flat, bases, pairs[:, ::-1]))
+    return pairs[np.sort(np.argsort(left, kind="stable")[: _PAIRS_EACH * len(pictures)])]
+
+
+def _centred(pictures: np.ndarray) -> np.ndarray:
+    """The pictures with their centre of brightness in the middle, smooth, with mean 0 and length 1."""
+    moves = _centres(pictures) - (np.array(pictures.shape[1:]) - 1) / 2
+    # Light beyond the border counts as none: continuing the edges would draw streaks of every cut-off leg.
+    light = np.pad(pictures - pictures.min(axis=(1, 2), keepdims=True), ((0, 0), (1, 1), (1, 1)))
+    still = np.zeros(len(pictures), dtype=np.float32)
+    moved = _moved(light, np.arange(len(pictures)), moves[:, 0], moves[:, 1], still)[:, 1:-1, 1:-1]
+    centred = ndimage.gaussian_filter(moved, (0, 1, 1))
     centred -= centred.mean(axis=(1, 2), keepdims=True)
     centred /= np.linalg.norm(centred, axis=(1, 2), keepdims=True) + 1e-6
+    return centred
 
-    directions = _principal_directions(centred.reshape(len(centred), -1))
+
+def _tangents(centred: np.ndarray, directions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The pictures in the principal directions ``(n, d)``, and a basis ``(n, d, 4)`` of each picture and
+    what begins to become of it when it is shifted or turned."""
     flat = _projected(centred, directions)
-    pairs = _nearest(flat, neighbours)
     down, right = np.gradient(centred, axis=(1, 2))
     movements = (down, right, _turning(down, right))
     tangents = np.stack([flat, *(_projected(slope, directions) for slope in movements)], axis=2)
-    bases = np.linalg.qr(tangents)[0]
-    left = np.minimum(_unexplained(flat, bases, pairs), _unexplained(flat, bases, pairs[:, ::-1]))
-    return pairs[np.sort(np.argsort(left, kind="stable")[: _PAIRS_EACH * len(pictures)])]
+    return flat, np.linalg.qr(tangents)[0]
 
 
 def align(pictures: np.ndarray, pairs: np.ndarray, steps: int = 3) -> np.ndarray:
