@@ -68,6 +68,7 @@ def active_learning(
         ValueError: an unknown strategy, a budget that does not fit the pool, or a single class.
     """
     import pandas as pd
+    from threadpoolctl import threadpool_limits
 
     labels, test_labels = np.asarray(labels), np.asarray(test_labels)
     if strategy not in STRATEGIES:
@@ -86,7 +87,8 @@ def active_learning(
     bought = _with_two_classes(order, labels, start)
     rows = []
     while True:
-        classifier = _classifier().fit(pool[bought], labels[bought])
+        with threadpool_limits(1):  # so small that more threads would only wait for each other
+            classifier = _classifier().fit(pool[bought], labels[bought])
         rows.append({"labels": len(bought), "accuracy": float(classifier.score(test, test_labels))})
         left = np.setdiff1d(order, bought)
         count = min(batch, budget - len(bought))

@@ -30,6 +30,7 @@ def out_of_sample_probabilities(
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
+    from threadpoolctl import threadpool_limits
 
     counts = np.unique(labels, return_counts=True)[1]
     if len(counts) < 2:
@@ -42,7 +43,9 @@ def out_of_sample_probabilities(
         raise ValueError(f"features must be finite, one row for each of the {len(labels)} labels")
     classifier = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=300))
     parts = StratifiedKFold(folds, shuffle=True, random_state=seed)
-    return cross_val_predict(classifier, features, labels, cv=parts, method="predict_proba")
+    # Matrices this small are slower on several threads, many times so where others use the cores too.
+    with threadpool_limits(1):
+        return cross_val_predict(classifier, features, labels, cv=parts, method="predict_proba")
 
 
 def errors(dataset: Dataset, features: np.ndarray | None = None, folds: int = 5, seed: int = 0) -> Any:
