@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from aigc_lab.clean import table, text
+from aigc_lab.clean import scale, table, text
 from aigc_lab.clean.cleaned import Cleaned, apply
 from aigc_lab.clean.duplicates import exact_duplicates, near_duplicate_pairs, near_duplicates
 from aigc_lab.clean.findings import score
 from aigc_lab.clean.forest import isolation_forest
 from aigc_lab.clean.hamming import hamming_pairs, hash_duplicates
 from aigc_lab.clean.information import low_information
+from aigc_lab.clean.inspection import Inspection, inspect
 from aigc_lab.clean.outliers import outliers
 from aigc_lab.clean.perceptual import perceptual_hashes
 from aigc_lab.clean.quality import badly_lit, blurred, noisy, occluded
@@ -39,6 +40,7 @@ DETECTORS: Mapping[str, Any] = MappingProxyType(
 __all__ = [
     "DETECTORS",
     "Cleaned",
+    "Inspection",
     "apply",
     "badly_lit",
     "blurred",
@@ -46,6 +48,7 @@ __all__ = [
     "exact_duplicates",
     "hamming_pairs",
     "hash_duplicates",
+    "inspect",
     "isolation_forest",
     "low_information",
     "near_duplicate_pairs",
@@ -54,6 +57,7 @@ __all__ = [
     "occluded",
     "outliers",
     "perceptual_hashes",
+    "scale",
     "score",
     "table",
     "text",
