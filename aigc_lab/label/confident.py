@@ -13,7 +13,8 @@ def confident_classes(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarr
     """The class that each item confidently belongs to, -1 where no class is confident: ``(n,)``.
 
     An item is confidently of class j if its probability of j reaches the mean probability of j among
-    the items *labelled* j (equation 2 of the paper); of several such classes the likeliest counts.
+    the items *labelled* j (equation 2 of the paper). Where several classes are, the likeliest of all
+    counts, as in cleanlab (the paper takes the likeliest of these; the two rarely differ).
 
     Args:
         labels: given labels ``(n,)``, integers from 0.
@@ -27,7 +28,7 @@ def confident_classes(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarr
     for each in np.unique(labels):
         thresholds[each] = probabilities[labels == each, each].mean()
     confident = probabilities >= np.maximum(thresholds, 1e-6) - 1e-6  # rounding must not exclude an equal
-    best = np.where(confident, probabilities, -1.0).argmax(axis=1)
+    best = np.where(confident.sum(axis=1) > 1, probabilities.argmax(axis=1), confident.argmax(axis=1))
     return np.where(confident.any(axis=1), best, -1)
 
 
