@@ -14,6 +14,8 @@ from aigc_lab.collect.dataset import Card, Dataset, own_card
 from aigc_lab.collect.fetch import DownloadError, cache_folder
 from aigc_lab.collect.file import from_file
 from aigc_lab.collect.folder import FolderReport, from_folder
+from aigc_lab.collect.leakage import leaks
+from aigc_lab.collect.sheet import QUESTIONS, datasheet
 
 # Imported when first used: they belong to single data sets.
 _LATER = {
@@ -24,16 +26,19 @@ _LATER = {
 }
 
 __all__ = [
+    "QUESTIONS",
     "Card",
     "Dataset",
     "DownloadError",
     "FolderReport",
     "cache_folder",
     "card",
+    "datasheet",
     "from_file",
     "from_folder",
     "label_probabilities",
     "label_review",
+    "leaks",
     "load",
     "names",
     "own_card",
