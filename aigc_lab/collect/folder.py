@@ -70,6 +70,7 @@ def from_folder(
     pixel_limit: int = PIXEL_LIMIT,
     card: Card | None = None,
     progress: bool = True,
+    stretch: bool = False,
 ) -> tuple[Dataset, FolderReport]:
     """A folder of still pictures, or of UTF-8 ``.txt`` files, as a ``Dataset``.
 
@@ -92,6 +93,7 @@ def from_folder(
         pixel_limit: protects from pictures that unpack to many gigabytes.
         card: the data's card; made from the folder's name where it is None.
         progress: show a bar where reading takes more than two seconds.
+        stretch: fill ``size`` whatever the proportions, with no ``background`` around the picture.
 
     Returns:
         the data set and the report.
@@ -119,7 +121,7 @@ def from_folder(
             if by_folder and len(file.parts) == 1:
                 raise Unreadable("lies beside the class folders, not in one of them")
             if modality == "images":
-                item, changes = read_picture(folder / file, size, mode, background, pixel_limit)
+                item, changes = read_picture(folder / file, size, mode, background, pixel_limit, stretch)
             else:
                 item, changes = _read_text(folder / file), []
         except Unreadable as reason:

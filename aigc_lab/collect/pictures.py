@@ -38,7 +38,12 @@ def centre_square(picture: np.ndarray, size: int) -> np.ndarray:
 
 
 def read_picture(
-    path: Path, size: tuple[int, int] | None, mode: str, background: int = 255, pixel_limit: int = PIXEL_LIMIT
+    path: Path,
+    size: tuple[int, int] | None,
+    mode: str,
+    background: int = 255,
+    pixel_limit: int = PIXEL_LIMIT,
+    stretch: bool = False,
 ) -> tuple[np.ndarray, list[str]]:
     """One still picture as uint8 and the changes that were made to it.
 
@@ -49,6 +54,7 @@ def read_picture(
         mode: ``"L"`` for ``(height, width)``, ``"RGB"`` for ``(height, width, 3)``.
         background: grey value under transparent pixels and around the picture.
         pixel_limit: larger pictures are not decoded.
+        stretch: fill ``size`` without keeping the proportions; nothing is added around the picture.
 
     Raises:
         Unreadable: with the reason.
@@ -71,7 +77,10 @@ def read_picture(
                 picture = _upright(picture, changes)
                 picture = _eight_bits(picture, mode, background, changes)
                 if size is not None and picture.size != (size[1], size[0]):
-                    picture = _fit(picture, size, background)
+                    if stretch:
+                        picture = picture.resize((size[1], size[0]), Image.Resampling.LANCZOS)
+                    else:
+                        picture = _fit(picture, size, background)
                 return np.asarray(picture), changes
     except Unreadable:
         raise

@@ -171,7 +171,8 @@ def inspect(
             raise ValueError(f"the report {target} would lie inside the folder {folder}; write it elsewhere")
         modality = _modality_of(folder) if modality == "auto" else modality
         size = size or (_common_size(folder) if modality == "images" else None)
-        dataset, report = from_folder(folder, size=size, modality=modality, progress=progress)
+        # Stretched: bars around a picture would make a blank one look like a picture of a bar.
+        dataset, report = from_folder(folder, size=size, modality=modality, progress=progress, stretch=True)
     if not len(dataset):
         raise ValueError("there is nothing to inspect: the data set has no items")
     if callable(features):

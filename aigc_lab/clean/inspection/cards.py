@@ -7,7 +7,7 @@ from collections.abc import Callable
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from aigc_lab.clean.inspection.thumbnails import excerpt, picture_uri
+from aigc_lab.clean.inspection.thumbnails import excerpt, picture_uri, visible
 from aigc_lab.clean.inspection.words import LABEL, PARTS, check_of
 
 if TYPE_CHECKING:
@@ -126,11 +126,11 @@ class Findings:
 
     def _card(self, item: int, said: str, kind: str = "") -> str:
         """One item; ``said`` is HTML."""
-        name = self._seen.name(item)
-        shortened = name if len(name) <= 34 else f"{name[:16]}…{name[-17:]}"
+        name = visible(self._seen.name(item))
+        shortened = escape(name if len(name) <= 34 else f"{name[:16]}…{name[-17:]}").replace("/", "/<wbr>")
         caption = (
             f'<figcaption><span class="said">{said}</span>'
-            f'<bdi class="name" title="{escape(name)}">{escape(shortened)}</bdi></figcaption>'
+            f'<bdi class="name" title="{escape(name)}">{shortened}</bdi></figcaption>'
         )
         mark = f' class="{kind}"' if kind else ""
         if not self._pictures:

@@ -158,6 +158,11 @@ def _doubtful_labels(dataset: Dataset, features: Any, seed: int, notes: list[str
     part = dataset[chosen]
     points = label_features(part, seed) if features is None else np.asarray(features)[chosen]
     table = label.errors(part, points, folds=_FOLDS, seed=seed)
+    if len(table) > _TOO_MANY * len(part):
+        notes.append(
+            f"{len(table) / len(part):.0%} of the labels are doubted. So many are seldom wrong: more likely "
+            "the features cannot tell these classes apart. Take better ones before you believe it."
+        )
     table["item"] = chosen[table["item"].to_numpy(dtype=np.int64)]
     return table
 

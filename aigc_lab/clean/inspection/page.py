@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from aigc_lab import __version__
 from aigc_lab.clean.inspection.cards import Findings, counted, heading
 from aigc_lab.clean.inspection.style import STYLE
+from aigc_lab.clean.inspection.thumbnails import visible
 from aigc_lab.clean.inspection.words import DROP, LABEL, LOOK
 
 if TYPE_CHECKING:
@@ -212,4 +213,4 @@ def _next_steps(inspection: Inspection) -> str:
 
 
 def _code(file: str) -> str:
-    return f"<code><bdi>{escape(file)}</bdi></code>"
+    return f"<code><bdi>{escape(visible(file))}</bdi></code>"

@@ -46,7 +46,8 @@ article { border-top: 1px solid var(--line); margin-top: 1rem; padding-top: .9re
   border: 1px solid var(--line); border-radius: .5rem; max-width: 100%; }
 .group figure { width: 6.2rem; } .rest { align-self: center; padding: 0 .4rem; }
 figure { margin: 0; min-width: 0; }
-img { display: block; width: 96px; height: 96px; object-fit: contain; background: var(--frame);
+img { display: block; width: 96px; max-width: 100%; height: auto; aspect-ratio: 1;
+  object-fit: contain; background: var(--frame);
   border: 1px solid var(--line); border-radius: .3rem; }
 .coarse { image-rendering: pixelated; }
 .goes img { border: 2px solid var(--tone); } .stays img { border: 2px solid var(--kept); }
@@ -83,6 +84,7 @@ pre { background: var(--code); border: 1px solid var(--line); border-radius: .4r
 a { color: var(--all); }
 :focus-visible { outline: 3px solid var(--all); outline-offset: 2px; }
 @media (max-width: 34rem) { h1 { font-size: 1.5rem; } section { padding: .9rem; }
-  .grid { grid-template-columns: repeat(auto-fill, minmax(6.2rem, 1fr)); } .group figure { width: 6.2rem; } }
+  .grid { grid-template-columns: repeat(auto-fill, minmax(6.2rem, 1fr)); }
+  .group figure { width: 5rem; } .group { gap: .4rem; } }
 @media print { section, .group, figure { break-inside: avoid; } body { background: none; } }
 """

@@ -47,8 +47,12 @@ def picture_uri(picture: np.ndarray, file: Path | None = None) -> tuple[str, boo
 def excerpt(text: Any, length: int = _EXCERPT) -> str:
     """The beginning of a text on one line; characters that show nothing, or steer others, are spelt out."""
     start = str(text)[: length + 1]
-    shown = "".join(_visible(character) for character in start[:length])
-    return shown + ("…" if len(start) > length else "") or "(empty)"
+    return visible(start[:length]) + ("…" if len(start) > length else "") or "(empty)"
+
+
+def visible(text: str) -> str:
+    """The text with characters that show nothing, or steer others, spelt out."""
+    return "".join(_visible(character) for character in text)
 
 
 def _visible(character: str) -> str:

@@ -26,7 +26,7 @@ CHECKS: dict[str, Check] = {
     "near_duplicates": Check(
         "Near copies", "近似重复", DROP,
         "A small shift, turn or change of contrast (for texts: a few other words) makes it an earlier item.",
-        "The earlier one stays. Look at the pairs: frames of one film are near copies that you may want.",
+        "The earlier one stays, which need not be the better file; and frames of one film may be wanted.",
     ),
     "hash_duplicates": Check(
         "Copies by perceptual hash", "感知哈希重复", DROP,
