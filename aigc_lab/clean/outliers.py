@@ -104,6 +104,7 @@ def outliers(
     neighbours: float = 0.04,
     among: Any = None,
     seed: int = 0,
+    lowest: float | None = None,
 ) -> pd.DataFrame:
     """Items far from all others.
 
@@ -122,6 +123,8 @@ def outliers(
         among: booleans ``(n,)``, the items to look at and to compare with; None takes all. Leave out
             what other detectors have found: many damaged pictures make a strange one look less so.
         seed: with more than 5,000 items, neighbours are sought among 5,000 drawn with this seed.
+        lowest: report items above this score instead of above the threshold, to see both sides of it. The
+            threshold still says which items are usual, so that the scores stay the same.
 
     Returns:
         Findings; the score is the number of robust standard deviations. Fewer than 10 items give none.
@@ -148,7 +151,7 @@ def outliers(
         usual = unusual <= threshold
         if usual.sum() < _FEWEST:
             break
-    found = np.flatnonzero(unusual > threshold)
+    found = np.flatnonzero(unusual > (threshold if lowest is None else lowest))
     ratios = np.exp(distance[found] - middle)
     reasons = [f"{ratio:.1f} times as far from its neighbours as usual" for ratio in ratios]
     return findings_table("outliers", places[found], unusual[found], reasons)

@@ -170,7 +170,7 @@ def detector_curves(
     axes.set_xlabel("false positives in 1,000 sound items (log scale)", size=style.LABEL)
     axes.set_ylabel("recall: share of the faulty found", size=style.LABEL)
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=style.SMALL, loc="lower right")
+    axes.legend(fontsize=style.SMALL, loc="best")
     if title:
         axes.set_title(title, size=style.TITLE)
     return figure
