@@ -157,3 +157,13 @@ def test_a_live_figure_refuses_bad_ranges():
         show.live_figure(_drawn)
     with pytest.raises(ValueError, match="lowest, highest, step, start"):
         show.live_figure(_drawn, level=(0, 1, 0.1, 3))
+
+
+def test_lowest_shows_both_sides_of_the_same_line():
+    from aigc_lab import collect
+
+    part, _ = defects.dial(collect.load("animals").head(300), {"junk": 0.1}, seed=2)
+    above = clean.outliers(part)
+    both = clean.outliers(part, lowest=0.0)
+    assert len(both) > len(above) > 5
+    assert both[both["score"] > 3].equals(above)
