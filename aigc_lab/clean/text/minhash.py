@@ -20,8 +20,8 @@ from aigc_lab.clean.text.shingles import Shingles, blocks, checked_size, shingle
 
 NOTHING = np.uint32(0xFFFFFFFF)  # the signature of a text without shingles
 _ROW = 256  # shingles: longer texts are cut into rows of so many, and the lowest of all rows counts
-_CELLS = 1 << 15  # shingles that one ranking is applied to at once: they stay in the processor's cache
-_LARGEST_BUCKET = 40
+_CELLS = 1 << 16  # shingles that one ranking is applied to at once: they stay in the processor's cache
+_HUBS = 20  # of a large bucket: that many by content and as many by position are paired with all
 _PAIRS_AT_ONCE = 1 << 23
 
 
@@ -69,10 +69,12 @@ def _lowest(shingled: Shingles, factors: np.ndarray) -> np.ndarray:
     counts = np.minimum(shingled.counts[owner] - number * _ROW, _ROW)
     lowest = np.full((len(rows_each), len(factors)), NOTHING)
     order = np.argsort(counts, kind="stable")  # rows of about one length together, so that little is padded
+    lengths = counts[order]
     place = 0
     while place < len(order):
-        width = int(counts[order[place]])
-        rows = order[place : place + max(64, _CELLS // width)]
+        longest = lengths[place] + max(4, lengths[place] // 8)
+        alike = int(np.searchsorted(lengths, longest, side="right"))
+        rows = order[place : min(alike, place + max(64, _CELLS // longest))]
         place += len(rows)
         width = int(counts[rows[-1]])
         # Short rows repeat their last shingle: that does not change their lowest one.
@@ -160,12 +162,12 @@ def candidate_pairs(keys: np.ndarray, order: np.ndarray | None = None) -> np.nda
     """Pairs of items that share the key of at least one band.
 
     A bucket of more than 40 items would make hundreds of pairs or millions: there, every item is paired
-    with the 40 that come first in ``order`` only.
+    only with the 20 that come first in ``order`` and the 20 that come first in the set.
 
     Args:
         keys: ``uint64 (n, bands)`` from ``band_keys``.
-        order: numbers ``(n,)`` that rank the items, hashes of their content for example, so that the
-            pairs do not depend on the items' positions; None: positions.
+        order: numbers ``(n,)`` that rank the items by their content, such as ``content_order`` gives; None:
+            by position.
 
     Returns:
         Integers ``(m, 2)``, the lower position first, sorted, without repeats.
@@ -185,22 +187,27 @@ def candidate_pairs(keys: np.ndarray, order: np.ndarray | None = None) -> np.nda
 
 def _bucket_codes(keys: np.ndarray, ranking: np.ndarray, count: int) -> np.ndarray:
     """The pairs of one band as ``low * count + high``."""
-    by_key = ranking[np.argsort(keys[ranking], kind="stable")]
+    # Most keys occur once: a table of their last bits rules out most items before anything is sorted.
+    slots = np.uint64((1 << (4 * count).bit_length()) - 1)
+    place = (keys & slots).astype(np.int64)
+    busy = np.bincount(place)[place] > 1
+    by_key = ranking[busy[ranking]]
+    by_key = by_key[np.argsort(keys[by_key], kind="stable")]
     sorted_keys = keys[by_key]
     edges = np.flatnonzero(np.concatenate([[True], sorted_keys[1:] != sorted_keys[:-1], [True]]))
     starts, sizes = edges[:-1], np.diff(edges)
-    lows, highs = [], []
-    for size in np.unique(sizes[sizes > 1]):
+    pairs = [np.empty((2, 0), dtype=np.int64)]
+    for size in np.unique(sizes[(sizes > 1) & (sizes <= 2 * _HUBS)]):
         members = by_key[starts[sizes == size][:, None] + np.arange(size)]
         one, two = np.triu_indices(size, 1)
-        if size > _LARGEST_BUCKET:
-            one, two = one[one < _LARGEST_BUCKET], two[one < _LARGEST_BUCKET]
-        lows.append(members[:, one].ravel())
-        highs.append(members[:, two].ravel())
-    if not lows:
-        return np.empty(0, dtype=np.int64)
-    low, high = np.concatenate(lows), np.concatenate(highs)
-    return np.unique(np.minimum(low, high) * count + np.maximum(low, high))
+        pairs.append(np.stack([members[:, one].ravel(), members[:, two].ravel()]))
+    for start in starts[sizes > 2 * _HUBS]:
+        members = by_key[start : start + sizes[np.searchsorted(starts, start)]]
+        hubs = np.union1d(members[:_HUBS], np.sort(members)[:_HUBS])
+        pairs.append(np.stack([np.repeat(hubs, len(members)), np.tile(members, len(hubs))]))
+    one, two = np.concatenate(pairs, axis=1)
+    low, high = np.minimum(one, two), np.maximum(one, two)
+    return np.unique((low * count + high)[low < high])
 
 
 def content_order(texts: Sequence[str]) -> np.ndarray:

@@ -9,6 +9,7 @@ one would ever notice.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -16,12 +17,13 @@ import numpy as np
 ALPHABETIC_SIZE = 4  # characters of a shingle in alphabetic scripts
 CHINESE_SIZE = 2  # a Chinese character says about as much as a short word
 LARGEST_SIZE = 32
-BLOCK = 1 << 21  # characters that are hashed at once: bounds the memory, whatever the number of texts
-_PAIR_BLOCK = 1 << 22  # shingles that are compared at once
+BLOCK = 1 << 20  # characters that are hashed at once: bounds the memory, and keeps near the processor
+_PAIR_BLOCK = 1 << 19  # shingles that are compared at once
 # Kana, Bopomofo, Han, Hangul: scripts whose single characters carry much.
-_DENSE = ((0x3040, 0x312F), (0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xAC00, 0xD7AF), (0xF900, 0xFAFF))
-_DENSE_ABOVE = 0x20000  # the rarer Han characters, planes 2 and 3
-_DENSE_BELOW = 0x33480
+_DENSE = (
+    *((0x3040, 0x312F), (0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xAC00, 0xD7AF), (0xF900, 0xFAFF)),
+    (0x20000, 0x3347F),  # the rarer Han characters
+)
 
 
 class Shingles(NamedTuple):
@@ -43,7 +45,11 @@ def shingles(text: str, size: int | None = None) -> set[str]:
     has two characters, any other has four.
     """
     size = checked_size(size)
-    return {text[place : place + (size or _size_at(text[place]))] for place in range(len(text))}
+    if size is None and text.isascii():
+        size = ALPHABETIC_SIZE
+    if size is not None:
+        return {text[place : place + size] for place in range(len(text))}
+    return {text[place : place + _size_at(text[place])] for place in range(len(text))}
 
 
 def jaccard(one: str, two: str, size: int | None = None) -> float:
@@ -71,18 +77,18 @@ def checked_size(size: int | None) -> int | None:
     return None if size is None else int(size)
 
 
+@lru_cache(maxsize=65536)
 def _size_at(character: str) -> int:
-    code = ord(character)
-    dense = any(low <= code <= high for low, high in _DENSE) or _DENSE_ABOVE <= code < _DENSE_BELOW
-    return CHINESE_SIZE if dense else ALPHABETIC_SIZE
+    return ALPHABETIC_SIZE if _alphabetic()[ord(character) + 1] else CHINESE_SIZE
 
 
-def _dense(codes: np.ndarray) -> np.ndarray:
-    """Which code points are of a script whose single characters carry much."""
-    found = (codes >= _DENSE_ABOVE) & (codes < _DENSE_BELOW)
+@lru_cache(maxsize=1)
+def _alphabetic() -> np.ndarray:
+    """For each code point plus one: whether a shingle that begins with it has the alphabetic size."""
+    table = np.ones(0x110002, dtype=bool)
     for low, high in _DENSE:
-        found |= codes - np.uint32(low) <= np.uint32(high - low)  # below low the difference wraps round
-    return found
+        table[low + 1 : high + 2] = False
+    return table
 
 
 def blocks(texts: Sequence[str]) -> Iterator[tuple[int, int]]:
@@ -117,11 +123,11 @@ def shingle_hashes(texts: Sequence[str], size: int | None = None) -> Shingles:
     total = len(codes) - gap
     hashes = codes[:total] * multipliers[0]
     piece = np.empty_like(hashes)
-    short = None if size or codes.max() <= _DENSE[0][0] else ~_dense(codes[:total] - np.uint32(1))
+    long = None if size or codes.max() <= _DENSE[0][0] else _alphabetic()[codes[:total]]
     for step in range(1, longest):
         np.multiply(codes[step : total + step], multipliers[step], out=piece)
-        if short is not None and step >= CHINESE_SIZE:
-            piece *= short
+        if long is not None and step >= CHINESE_SIZE:
+            piece *= long
         hashes += piece
     hashes = hashes[inside[:total]]
     # The last mixing step of MurmurHash3 (A. Appleby): every bit of the input moves every bit of the output.
