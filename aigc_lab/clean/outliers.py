@@ -30,6 +30,7 @@ DESCRIPTORS = (
 )  # fmt: skip
 _REFERENCES = 5000  # neighbours are sought among at most so many items, which keeps the cost linear
 _ROUNDS = 3
+_BLOCK = 2048  # pictures described at a time: all 50,000 at once would take a gigabyte
 _FEWEST = 10  # items; among fewer nothing can be called unusual
 
 
@@ -168,8 +169,12 @@ def _places(among: Any, count: int) -> np.ndarray:
 
 def _points(dataset: Dataset, features: Any) -> np.ndarray:
     if features is None:
-        grey = grey_pictures(dataset, "outliers without features")
-        return describe_pictures(grey) if len(grey) else np.empty((0, len(DESCRIPTORS)))
+        described = np.empty((len(dataset), len(DESCRIPTORS)))
+        for start in range(0, max(1, len(dataset)), _BLOCK):
+            grey = grey_pictures(dataset[start : start + _BLOCK], "outliers without features")
+            if len(grey):
+                described[start : start + _BLOCK] = describe_pictures(grey)
+        return described
     points = np.asarray(features)
     if points.ndim != 2 or len(points) != len(dataset) or points.dtype.kind not in "fiu":
         raise ValueError(

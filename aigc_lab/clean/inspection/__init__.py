@@ -19,7 +19,7 @@ import numpy as np
 
 from aigc_lab.clean.cleaned import Cleaned, apply
 from aigc_lab.clean.inspection import checks
-from aigc_lab.clean.inspection.words import LABEL, check_of
+from aigc_lab.clean.inspection.words import PARTS, check_of
 from aigc_lab.collect.atomic import atomic_write
 from aigc_lab.collect.dataset import Dataset
 from aigc_lab.collect.folder import FolderReport, from_folder
@@ -114,11 +114,9 @@ class Inspection:
         lines = [f"{len(self.dataset)} {kind} looked at, {dropped} proposed to drop; nothing was deleted"]
         if self.folder_report and self.folder_report.skipped:
             lines.append(f"  {len(self.folder_report.skipped)} files could not be read")
-        for name, count in self.counts.items():
-            part = {True: "drop"}.get(
-                name in self.proposed, "label" if check_of(name).part == LABEL else "look"
-            )
-            lines.append(f"  {part:<6} {check_of(name).title:<28} {count:>6}")
+        parts = list(PARTS)
+        for name, count in sorted(self.counts.items(), key=lambda one: parts.index(check_of(one[0]).part)):
+            lines.append(f"  {check_of(name).part:<6} {check_of(name).title:<28} {count:>6}")
         return "\n".join([*lines, *(f"  note   {note}" for note in self.notes), f"  report {self.html}"])
 
 

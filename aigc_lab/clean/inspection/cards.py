@@ -101,9 +101,9 @@ class Findings:
         disagree = table["reason"].str.contains(_OTHER_LABEL)
         suspect = set(table["duplicate_of"][disagree])
         firsts = sorted(sizes.index, key=lambda one: (-sizes[one], one not in suspect, one))
-        told, groups = 0, []
+        told, cards_told, groups = 0, 0, []
         for first in firsts:
-            if told >= self._shown:
+            if cards_told >= self._shown:
                 break
             copies = table[table["duplicate_of"] == first].sort_values("item")
             part = copies.head(_COPIES_SHOWN)
@@ -113,6 +113,7 @@ class Findings:
             cards.append(f'<p class="rest">and {rest:,} more</p>' if rest else "")
             groups.append(f'<div class="group">{"".join(cards)}</div>')
             told += len(copies)
+            cards_told += len(part)
         said = f"{counted(len(firsts), 'group')} of copies; the largest has {int(sizes.max()) + 1:,} items."
         if disagree.any():
             said += f" {counted(int(disagree.sum()), 'copy').replace('copys', 'copies')}"

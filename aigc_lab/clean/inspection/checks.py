@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -23,6 +24,7 @@ _VALUES = 4_000_000  # numbers in a block of pictures: 16 MB as float32
 _LARGEST_SIDE = 64  # pixels: larger pictures are compared and described at half of it
 _FOLDS = 5
 _DIRECTIONS = 60
+_QUOTED = re.compile(r"""'.*'|".*"|“.*”""", re.DOTALL)
 _TOO_MANY = 0.1  # a check of quality that finds a larger share was made for other pictures
 
 Found = dict[str, Any]
@@ -128,12 +130,29 @@ def _look_at_texts(dataset: Dataset, step: Callable[[str], None]) -> Found:
     from aigc_lab.clean import text  # here, because its libraries are slow to import
 
     found: Found = {}
-    for detector in text.DETECTORS.values():
-        name = detector.__name__
-        if name not in found:
-            step(name)
-            found[name] = detector(dataset)
+    detectors = [find for find in text.DETECTORS.values() if find is not text.other_language]
+    for detector in detectors:
+        step(detector.__name__)
+        found[detector.__name__] = detector(dataset)
+    # Garbled and empty texts are of no language.
+    readable = np.ones(len(dataset), dtype=bool)
+    for name in ("garbled", "uninformative"):
+        readable[found[name]["item"]] = False
+    step("other_language")
+    found["other_language"] = text.other_language(dataset, among=readable)
+    _keep_secrets(found)
     return found
+
+
+def _keep_secrets(found: Found) -> None:
+    """Take quotations out of the reasons where a text holds personal data: a quotation may cut it in two."""
+    secret = set(found["personal_data"]["item"])
+    for table in found.values():
+        hidden = table["item"].isin(secret)
+        table["reason"] = [
+            _QUOTED.sub("[masked]", reason) if hide else reason
+            for reason, hide in zip(table["reason"], hidden, strict=True)
+        ]
 
 
 def _doubtful_labels(dataset: Dataset, features: Any, seed: int, notes: list[str]) -> Any:

@@ -58,10 +58,11 @@ def visible(text: str) -> str:
 def _visible(character: str) -> str:
     if character in "\r\n\t":
         return " ⏎ " if character == "\n" else " "
-    code = ord(character)
-    if code < 32:
-        return chr(0x2400 + code)  # the control pictures of Unicode
     if character in "\u200c\u200d":  # join or part letters and emoji: harmless, and needed
         return character
     # Cf holds the marks that turn the direction of writing: they could make a page lie.
-    return f"⟨U+{code:04X}⟩" if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co") else character
+    return (
+        f"⟨U+{ord(character):04X}⟩"
+        if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co")
+        else character
+    )
