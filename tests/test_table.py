@@ -158,7 +158,7 @@ CELLS = st.one_of(
 ROWS = st.lists(st.tuples(CELLS, CELLS, CELLS), max_size=12)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(ROWS)
 def test_check_and_mend_take_any_cells_leave_the_table_alone_and_mending_twice_is_mending_once(rows):
     frame = pd.DataFrame(rows, columns=["n", "c", "t"], dtype=object)

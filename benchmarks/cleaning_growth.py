@@ -1,0 +1,111 @@
+"""How the cost of removing duplicate texts grows: in memory, shard by shard, and on two Dask workers.
+
+Run by hand: ``python benchmarks/cleaning_growth.py`` (10,000 and 100,000 texts), or with
+``--sizes 10000 100000 1000000``. The texts are those of ``near_duplicate_text.py`` (a tenth of them
+near-copies), with a tenth of them repeated exactly, in Parquet files of 50,000 rows.
+
+Every measurement runs in a process of its own, from the files to the findings; ``shards`` and ``dask`` also
+write the clean shards. Seconds are those of the clock and of the processor, without the start of the
+calling process and with that of the workers; memory is the peak of the calling process and of the largest
+worker. All ways must find the same: the findings are compared.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+METHODS = ("memory", "shards", "dask")
+SHARD_ROWS = 50_000
+
+
+def generate(count: int, folder: Path) -> None:
+    from near_duplicate_text import corpus
+
+    from aigc_lab.clean import scale
+
+    texts = corpus(round(count * 0.9))
+    rng = np.random.default_rng(1)
+    texts += [texts[place] for place in rng.integers(0, len(texts), count - len(texts))]
+    scale.shard([texts[place] for place in rng.permutation(count)], folder, SHARD_ROWS)
+
+
+def measure(method: str, folder: Path, output: Path) -> dict[str, object]:
+    import pandas as pd
+
+    from aigc_lab.clean import scale, text
+
+    started, busy = time.perf_counter(), time.process_time()
+    if method == "memory":
+        texts = [row for path in sorted(folder.iterdir()) for row in pd.read_parquet(path)["text"]]
+        exact, near = text.exact_duplicates(texts), text.near_duplicates(texts)
+    else:
+        found = scale.deduplicate(folder, output, workers=2 if method == "dask" else 0)
+        exact, near = found.exact, found.near
+    seconds, busy = time.perf_counter() - started, time.process_time() - busy
+    names = ("item", "duplicate_of")
+    columns = [np.ascontiguousarray(table[name]) for table in (exact, near) for name in names]
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return {
+        "seconds": seconds,
+        "processor": busy + used[1].ru_utime + used[1].ru_stime,
+        "caller": used[0].ru_maxrss / 1024,  # MiB, as Linux counts in KiB
+        "worker": used[1].ru_maxrss / 1024 if method == "dask" else 0.0,
+        "exact": len(exact),
+        "near": len(near),
+        "findings": hashlib.sha256(b"".join(column.tobytes() for column in columns)).hexdigest(),
+    }
+
+
+def in_a_process(*arguments: object) -> str:
+    # One thread each, so that two workers and one process can be compared.
+    one = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+    command = [sys.executable, __file__, *map(str, arguments)]
+    done = subprocess.run(command, env={**os.environ, **one}, stdout=subprocess.PIPE, text=True, check=True)
+    return done.stdout
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000])
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    arguments = parser.parse_args()
+    first: dict[str, float] = {}
+    print("texts     way     clock s  processor s  µs a text  ratio  caller MiB  worker MiB  exact   near")
+    for size in arguments.sizes:
+        with tempfile.TemporaryDirectory() as temporary:
+            source = Path(temporary) / "in"
+            in_a_process("generate", size, source)
+            answers = set()
+            for method in arguments.methods:
+                found = json.loads(in_a_process("measure", method, source, Path(temporary) / method))
+                seconds = found["processor"]
+                each = 1e6 * seconds / size
+                ratio = each / first.setdefault(method, each)
+                print(
+                    f"{size:<9} {method:<7} {found['seconds']:7.1f}  {seconds:11.1f}  {each:9.1f}  "
+                    f"{ratio:5.2f}  {found['caller']:10.0f}  {found['worker']:10.0f}  "
+                    f"{found['exact']:<7} {found['near']}",
+                    flush=True,
+                )
+                answers.add(found["findings"])
+            print(f"{'':9} the findings {'are the same' if len(answers) == 1 else 'DIFFER'}", flush=True)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["generate"]:
+        generate(int(sys.argv[2]), Path(sys.argv[3]))
+    elif sys.argv[1:2] == ["measure"]:
+        print(json.dumps(measure(sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4]))))
+    else:
+        main()
