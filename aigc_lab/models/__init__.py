@@ -7,9 +7,9 @@ import os
 import sys
 from typing import Any
 
-_FAMILIES = ("latent", "vae")
+_FAMILIES = ("gan", "latent", "vae")
 
-__all__ = ["latent", "vae"]
+__all__ = ["gan", "latent", "vae"]
 
 
 def __getattr__(name: str) -> Any:

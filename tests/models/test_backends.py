@@ -1,4 +1,4 @@
-"""The VAE and ``train.fit`` on every Keras backend: each in its own process, since Keras takes one."""
+"""The models and ``train.fit`` on every Keras backend: each in its own process, since Keras takes one."""
 
 import importlib.util
 import os
@@ -25,7 +25,8 @@ def test_the_same_tests_pass_on(backend):
         "TF_CPP_MIN_LOG_LEVEL": "3",
     }
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
-    chosen = [str(TESTS / "models" / "test_vae.py"), str(TESTS / "test_train.py")]
+    names = ("models/test_vae.py", "models/test_gan.py", "augment/test_differentiable.py", "test_train.py")
+    chosen = [str(TESTS / name) for name in names]
     done = subprocess.run(
         [*command, *chosen], env=environment, capture_output=True, text=True, cwd=TESTS.parent
     )
