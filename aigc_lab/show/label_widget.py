@@ -87,7 +87,9 @@ def labelling_picture(
     keys = labelling_keys(len(names))
     lines = [f"{key}  {name}" for key, name in zip(keys, names, strict=True)]
     lines += ["space  cannot tell", "u  undo"]
-    height = max(3.4, 0.32 * len(lines) + 1.1)
+    below = style.wrapped(f"{done} of {len(dataset)} items labelled. {agreement}", 8.1, style.SMALL)
+    foot = 0.24 * len(below) + 0.2
+    height = max(3.4, 0.32 * len(lines) + 0.6 + foot)
     words = f"Item {item} with the keys {', '.join(lines)}; {done} of {len(dataset)} items labelled. "
     figure = style.new_figure(8.5, height, f"{title or 'Labelling'}: {words}{agreement}")
     axes = style.blank_axes(figure)
@@ -95,7 +97,7 @@ def labelling_picture(
     if title:
         axes.text(0.2, 0.15, title, size=style.TITLE, weight="bold", **text)
     top = 0.6 if title else 0.25
-    side = height - top - 0.75
+    side = height - top - foot - 0.15
     if dataset.modality == "images":
         (picture,) = as_pictures(dataset[item])
         axes.imshow(
@@ -107,8 +109,7 @@ def labelling_picture(
         axes.text(0.2, top, "\n".join(shown), size=style.LABEL, **text)
         side = 3.6
     axes.text(0.6 + side, top, "\n".join(lines), size=style.LABEL, linespacing=1.5, **text)
-    below = f"{done} of {len(dataset)} items labelled. {agreement}"
-    axes.text(0.2, height - 0.45, below, size=style.SMALL, **text)
+    axes.text(0.2, height - foot, "\n".join(below), size=style.SMALL, **text)
     return figure
 
 
