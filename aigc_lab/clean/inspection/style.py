@@ -10,7 +10,7 @@ STYLE = """
   --drop: #ff9d6e; --look: #f0c052; --label: #e0a3cd; --unread: #a3adbb; --all: #6cbcf0;
   --lost: #a35631; --kept: #4aa3dc; --frame: #10141a; --code: #10141a; } }
 * { box-sizing: border-box; }
-body { margin: 0; background: var(--page); color: var(--ink);
+body { margin: 0; overflow-wrap: anywhere; background: var(--page); color: var(--ink);
   font: 16px/1.5 system-ui, -apple-system, "Segoe UI", "Noto Sans", "Noto Sans CJK SC", "PingFang SC",
   "Microsoft YaHei", sans-serif; }
 main { max-width: 70rem; margin: 0 auto; padding: 1.5rem 1rem; }
@@ -64,10 +64,10 @@ blockquote { margin: 0; padding: .5rem .7rem; background: var(--frame); border-l
 table { border-collapse: collapse; width: 100%; }
 caption { text-align: left; color: var(--soft); font-size: .85rem; padding-bottom: .3rem; }
 th { text-align: left; font-weight: 500; } th, td { padding: .18rem .6rem .18rem 0; vertical-align: top; }
-.balance th, .balance .number { width: 1%; white-space: nowrap; }
-.balance th { max-width: 12rem; overflow: hidden; text-overflow: ellipsis; }
+.balance { table-layout: fixed; } .balance th { width: 22%; }
+.balance .number { width: 6.2rem; white-space: nowrap; }
 .number { text-align: right; font-variant-numeric: tabular-nums; } .number small { color: var(--drop); }
-.bar { width: 98%; font-size: 0; vertical-align: middle; }
+.bar { font-size: 0; vertical-align: middle; }
 .bar span { display: inline-block; height: .9rem; }
 .kept { background: var(--kept); }
 .lost { background: repeating-linear-gradient(45deg, var(--lost) 0 4px, transparent 4px 7px), var(--card);
