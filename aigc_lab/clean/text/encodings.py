@@ -7,6 +7,7 @@ Chinese breaks, so they are undone here: UTF-8 read as GBK ("浣犲ソ" for "你
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -94,7 +95,7 @@ def _from_gbk(text: str) -> str:
     """Undo UTF-8 read as GBK; characters whose bytes were lost come back as U+FFFD."""
     if len(_HAN.findall(text)) < 3:
         return text
-    stored = b"".join(_gbk_bytes(character) for character in text)
+    stored = text.encode("gbk", "aigc_lab.no_byte_of_utf8")
     repaired = re.sub(f"{_LOST}+", _LOST, stored.decode("utf-8", "replace"))
     found = len(_HAN.findall(repaired))
     lost = repaired.count(_LOST)
@@ -104,11 +105,8 @@ def _from_gbk(text: str) -> str:
     return repaired if len(_COMMON.findall(repaired)) >= len(_COMMON.findall(text)) else text
 
 
-def _gbk_bytes(character: str) -> bytes:
-    try:
-        return character.encode("gbk")
-    except UnicodeEncodeError:
-        return b"\xff"  # no byte of UTF-8
+# What GBK cannot write becomes a byte that UTF-8 never has.
+codecs.register_error("aigc_lab.no_byte_of_utf8", lambda error: (b"\xff", error.start + 1))
 
 
 def _reads_as_chinese(text: str, pairs: int) -> bool:
@@ -123,4 +121,7 @@ def first_difference(before: str, after: str, length: int = 24) -> tuple[str, st
     while place < shorter and before[place] == after[place]:
         place += 1
     start = max(0, place - 4)
-    return before[start : start + length], after[start : start + length]
+    pieces = (text[start : start + length] for text in (before, after))
+    # A lone surrogate can be neither printed nor kept in a table: it is shown by its number.
+    one, two = (piece.encode("utf-8", "backslashreplace").decode("utf-8") for piece in pieces)
+    return one, two

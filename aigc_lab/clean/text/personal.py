@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 KINDS = ("e-mail", "identity number", "bank card", "telephone", "IP address")
+_PLACE = ("kind", "start", "end", "text")
 _SURENESS = {"e-mail": 0.95, "identity number": 0.99, "bank card": 0.8, "telephone": 0.7, "IP address": 0.6}
 # Full-width forms, no-break spaces and dashes as ASCII, one character for one, so that places stay.
 _SAME_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {
@@ -103,15 +104,19 @@ def mask(dataset: Dataset | Sequence[str], findings: Any) -> Any:
         ValueError: findings without places, or of other texts.
     """
     texts = list(as_texts(dataset, "mask"))
-    missing = {"item", "kind", "start", "end", "text"} - set(getattr(findings, "columns", ()))
+    missing = {"item", *_PLACE} - set(getattr(findings, "columns", ()))
     if missing:
         raise ValueError(f"the findings lack the column {min(missing)!r}; pass what personal_data returned")
-    ordered = findings.sort_values(["item", "start"], ascending=False)
-    columns = (ordered[name] for name in ("item", "kind", "start", "end", "text"))
-    for item, kind, start, end, found in zip(*columns, strict=True):
-        if not 0 <= item < len(texts) or texts[item][start:end] != found:
-            raise ValueError(f"item {item} does not hold what the findings say: they are of other texts")
-        texts[item] = f"{texts[item][:start]}[{kind.upper()}]{texts[item][end:]}"
+    ordered = findings.sort_values(["item", "start"])
+    for item, rows in ordered.groupby("item"):
+        text = texts[item] if 0 <= item < len(texts) else ""
+        pieces, last = [], 0
+        for kind, start, end, found in zip(*(rows[name] for name in _PLACE), strict=True):
+            if text[start:end] != found or start < last:
+                raise ValueError(f"item {item} does not hold what the findings say: they are of other texts")
+            pieces += [text[last:start], f"[{kind.upper()}]"]
+            last = end
+        texts[item] = "".join([*pieces, text[last:]])
     return replace(dataset, data=tuple(texts)) if isinstance(dataset, Dataset) else tuple(texts)
 
 
@@ -119,8 +124,11 @@ def _spans(text: str, regions: tuple[str, ...]) -> list[_Span]:
     """What is found in one text, in order, without overlaps; the surer kind wins."""
     plain = text if text.isascii() else text.translate(_SAME_WIDTH)
     found: list[_Span] = []
+    taken = bytearray()
     for span in _candidates(plain, regions):
-        if all(span.end <= other.start or span.start >= other.end for other in found):
+        taken = taken or bytearray(len(plain))
+        if not any(taken[span.start : span.end]):
+            taken[span.start : span.end] = b"\1" * (span.end - span.start)
             found.append(span)
     return sorted(found, key=lambda span: span.start)
 
@@ -134,7 +142,7 @@ def _candidates(text: str, regions: tuple[str, ...]) -> Iterator[_Span]:
             yield _Span("identity number", *match.span())
     for match in _CARD.finditer(text):
         digits = re.sub(r"\D", "", match.group())
-        if _CARD_KINDS.fullmatch(digits) and _luhn(digits) and len(set(digits)) > 2:
+        if _CARD_KINDS.fullmatch(digits) and _luhn(digits) and len(set(digits)) > 1:
             yield _Span("bank card", *match.span())
     for pattern in (_IP4, _IP6):
         for match in pattern.finditer(text):
@@ -169,9 +177,9 @@ def _somebodys_address(text: str) -> bool:
         address = ipaddress.ip_address(text)
     except ValueError:
         return False
-    first = int(text.split(".")[0]) if address.version == 4 else 1
-    special = address.is_loopback or address.is_unspecified or address.is_multicast or address.is_link_local
-    return first > 3 and first < 240 and not special  # "1.2.3.4" is mostly a version or an example
+    if address.is_loopback or address.is_unspecified or address.is_multicast or address.is_link_local:
+        return False
+    return address.version == 6 or 3 < int(text.split(".")[0]) < 240  # "1.2.3.4" is mostly a version
 
 
 def _telephone(match: re.Match[str], regions: tuple[str, ...]) -> _Span | None:
