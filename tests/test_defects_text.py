@@ -1,0 +1,122 @@
+"""The dial on texts: what it says it did is what it did, in English and in Chinese."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from aigc_lab import collect, defects
+from aigc_lab.clean import text as clean_text
+from aigc_lab.collect import Dataset, own_card
+from aigc_lab.defects.text import is_chinese
+
+DAMAGING = ("personal_data", "boilerplate", "unnormalised", "mojibake")
+ADDING = ("exact_duplicate", "near_duplicate", "foreign_language", "junk")
+
+
+@pytest.fixture(scope="module")
+def dialogues() -> Dataset:
+    return collect.load("dialogues")[::6]
+
+
+@pytest.mark.parametrize("name", [*DAMAGING, *ADDING])
+@pytest.mark.parametrize("rate", [0.0, 0.1, 1.0])
+def test_counts_match_the_rate_and_the_ledger_names_exactly_what_changed(dialogues, name, rate):
+    before = dialogues.data
+    dirty, ledger = getattr(defects, name)(dialogues, rate, seed=3)
+    count = round(rate * len(dialogues))
+    assert ledger.counts() == ({name: count} if rate else {}) and len(ledger.items(name)) == count
+    assert len(dirty) == len(dialogues) + (count if name in ADDING else 0) == ledger.item_count
+    changed = [
+        source >= 0 and dirty.data[item] != before[source] for item, source in enumerate(ledger.sources)
+    ]
+    expected = ledger.mask(name) if name in (*DAMAGING, "near_duplicate") else np.zeros(len(dirty), bool)
+    assert np.array_equal(changed, expected)
+    assert np.array_equal(ledger.sources == -1, ledger.mask("foreign_language", "junk"))
+    assert dialogues.data == before
+
+
+def test_everything_at_once_and_still_no_change_that_the_ledger_does_not_name(dialogues):
+    dirty, ledger = defects.dial(dialogues, dict.fromkeys(defects.TEXT_NAMES, 0.2), seed=5)
+    own = ledger.sources >= 0
+    changed = np.array(
+        [bool(known) and dirty.data[item] != dialogues.data[source]
+         for item, (known, source) in enumerate(zip(own, ledger.sources, strict=True))]
+    )  # fmt: skip
+    assert np.array_equal(changed, ledger.mask(*DAMAGING, "near_duplicate"))
+    flipped = own & (dirty.labels != np.where(own, dialogues.labels[ledger.sources], -1))
+    assert np.array_equal(flipped, ledger.mask("label_flip"))
+    assert ledger.names == defects.TEXT_NAMES
+    assert "mojibake" in ledger.report() and any("mojibake" in fault for fault in dirty.card.known_faults)
+
+
+def test_the_same_seed_gives_the_same_texts_and_one_rate_does_not_reshuffle_another(dialogues):
+    rates = dict.fromkeys(defects.TEXT_NAMES, 0.1)
+    one, two = (defects.dial(dialogues, rates, seed=7)[0].data for _ in range(2))
+    assert one == two != defects.dial(dialogues, rates, seed=8)[0].data
+    alone, ledger = defects.mojibake(dialogues, 0.1, seed=1)
+    both, with_junk = defects.dial(dialogues, {"mojibake": 0.1, "junk": 0.5}, seed=1)
+    assert np.array_equal(ledger.items("mojibake"), with_junk.items("mojibake"))
+    assert both.data[: len(alone)] == alone.data
+
+
+def test_near_copies_are_near_and_differ_by_more_than_case_and_space(dialogues):
+    dirty, ledger = defects.near_duplicate(dialogues, 1.0)
+    for item in ledger.items("near_duplicate"):
+        copy, source = dirty.data[item], dialogues.data[ledger.sources[item]]
+        assert clean_text.comparable(copy) != clean_text.comparable(source)
+        assert abs(len(copy) - len(source)) <= max(10, 0.1 * len(source))
+
+
+def test_mojibake_can_be_undone_wherever_no_byte_was_lost(dialogues):
+    dirty, ledger = defects.mojibake(dialogues, 1.0, seed=1)
+    kinds = set(ledger.table["detail"])
+    assert kinds == {"UTF-8 read as Windows-1252", "UTF-8 read as GBK", "GBK read as Latin-1"}
+    mended, _ = clean_text.mend(dirty)
+    chinese = [item for item in range(len(dirty)) if is_chinese(dialogues.data[item])]
+    whole = [item for item in chinese if "\ufffd" not in dirty.data[item]]
+    back = [mended.data[item] == clean_text.mend([dialogues.data[item]])[0][0] for item in whole]
+    assert len(whole) > 40 and np.mean(back) > 0.95
+
+
+def test_personal_data_and_notices_suit_the_language(dialogues):
+    dirty, ledger = defects.personal_data(dialogues, 1.0)
+    for row in ledger.table.itertuples():
+        assert row.detail.split(": ", 1)[1] in dirty.data[row.item]
+    kinds = {row.detail.split(":")[0] for row in ledger.table.itertuples()}
+    assert kinds == {"e-mail", "telephone", "bank card", "IP address", "identity number"}
+    dirty, ledger = defects.boilerplate(dialogues, 1.0)
+    for row in ledger.table.itertuples():
+        notice = row.detail.removeprefix("notice: ")
+        assert bool(re.search("[一-鿿]", notice)) == is_chinese(dialogues.data[row.source])
+
+
+def test_junk_and_foreign_texts_have_every_kind_and_random_labels(dialogues):
+    dirty, ledger = defects.dial(dialogues, {"junk": 0.5, "foreign_language": 0.5})
+    junk = ledger.table[ledger.table["defect"] == "junk"]
+    assert set(junk["detail"]) == set(defects.TEXT_JUNK_KINDS)
+    assert len(set(ledger.table["detail"]) - set(defects.TEXT_JUNK_KINDS)) == 6
+    assert set(dirty.labels[ledger.items("junk")]) == {0, 1}
+    assert (ledger.true_labels[ledger.mask("junk", "foreign_language")] == -1).all()
+
+
+def test_text_defects_are_for_text_and_picture_defects_for_pictures(dialogues):
+    digits = collect.load("digits")[:20]
+    for name in (*DAMAGING, "foreign_language"):
+        with pytest.raises(ValueError, match=f"'{name}' is for text; the data set holds images"):
+            defects.dial(digits, {name: 0.1})
+    with pytest.raises(ValueError, match="'noise' is for images; the data set holds text"):
+        defects.dial(dialogues, {"noise": 0.1})
+    with pytest.raises(ValueError, match="did you mean 'mojibake'"):
+        defects.dial(dialogues, {"mojibak": 0.1})
+
+
+@pytest.mark.parametrize("texts", [(), ("",), ("", "x", "\0", "\ud800 \udfff", "😀", "好", "שלום", "  ")])
+def test_any_text_can_be_damaged(texts):
+    own = Dataset(texts, None, (), own_card("own", "text"))
+    rates = {name: 1.0 for name in defects.TEXT_NAMES if name not in ("label_flip", "imbalance")}
+    dirty, ledger = defects.dial(own, rates, seed=1)
+    assert len(dirty) == 5 * len(texts) == ledger.item_count
+    assert own.data == texts
