@@ -1,8 +1,8 @@
 """Near-duplicate texts: this package against datasketch and rensa, and how the cost grows.
 
 Run by hand: ``python benchmarks/near_duplicate_text.py`` (10,000 and 100,000 texts, three interleaved
-rounds); ``--sizes 10000 100000 1000000 --methods aigc_lab --rounds 1`` for the growth. rensa is measured if
-it is installed (it is no dependency).
+rounds); ``--sizes 10000 100000 1000000 --methods aigc_lab --exact-up-to 0`` for the growth. rensa is
+measured if it is installed (it is no dependency).
 
 Every measurement runs in a process of its own, on one thread, from the texts in memory to the pairs; for
 ``aigc_lab`` that includes normalising the texts and the exact similarity of every candidate, which the
@@ -19,11 +19,13 @@ import re
 import resource
 import statistics
 import sys
+import tempfile
 import time
 from collections import Counter, defaultdict
 from concurrent.futures import ProcessPoolExecutor
 from importlib.util import find_spec
 from multiprocessing import get_context
+from pathlib import Path
 
 import numpy as np
 
@@ -35,7 +37,6 @@ THRESHOLD = 0.8
 PERMUTATIONS = 128
 COPY_SHARE = 0.1
 CHINESE_SHARE = 0.2
-EXACT_UP_TO = 200_000
 
 
 def corpus(count: int, seed: int = 0) -> list[str]:
@@ -121,9 +122,9 @@ METHODS = {
 }
 
 
-def measure(method: str, count: int) -> tuple[float, float, set[tuple[int, int]]]:
-    """Processor seconds, peak memory of the process (MiB), and the pairs."""
-    texts = corpus(count)
+def measure(method: str, path: str) -> tuple[float, float, set[tuple[int, int]]]:
+    """Processor seconds, peak memory of the process that holds the texts (MiB), and the pairs."""
+    texts = Path(path).read_text(encoding="utf-8").split("\n")
     METHODS[method](texts[:200])  # imports and first calls
     start = time.process_time()
     pairs = METHODS[method](texts)
@@ -138,26 +139,29 @@ def apart(function, *arguments):
         return pool.submit(function, *arguments).result()
 
 
-def main() -> None:
+def main(folder: str) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000])
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--exact-up-to", type=int, default=200_000, help="texts; more are not joined exactly")
     options = parser.parse_args()
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS"):
         os.environ[variable] = "1"  # for the processes that measure
     methods = [name for name in options.methods if name != "rensa" or find_spec("rensa")]
     for count in options.sizes:
         texts = corpus(count)
+        path = Path(folder) / f"{count}.txt"
+        path.write_text("\n".join(texts), encoding="utf-8")
         characters = statistics.mean(map(len, texts))
-        truth = exact_pairs(texts) if count <= EXACT_UP_TO else None
+        truth = exact_pairs(texts) if count <= options.exact_up_to else None
         known = f"{len(truth):,} pairs" if truth is not None else "pairs not counted"
         print(f"\n{count:,} texts of {characters:.0f} characters on average, {known}")
         del texts
         results: dict[str, list] = {name: [] for name in methods}
         for _ in range(options.rounds):
             for name in methods:
-                results[name].append(apart(measure, name, count))
+                results[name].append(apart(measure, name, str(path)))
         typical = {name: statistics.median(run[0] for run in runs) for name, runs in results.items()}
         for name, runs in results.items():
             pairs = runs[0][2]
@@ -166,7 +170,7 @@ def main() -> None:
             ratios = [theirs[0] / ours[0] for theirs, ours in zip(runs, results[methods[0]], strict=True)]
             print(
                 f"  {name:<23} {typical[name]:8.2f} s {count / typical[name]:9,.0f} texts/s "
-                f"{statistics.median(ratios):6.1f} times {methods[0]} ({min(ratios):.1f} to {max(ratios):.1f}) "
+                f"{statistics.median(ratios):6.1f} times {methods[0]} ({min(ratios):.1f}-{max(ratios):.1f}) "
                 f"recall {recall:.4f}  precision {precision:.4f}  "
                 f"peak {max(run[1] for run in runs):,.0f} MiB",
                 flush=True,
@@ -174,4 +178,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with tempfile.TemporaryDirectory() as scratch:
+        main(scratch)
