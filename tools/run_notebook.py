@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import argparse
 import ast
+import base64
+import io
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -150,9 +152,27 @@ def run_in_place(notebook: str | Path, progress: bool = False) -> None:
     node.metadata["language_info"] = {"name": "python"}
     for cell in node.cells:
         cell.metadata.pop("execution", None)
+        for output in cell.get("outputs", ()):
+            if "image/png" in output.get("data", {}):
+                output["data"]["image/png"] = smaller_png(output["data"]["image/png"])
     partial = path.with_suffix(".ipynb.part")
     partial.write_text(nbformat.writes(node), encoding="utf-8")
     partial.replace(path)
+
+
+def smaller_png(content: str) -> str:
+    """An opaque picture in base64 with 256 colours at most: a third of the bytes, and no eye sees it."""
+    from PIL import Image
+
+    before = base64.b64decode(content)
+    with Image.open(io.BytesIO(before)) as picture:
+        if "A" in picture.getbands() and picture.getchannel("A").getextrema() != (255, 255):
+            return content
+        few = picture.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    buffer = io.BytesIO()
+    few.save(buffer, format="PNG", optimize=True)
+    after = buffer.getvalue()
+    return base64.b64encode(after).decode("ascii") if len(after) < len(before) else content
 
 
 def _value(words: str) -> object:

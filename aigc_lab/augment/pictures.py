@@ -73,7 +73,7 @@ def layers(
     Raises:
         ValueError: a share below 0 or above 0.5, or no transform at all.
     """
-    import keras
+    keras = _keras()
 
     shares = {"shift": shift, "rotation": rotation, "scale": scale, "brightness": brightness}
     for name, share in {**shares, "noise": noise, "cutout": cutout}.items():
@@ -137,8 +137,7 @@ def changed(dataset: Dataset, transform: Any, seed: int | None = 0) -> np.ndarra
 
     ``seed=None`` goes on with the random numbers where they are.
     """
-    import keras
-
+    keras = _keras()
     if seed is not None:
         keras.utils.set_random_seed(seed)
     pictures, _ = dataset.arrays()
@@ -152,6 +151,16 @@ def pictures_or_raise(dataset: Dataset) -> None:
         raise ValueError(f"this changes images, and the set holds {dataset.modality}")
     if not len(dataset):
         raise ValueError("there are no pictures to augment; the set is empty")
+
+
+def _keras() -> Any:
+    """Keras, its backend woken in silence: TensorFlow would write to the notebook."""
+    from aigc_lab.models import wake_backend
+
+    wake_backend()
+    import keras
+
+    return keras
 
 
 def _with_more(dataset: Dataset, pictures: np.ndarray) -> Dataset:

@@ -15,12 +15,12 @@ __all__ = ["gan", "latent", "vae"]
 def __getattr__(name: str) -> Any:
     # Lazy, because a family imports Keras, and with it a backend.
     if name in _FAMILIES:
-        _wake_backend()
+        wake_backend()
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"aigc_lab.models has no family {name!r}; there is {', '.join(_FAMILIES)}")
 
 
-def _wake_backend() -> None:
+def wake_backend() -> None:
     """Import Keras and run one operation in silence: TensorFlow reports on CUDA at both moments."""
     if "keras" in sys.modules:
         return

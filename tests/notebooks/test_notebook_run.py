@@ -176,3 +176,24 @@ def test_a_cell_that_takes_too_long_is_stopped(tmp_path):
     source = quick_notebook(tmp_path / "05_a.ipynb", "import threading\nthreading.Event().wait()")
     with pytest.raises(CellTimeoutError, match="after 1 seconds"):
         run_notebook.run(source, tmp_path / "out.ipynb", cell_timeout=1)
+
+
+def test_a_stored_picture_is_smaller_and_looks_the_same():
+    import base64
+    import io
+
+    import numpy as np
+    from PIL import Image
+
+    colours = np.random.default_rng(0).integers(0, 256, (100, 3), dtype=np.uint8)
+    pixels = colours[np.random.default_rng(1).integers(0, 100, (200, 200))]  # (200, 200, 3)
+    file = io.BytesIO()
+    Image.fromarray(np.dstack([pixels, np.full((200, 200), 255, np.uint8)])).save(file, format="PNG")
+    stored = run_notebook.smaller_png(base64.b64encode(file.getvalue()).decode("ascii"))
+    again = Image.open(io.BytesIO(base64.b64decode(stored))).convert("RGB")
+    assert len(stored) < len(base64.b64encode(file.getvalue()))
+    assert np.abs(np.asarray(again, int) - pixels).max() <= 8
+    see_through = io.BytesIO()
+    Image.new("RGBA", (4, 4), (255, 0, 0, 100)).save(see_through, format="PNG")
+    content = base64.b64encode(see_through.getvalue()).decode("ascii")
+    assert run_notebook.smaller_png(content) == content
