@@ -78,6 +78,8 @@ def fit(
     import pandas as pd
 
     data = _checked_data(x, labels)
+    if hasattr(model, "check_training_data"):
+        model.check_training_data(*data)
     count = len(data[0])
     total = _total_steps(steps, epochs, count, batch_size)
     held_out = None if validation is None else _checked_data(*validation)

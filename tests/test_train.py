@@ -6,7 +6,7 @@ import pytest
 keras = pytest.importorskip("keras")
 
 from aigc_lab import train  # noqa: E402
-from aigc_lab.models.vae import convolutional_vae  # noqa: E402
+from aigc_lab.models.vae import convolutional_vae, dense_vae  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -122,9 +122,10 @@ def test_nan_in_the_data_names_the_item(data):
 
 
 def test_a_loss_that_breaks_names_the_step_and_puts_the_weights_back(data):
-    model = new_model()
+    model = new_model(likelihood="gaussian")
     x = data[0].copy()
     x[:] = 3e38  # finite, but its loss is not
+    x[0] = 0  # and not all the same
     before = weights_of(model)
     with pytest.raises(FloatingPointError, match="at step 1 of 40"):
         fit(model, (x, data[1]))
@@ -138,7 +139,49 @@ def test_the_step_that_breaks_is_the_one_named(data):
     batches = train._batches(len(x), 32, 0, 40, seed=0)
     first = 1 + int(np.argmax((batches == 5).any(axis=1)))
     with pytest.raises(FloatingPointError, match=f"at step {first} of 40"):
-        fit(new_model(), (x, data[1]))
+        fit(new_model(likelihood="gaussian"), (x, data[1]))
+
+
+def test_what_the_model_does_not_take_is_said_before_the_first_step(data):
+    with pytest.raises(ValueError, match=r"in \[0, 1\], got 0 to 229"):
+        fit(new_model(), (data[0] * 255, data[1]))
+    with pytest.raises(ValueError, match="from 0 to 3, got 0 to 4"):
+        fit(new_model(), (data[0], np.arange(200) % 5))
+    with pytest.raises(ValueError, match="choose one from 1 to 200"):
+        fit(new_model(), data, batch_size=201)
+
+
+@pytest.mark.parametrize(("count", "words"), [(1, "only one picture"), (40, "all pictures are the same")])
+def test_pictures_that_do_not_differ_are_said_and_learned(data, count, words):
+    x, labels = data[0][:1].repeat(count, axis=0), np.zeros(count, int)
+    with pytest.warns(UserWarning, match=words):
+        history = fit(new_model(), (x, labels), batch_size=1)
+    assert np.isfinite(history.last())
+
+
+def test_a_learned_scale_stays_above_zero_on_constant_pictures():
+    model = convolutional_vae((8, 8, 1), 2, width=4, likelihood="gaussian", learn_scale=True, scale=0.01)
+    with pytest.warns(UserWarning, match="the same"):
+        history = train.fit(model, np.full((32, 8, 8, 1), 0.5), steps=60, batch_size=8, progress=False)
+    assert np.isfinite(history.table["loss"]).all()
+    assert model.scale_now() >= 1e-3 - 1e-9
+
+
+def test_the_kl_term_is_warmed_up_step_by_step_and_resumes(data, tmp_path):
+    model = new_model(warm_up_steps=20)
+    history = fit(model, data, checkpoint=tmp_path / "run.npz", reports=40).table
+    weight = (history["loss"] - history["reconstruction"]) / history["kl"]
+    expected = np.minimum(1, np.arange(40) / 20)
+    assert weight.to_numpy() == pytest.approx(expected, abs=2e-3)
+    again = new_model(warm_up_steps=20)
+    fit(again, data, checkpoint=tmp_path / "run.npz", reports=40)
+    assert equal(model, again)
+
+
+def test_a_dense_vae_learns_in_one_xla_loop(data):
+    model = dense_vae((8, 8, 1), latent_size=2, class_count=4, width=16, seed=3)
+    history = fit(model, data, jit_compile=keras.backend.backend() == "tensorflow", steps=200)
+    assert history.last() < 0.7 * history.table["loss"][0]
 
 
 def test_each_epoch_takes_the_items_once_and_in_another_order():

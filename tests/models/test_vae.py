@@ -77,6 +77,32 @@ def test_kl_is_zero_at_the_prior_and_positive_elsewhere():
     assert (ops.convert_to_numpy(vae_room.kl_to_standard_normal(*random)) > 0).all()
 
 
+def test_kl_between_gaussians_agrees_with_numerical_integration():
+    first, other = stats.norm(0.7, np.exp(-0.25)), stats.norm(-0.4, np.exp(0.3))
+    integral, _ = integrate.quad(lambda z: first.pdf(z) * (first.logpdf(z) - other.logpdf(z)), -12, 12)
+    closed = vae_room.kl_between_gaussians([[0.7]], [[-0.5]], [[-0.4]], [[0.6]])
+    assert float(ops.convert_to_numpy(closed)[0]) == pytest.approx(integral, abs=1e-5)
+
+
+def test_kl_between_gaussians_is_not_symmetric_and_holds_the_special_case():
+    random = np.random.default_rng(2)
+    four = random.standard_normal((4, 100, 5)).astype("float32")
+    one_way = ops.convert_to_numpy(vae_room.kl_between_gaussians(*four))
+    other_way = ops.convert_to_numpy(vae_room.kl_between_gaussians(*four[[2, 3, 0, 1]]))
+    assert (one_way > 0).all()
+    assert np.median(np.abs(one_way - other_way)) > 0.1
+    special = vae_room.kl_between_gaussians(four[0], four[1], np.zeros(5), np.zeros(5))
+    expected = vae_room.kl_to_standard_normal(four[0], four[1])
+    assert ops.convert_to_numpy(special) == pytest.approx(ops.convert_to_numpy(expected), rel=1e-4)
+
+
+def test_bits_per_pixel_is_the_entropy_of_a_fair_coin():
+    assert vae_room.bits_per_pixel(28 * 28 * np.log(2), (28, 28, 1)) == pytest.approx(1.0)
+    assert vae_room.bits_per_pixel(90.0, (28, 28)) == pytest.approx(90 / 784 / np.log(2))
+    with pytest.raises(ValueError, match="at least one pixel"):
+        vae_room.bits_per_pixel(1.0, (0, 28))
+
+
 def test_reconstruction_terms_agree_with_scipy(pictures):
     x, _ = pictures
     logits = np.random.default_rng(2).standard_normal(x.shape).astype("float32")
@@ -150,6 +176,59 @@ class TestLinearGaussian:
         exact = stats.multivariate_normal(self.bias, covariance).logpdf(self.x)
         assert elbo == pytest.approx(exact, abs=0.1)
         assert elbo.mean() == pytest.approx(exact.mean(), abs=0.01)
+
+    def test_the_importance_weighted_bound_rises_to_the_exact_likelihood(self):
+        wrong = (np.array([[0.5, 0.0, 0.1], [0.0, 0.4, -0.3]]), np.zeros(2))
+        model = linear_gaussian(self.weights, self.bias, self.scale, wrong, (0.6, 0.6))
+        repeated = np.repeat(self.x, 200, axis=0).astype("float32").reshape(-1, 1, 1, 3)  # (n s, 3)
+        bounds = [
+            model.importance_weighted_bound(repeated, samples=samples, seed=samples).mean()
+            for samples in (1, 5, 25, 100)
+        ]
+        exact = self.exact().mean()
+        assert bounds[0] == pytest.approx(self.elbo(wrong, (0.6, 0.6), samples=400).mean(), abs=0.05)
+        assert bounds[0] < bounds[1] < bounds[2] < bounds[3] < exact + 0.01
+        assert bounds[3] == pytest.approx(exact, abs=0.05)
+
+    def test_with_the_true_posterior_every_weight_is_the_likelihood(self):
+        weights = self.weights.copy()
+        weights[:, 1] = np.cross(weights[:, 0], [0.0, 0.0, 1.0])
+        precision = np.eye(2) + weights.T @ weights / self.scale**2
+        matrix = np.linalg.inv(precision) @ weights.T / self.scale**2
+        model = linear_gaussian(
+            weights, self.bias, self.scale, (matrix, -matrix @ self.bias), np.sqrt(1 / np.diag(precision))
+        )
+        x = self.x.astype("float32").reshape(-1, 1, 1, 3)  # (n, 3) -> (n, 1, 1, 3)
+        covariance = weights @ weights.T + self.scale**2 * np.eye(3)
+        exact = stats.multivariate_normal(self.bias, covariance).logpdf(self.x)
+        assert model.importance_weighted_bound(x, samples=3) == pytest.approx(exact, abs=2e-4)
+
+
+def test_the_importance_weighted_bound_needs_a_sample(pictures):
+    with pytest.raises(ValueError, match="at least 1, got 0"):
+        small_vae().importance_weighted_bound(pictures[0], samples=0)
+
+
+def test_free_bits_cost_nothing_and_the_rest_does(pictures):
+    x, _ = pictures
+    model = small_vae(free_bits=0.5, beta=2.0)
+    outputs = model(x, training=True)
+    terms = as_numbers(model.loss_terms(x, outputs))
+    mean, log_variance = (
+        ops.convert_to_numpy(ops.stop_gradient(outputs[name])) for name in ("mean", "log_variance")
+    )
+    of_dimensions = (0.5 * (mean**2 + np.exp(log_variance) - 1 - log_variance)).mean(axis=0)
+    penalty = 2.0 * np.maximum(of_dimensions, 0.5).sum()
+    assert terms["loss"] == pytest.approx(terms["reconstruction"] + penalty, rel=1e-6)
+    assert terms["kl"] == pytest.approx(of_dimensions.sum(), rel=1e-5)
+
+
+def test_a_scale_that_is_learned_is_a_weight_and_starts_where_it_is_told(pictures):
+    model = small_vae(likelihood="gaussian", scale=0.3, learn_scale=True)
+    assert model.scale_now() == pytest.approx(0.3, rel=1e-6)
+    fixed = small_vae(likelihood="gaussian", scale=0.3)
+    assert model.elbo(pictures[0]) == pytest.approx(fixed.elbo(pictures[0]), rel=1e-6)
+    assert len(model.trainable_variables) == len(fixed.trainable_variables) + 1
 
 
 def test_the_loss_is_the_negative_elbo_summed_over_pixels_and_meaned_over_the_batch(pictures):
@@ -225,6 +304,31 @@ def test_saved_and_loaded_again_it_is_the_same(tmp_path, pictures, class_count):
     assert np.array_equal(model.sample(6, seed=3), again.sample(6, seed=3))
 
 
+@pytest.mark.parametrize("builder", [vae_room.convolutional_vae, vae_room.dense_vae])
+def test_every_setting_survives_saving(tmp_path, builder):
+    options = {"likelihood": "gaussian", "scale": 0.2, "learn_scale": True, "beta": 0.5, "seed": 4}
+    model = builder((8, 8, 1), 2, width=4, warm_up_steps=7, free_bits=0.1, **options)
+    model.save(tmp_path / "vae.keras")
+    again = keras.saving.load_model(tmp_path / "vae.keras")
+    settings = ("likelihood", "scale", "learn_scale", "beta", "warm_up_steps", "free_bits", "seed")
+    assert [getattr(again, name) for name in settings] == [getattr(model, name) for name in settings]
+    assert again.scale_now() == pytest.approx(model.scale_now())
+
+
+def test_weights_of_another_architecture_are_refused_and_nothing_is_lost(tmp_path, pictures):
+    path = tmp_path / "other.weights.h5"
+    small_vae(latent_size=4).save_weights(path)
+    model = small_vae()
+    before = model.elbo(pictures[0])
+    for wrong in (path, tmp_path / "missing.weights.h5"):
+        with pytest.raises(ValueError, match="does not hold weights of this architecture"):
+            model.load_weights(wrong)
+    assert np.array_equal(model.elbo(pictures[0]), before)
+    small_vae(seed=9).save_weights(path)
+    model.load_weights(path)
+    assert np.array_equal(model.elbo(pictures[0]), small_vae(seed=9).elbo(pictures[0]))
+
+
 def test_equal_seeds_give_equal_models_and_other_seeds_others(pictures):
     x, _ = pictures
     assert np.array_equal(small_vae().elbo(x), small_vae().elbo(x))
@@ -255,6 +359,10 @@ def test_the_generator_is_the_decoder_with_pixels_in_zero_to_one():
     [
         ({"image_shape": (30, 28, 1)}, "multiples of 4"),
         ({"latent_size": 0}, "at least 1"),
+        ({"latent_size": 785}, "latent_size 785 is more than the 784 values"),
+        ({"warm_up_steps": -1}, "must not be negative"),
+        ({"free_bits": -0.1}, "must not be negative"),
+        ({"learn_scale": True}, "only Gaussian pixels"),
         ({"likelihood": "poisson"}, "bernoulli, gaussian"),
         ({"scale": 0.0}, "scale must be positive"),
     ],
@@ -269,6 +377,8 @@ def test_bad_pictures_and_labels_are_refused(pictures):
     model = small_vae(class_count=3)
     with pytest.raises(ValueError, match="shape"):
         model.elbo(x[:, :4], labels)
+    with pytest.raises(ValueError, match=r"lie in \[0, 1\], got -1 to 1"):
+        model.elbo(np.stack([x[0] * 0 - 1, x[0] * 0 + 1]), labels[:2])
     with pytest.raises(ValueError, match="NaN"):
         model.elbo(np.full_like(x, np.nan), labels)
     with pytest.raises(ValueError, match=r"Dataset\.arrays"):

@@ -1,4 +1,4 @@
-"""The variational autoencoder (VAE), with or without a class label as a condition.
+"""The VAE itself: an encoder and a decoder joined by the loss, with or without a label as a condition.
 
 The loss is the negative evidence lower bound (ELBO) in nats per image, Kingma and
 Welling 2014 (arXiv 1312.6114), equation 3:
@@ -7,51 +7,25 @@ Welling 2014 (arXiv 1312.6114), equation 3:
 
 Both terms are *sums* (over pixels, over latent dimensions); the mean is taken only over
 the batch. A label enters both networks as in Sohn, Lee and Yan 2015, equation 4.
-Introduced in notebook 00, derived in notebook 05.
+Introduced in notebook 00, derived in notebook 05; warm-up, free bits and the importance-weighted bound
+are introduced in notebook 06.
 """
 
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 import keras
 import numpy as np
 from keras import layers, ops
 
+from aigc_lab.models.vae.elbo import bernoulli_nats, gaussian_nats, kl_of_dimensions, kl_to_standard_normal
+
 LIKELIHOODS = ("bernoulli", "gaussian")
-
-
-def kl_to_standard_normal(mean: Any, log_variance: Any) -> Any:
-    """KL(N(mean, diag exp(log_variance)) || N(0, 1)) in nats, summed over the latent dimensions.
-
-    Args:
-        mean, log_variance: ``(n, latent_size)``.
-
-    Returns:
-        ``(n,)``, never negative. Kingma and Welling 2014, appendix B.
-    """
-    mean, log_variance = ops.convert_to_tensor(mean), ops.convert_to_tensor(log_variance)
-    return 0.5 * ops.sum(ops.square(mean) + ops.exp(log_variance) - 1.0 - log_variance, axis=-1)
-
-
-def bernoulli_nats(pictures: Any, logits: Any) -> Any:
-    """-log p(x|z) in nats for independent Bernoulli pixels, summed over the pixels: ``(n,)``.
-
-    A grey value g in [0, 1] counts as the expectation over a pixel that is white with
-    probability g, so the ELBO is that of randomly binarised pictures.
-    """
-    pictures, logits = ops.convert_to_tensor(pictures), ops.convert_to_tensor(logits)
-    # Stable form of -(x log p + (1-x) log(1-p)) with p = sigmoid(logits).
-    nats = ops.maximum(logits, 0.0) - logits * pictures + ops.log1p(ops.exp(-ops.abs(logits)))
-    return ops.sum(ops.reshape(nats, (ops.shape(nats)[0], -1)), axis=-1)  # (n, h, w, c) -> (n, h*w*c) -> (n,)
-
-
-def gaussian_nats(pictures: Any, mean: Any, scale: float) -> Any:
-    """-log p(x|z) in nats for Gaussian pixels of standard deviation ``scale``, summed: ``(n,)``."""
-    pictures, mean = ops.convert_to_tensor(pictures), ops.convert_to_tensor(mean)
-    nats = 0.5 * ops.square((pictures - mean) / scale) + math.log(scale) + 0.5 * math.log(2 * math.pi)
-    return ops.sum(ops.reshape(nats, (ops.shape(nats)[0], -1)), axis=-1)  # (n, ...) -> (n, d) -> (n,)
+# A learned scale stops here: pictures come in 255 steps, and on constant pixels it would fall to 0.
+SMALLEST_SCALE = 1e-3
 
 
 @keras.saving.register_keras_serializable("aigc_lab")
@@ -63,7 +37,12 @@ class VAE(keras.Model):
         decoder: latent (and one-hot label) to the pixels' logits (Bernoulli) or means (Gaussian).
         likelihood: ``"bernoulli"`` for pixels in [0, 1], ``"gaussian"`` for real values.
         scale: standard deviation of a Gaussian pixel; unused otherwise.
+        learn_scale: train one scale for all pixels, from ``scale`` on (Rybkin et al. 2021, section 3).
         beta: weight of the KL term in the *training* loss (Higgins et al. 2017); ``elbo`` ignores it.
+        warm_up_steps: the weight of the KL term rises from 0 to ``beta`` in so many training steps
+            (Bowman et al. 2016, section 3.1).
+        free_bits: nats of each latent dimension, mean over the batch, that cost nothing in the training
+            loss (Kingma et al. 2016, equation 15).
         seed: seed of the noise drawn while training.
     """
 
@@ -73,7 +52,10 @@ class VAE(keras.Model):
         decoder: keras.Model,
         likelihood: str = "bernoulli",
         scale: float = 1.0,
+        learn_scale: bool = False,
         beta: float = 1.0,
+        warm_up_steps: int = 0,
+        free_bits: float = 0.0,
         seed: int = 0,
         **options: Any,
     ) -> None:
@@ -82,8 +64,24 @@ class VAE(keras.Model):
             raise ValueError(f"likelihood must be one of {', '.join(LIKELIHOODS)}, got {likelihood!r}")
         if scale <= 0 or beta < 0:
             raise ValueError(f"scale must be positive and beta not negative, got {scale} and {beta}")
+        if warm_up_steps < 0 or free_bits < 0:
+            raise ValueError(
+                f"warm_up_steps and free_bits must not be negative, got {warm_up_steps} and {free_bits}"
+            )
+        if learn_scale and likelihood != "gaussian":
+            raise ValueError("only Gaussian pixels have a scale to learn; use likelihood='gaussian'")
         self.encoder, self.decoder = encoder, decoder
-        self.likelihood, self.scale, self.beta, self.seed = likelihood, scale, beta, seed
+        self.likelihood, self.scale, self.learn_scale = likelihood, scale, learn_scale
+        self.beta, self.warm_up_steps, self.free_bits, self.seed = beta, warm_up_steps, free_bits, seed
+        # Weights, so that a checkpoint holds them too.
+        self.log_scale = self.steps_done = None
+        if learn_scale:
+            start = keras.initializers.Constant(math.log(scale))
+            self.log_scale = self.add_weight(shape=(), initializer=start, name="log_scale")
+        if warm_up_steps:
+            self.steps_done = self.add_weight(
+                shape=(), initializer="zeros", trainable=False, name="steps_done"
+            )
         self.noise = keras.random.SeedGenerator(seed)
         # Keras' own fit shows these beside the loss.
         self.reconstruction_tracker = keras.metrics.Mean(name="reconstruction")
@@ -100,18 +98,27 @@ class VAE(keras.Model):
         mean, log_variance = self.encoder([pictures, *condition], training=training)
         noise = keras.random.normal(ops.shape(mean), dtype=mean.dtype, seed=self.noise)
         latent = mean + ops.exp(0.5 * log_variance) * noise
-        return {
+        outputs = {
             "mean": mean,
             "log_variance": log_variance,
             "pixels": self.decoder([latent, *condition], training=training),
         }
+        if self.warm_up_steps and training:
+            outputs["warm_up"] = ops.minimum(1.0, self.steps_done / self.warm_up_steps)
+            self.steps_done.assign(self.steps_done + 1.0)
+        return outputs
 
     def loss_terms(self, inputs: Any, outputs: dict[str, Any]) -> dict[str, Any]:
-        """Means over the batch, in nats per image: the loss and its two parts."""
+        """Means over the batch, in nats per image: the loss and its two parts, as they are unweighted."""
         pictures, _ = self._unpack(inputs)
         reconstruction = ops.mean(self._reconstruction(pictures, outputs["pixels"]))
         kl = ops.mean(kl_to_standard_normal(outputs["mean"], outputs["log_variance"]))
-        return {"loss": reconstruction + self.beta * kl, "reconstruction": reconstruction, "kl": kl}
+        penalty = kl
+        if self.free_bits:
+            of_dimensions = ops.mean(kl_of_dimensions(outputs["mean"], outputs["log_variance"]), axis=0)
+            penalty = ops.sum(ops.maximum(of_dimensions, self.free_bits))  # (n, d) -> (d,) -> ()
+        loss = reconstruction + self.beta * outputs.get("warm_up", 1.0) * penalty
+        return {"loss": loss, "reconstruction": reconstruction, "kl": kl}
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """What Keras' own ``fit`` minimises (the same number as ``loss_terms``)."""
@@ -121,6 +128,22 @@ class VAE(keras.Model):
         return terms["loss"]
 
     # -- use --------------------------------------------------------------------------------------
+
+    def check_training_data(self, x: np.ndarray, labels: Any = None) -> None:
+        """What ``train.fit`` asks before the first step.
+
+        Raises:
+            ValueError: pictures or labels that the model does not take.
+
+        Warns:
+            UserWarning: there is one picture only, or all are equal: nothing but a copy can be learned.
+        """
+        pictures = self._checked_pictures(x)
+        if self.class_count:
+            self._one_hot(labels, len(pictures))
+        if (pictures == pictures[:1]).all():
+            what = "there is only one picture" if len(pictures) == 1 else "all pictures are the same"
+            warnings.warn(f"{what}: the model can only learn to copy it; add other pictures", stacklevel=3)
 
     def encode(self, x: np.ndarray, labels: Any = None) -> tuple[np.ndarray, np.ndarray]:
         """Mean and log-variance of q(z|x), each ``(n, latent_size)``, for pictures ``(n, *image_shape)``."""
@@ -159,6 +182,35 @@ class VAE(keras.Model):
             reconstruction += _in_batches(self._reconstruct_nats, [pictures, latent, *condition])[0]
         return -reconstruction / samples - ops.convert_to_numpy(kl_to_standard_normal(mean, log_variance))
 
+    def importance_weighted_bound(
+        self, x: np.ndarray, labels: Any = None, samples: int = 10, seed: int = 0
+    ) -> np.ndarray:
+        """A tighter lower bound of log p(x), ``(n,)`` in nats: log of the mean of ``samples`` weights.
+
+        Each weight is p(x|z) p(z) / q(z|x) at one draw z ~ q(z|x). One sample gives the ELBO (with its
+        KL term estimated too); more raise the bound towards log p(x). Burda, Grosse and Salakhutdinov
+        2016 (arXiv 1509.00519), equation 8.
+        """
+        if samples < 1:
+            raise ValueError(f"samples must be at least 1, got {samples}")
+        pictures = self._checked_pictures(x)
+        condition = self._one_hot(labels, len(pictures))
+        mean, log_variance = self.encode(pictures, labels)
+        random = np.random.default_rng(seed)
+        log_sum = np.full(len(pictures), -np.inf)
+        for _ in range(samples):
+            noise = random.standard_normal(mean.shape, dtype="float32")
+            latent = mean + np.exp(0.5 * log_variance) * noise
+            nats = _in_batches(self._reconstruct_nats, [pictures, latent, *condition])[0]
+            # log p(z) - log q(z|x); the factors of 2 pi cancel.
+            ratio = 0.5 * np.sum(np.square(noise) - np.square(latent) + log_variance, axis=-1)
+            log_sum = np.logaddexp(log_sum, ratio - nats)
+        return log_sum - math.log(samples)
+
+    def scale_now(self) -> float:
+        """The standard deviation of a Gaussian pixel: the learned one, or ``scale``."""
+        return float(ops.convert_to_numpy(ops.stop_gradient(self._scale())))
+
     def generator(self) -> keras.Model:
         """The decoder with pixels in [0, 1]: what is exported, since it is all that drawing needs."""
         inputs = [keras.Input(each.shape[1:], name=each.name) for each in self.decoder.inputs]
@@ -176,7 +228,10 @@ class VAE(keras.Model):
             **{name: keras.saving.serialize_keras_object(network) for name, network in networks.items()},
             "likelihood": self.likelihood,
             "scale": self.scale,
+            "learn_scale": self.learn_scale,
             "beta": self.beta,
+            "warm_up_steps": self.warm_up_steps,
+            "free_bits": self.free_bits,
             "seed": self.seed,
         }
 
@@ -192,6 +247,27 @@ class VAE(keras.Model):
         # Encoder and decoder are Functional models: they are built when they are made.
         self.built = True
 
+    def load_weights(self, filepath: Any, **options: Any) -> None:
+        """Weights that ``save_weights`` wrote for a model of the same settings.
+
+        Raises:
+            ValueError: weights of another architecture, or no such file; this model keeps its own.
+        """
+        before = [ops.convert_to_numpy(variable).copy() for variable in self.variables]
+        try:
+            with warnings.catch_warnings():
+                # Keras only warns of layers that the file lacks, and leaves them as they were.
+                warnings.simplefilter("error", UserWarning)
+                super().load_weights(filepath, **options)
+        except Exception as error:
+            for variable, value in zip(self.variables, before, strict=True):
+                variable.assign(value)
+            reason = " ".join(str(error).split())[:200]
+            raise ValueError(
+                f"{filepath} does not hold weights of this architecture ({reason}); "
+                "build the model with the settings that they were saved with"
+            ) from error
+
     # -- helpers ----------------------------------------------------------------------------------
 
     def _unpack(self, inputs: Any) -> tuple[Any, list[Any]]:
@@ -205,7 +281,12 @@ class VAE(keras.Model):
     def _reconstruction(self, pictures: Any, pixels: Any) -> Any:
         if self.likelihood == "bernoulli":
             return bernoulli_nats(pictures, pixels)
-        return gaussian_nats(pictures, pixels, self.scale)
+        return gaussian_nats(pictures, pixels, self._scale())
+
+    def _scale(self) -> Any:
+        if self.log_scale is None:
+            return self.scale
+        return ops.exp(ops.maximum(self.log_scale, math.log(SMALLEST_SCALE)))
 
     def _reconstruct_nats(self, inputs: list[Any]) -> Any:
         pictures, *latent_and_condition = inputs
@@ -221,6 +302,13 @@ class VAE(keras.Model):
             )
         if not np.isfinite(pictures).all():
             raise ValueError("pictures hold NaN or infinite values; drop or repair those items first")
+        if self.likelihood == "bernoulli" and pictures.size:
+            low, high = float(pictures.min()), float(pictures.max())
+            if low < -1e-6 or high > 1 + 1e-6:
+                raise ValueError(
+                    f"Bernoulli pixels must lie in [0, 1], got {low:g} to {high:g}; rescale the pictures "
+                    "(Dataset.arrays() does), or use likelihood='gaussian'"
+                )
         return pictures.astype("float32", copy=False)
 
     def _one_hot(self, labels: Any, count: int) -> list[np.ndarray]:
@@ -236,77 +324,6 @@ class VAE(keras.Model):
                 f"labels must lie from 0 to {self.class_count - 1}, got {labels.min()} to {labels.max()}"
             )
         return [np.eye(self.class_count, dtype="float32")[labels]]
-
-
-def convolutional_vae(
-    image_shape: tuple[int, int, int] = (28, 28, 1),
-    latent_size: int = 10,
-    class_count: int = 0,
-    width: int = 32,
-    likelihood: str = "bernoulli",
-    scale: float = 1.0,
-    beta: float = 1.0,
-    seed: int = 0,
-) -> VAE:
-    """A small convolutional VAE, built for two CPU cores.
-
-    All convolutions work on a grid of 4 x 4 pixel patches: the first one has stride 4, and the last
-    one predicts the 16 pixels of each patch (sub-pixel upsampling, Shi et al. 2016, section 2.2).
-    That is several times cheaper than strided transposed convolutions at full resolution.
-
-    Args:
-        image_shape: height, width, channels; height and width must be multiples of 4.
-        latent_size: dimensions of z.
-        class_count: 0 for an unconditional model, else the number of classes.
-        width: channels of the convolutions; the dense layers have eight times as many units.
-        seed: seed of the weights and of the noise; equal seeds give equal models.
-
-    Raises:
-        ValueError: a height or width that is no multiple of 4, or a size below 1.
-    """
-    height, image_width, channels = image_shape
-    if height % 4 or image_width % 4:
-        raise ValueError(
-            f"height and width must be multiples of 4, got {height} x {image_width}; resize or pad first"
-        )
-    if min(height, image_width, channels, latent_size, width) < 1 or class_count < 0:
-        raise ValueError("sizes, latent_size and width must be at least 1, and class_count at least 0")
-    keras.utils.set_random_seed(seed)
-    rows, columns = height // 4, image_width // 4
-
-    condition = _condition(class_count)
-    picture = keras.Input(image_shape, name="picture")
-    hidden = layers.Conv2D(width, 4, strides=4, activation="gelu")(picture)
-    hidden = layers.Flatten()(hidden)  # (n, h/4, w/4, width) -> (n, h/4 * w/4 * width)
-    hidden = layers.Dense(8 * width, activation="gelu")(_joined(hidden, condition))
-    mean = layers.Dense(latent_size, name="mean")(hidden)
-    log_variance = layers.Dense(latent_size, name="log_variance")(hidden)
-    encoder = keras.Model([picture, *condition], [mean, log_variance], name="encoder")
-
-    condition = _condition(class_count)
-    latent = keras.Input((latent_size,), name="latent")
-    hidden = layers.Dense(8 * width, activation="gelu")(_joined(latent, condition))
-    hidden = layers.Dense(rows * columns * width, activation="gelu")(hidden)
-    hidden = layers.Reshape((rows, columns, width))(hidden)  # (n, h/4 * w/4 * width) -> (n, h/4, w/4, width)
-    hidden = layers.Conv2D(width, 3, padding="same", activation="gelu")(hidden)
-    pixels = layers.Conv2D(16 * channels, 3, padding="same")(hidden)
-    pixels = layers.Reshape((rows, columns, 4, 4, channels))(
-        pixels
-    )  # (n, h/4, w/4, 16 c) -> (n, h/4, w/4, 4, 4, c)
-    pixels = layers.Permute((1, 3, 2, 4, 5))(pixels)  # (n, h/4, w/4, 4, 4, c) -> (n, h/4, 4, w/4, 4, c)
-    pixels = layers.Reshape(image_shape, name="pixels")(pixels)  # (n, h/4, 4, w/4, 4, c) -> (n, h, w, c)
-    decoder = keras.Model([latent, *condition], pixels, name="decoder")
-    model = VAE(encoder, decoder, likelihood, scale, beta, seed, name="vae")
-    model.build()  # so that it can be saved before its first batch
-    return model
-
-
-def _condition(class_count: int) -> list[Any]:
-    return [keras.Input((class_count,), name="label")] if class_count else []
-
-
-def _joined(tensor: Any, condition: list[Any]) -> Any:
-    return layers.Concatenate()([tensor, *condition]) if condition else tensor
 
 
 def _in_batches(network: Any, inputs: list[np.ndarray], size: int = 500) -> list[np.ndarray]:
