@@ -223,6 +223,25 @@ def test_free_bits_cost_nothing_and_the_rest_does(pictures):
     assert terms["kl"] == pytest.approx(of_dimensions.sum(), rel=1e-5)
 
 
+def test_a_decoder_that_sees_the_picture_overrides_one_method(pictures):
+    """What notebook 06 does: the second input of the decoder is no label, and the score uses it too."""
+
+    class Sighted(vae_room.VAE):
+        def decoder_inputs(self, latent, pictures, condition):
+            return [latent, pictures]
+
+    latent, seen = keras.Input((3,)), keras.Input((8, 8, 1))
+    # The identity, made sharp: such a decoder needs no code.
+    pixels = keras.layers.Rescaling(40.0, -20.0)(seen) + 0.0 * keras.layers.Reshape((1, 1, 1))(
+        keras.layers.Dense(1)(latent)
+    )
+    model = Sighted(small_vae().encoder, keras.Model([latent, seen], pixels))
+    binary = (pictures[0] > 0.5).astype("float32")
+    assert model.class_count == 0
+    cost = ops.convert_to_numpy(vae_room.kl_to_standard_normal(*model.encode(binary)))
+    assert model.elbo(binary) == pytest.approx(-cost, abs=1e-4)
+
+
 def test_a_scale_that_is_learned_is_a_weight_and_starts_where_it_is_told(pictures):
     model = small_vae(likelihood="gaussian", scale=0.3, learn_scale=True)
     assert model.scale_now() == pytest.approx(0.3, rel=1e-6)
@@ -324,8 +343,9 @@ def test_weights_of_another_architecture_are_refused_and_nothing_is_lost(tmp_pat
         with pytest.raises(ValueError, match="does not hold weights of this architecture"):
             model.load_weights(wrong)
     assert np.array_equal(model.elbo(pictures[0]), before)
-    small_vae(seed=9).save_weights(path)
-    model.load_weights(path)
+    right = tmp_path / "right.weights.h5"
+    small_vae(seed=9).save_weights(right)
+    model.load_weights(right)
     assert np.array_equal(model.elbo(pictures[0]), small_vae(seed=9).elbo(pictures[0]))
 
 

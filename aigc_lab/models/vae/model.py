@@ -88,7 +88,7 @@ class VAE(keras.Model):
         self.kl_tracker = keras.metrics.Mean(name="kl")
         self.image_shape = tuple(encoder.inputs[0].shape[1:])
         self.latent_size = int(decoder.inputs[0].shape[-1])
-        self.class_count = int(decoder.inputs[1].shape[-1]) if len(decoder.inputs) > 1 else 0
+        self.class_count = int(encoder.inputs[1].shape[-1]) if len(encoder.inputs) > 1 else 0
 
     # -- training ---------------------------------------------------------------------------------
 
@@ -101,12 +101,16 @@ class VAE(keras.Model):
         outputs = {
             "mean": mean,
             "log_variance": log_variance,
-            "pixels": self.decoder([latent, *condition], training=training),
+            "pixels": self.decoder(self.decoder_inputs(latent, pictures, condition), training=training),
         }
         if self.warm_up_steps and training:
             outputs["warm_up"] = ops.minimum(1.0, self.steps_done / self.warm_up_steps)
             self.steps_done.assign(self.steps_done + 1.0)
         return outputs
+
+    def decoder_inputs(self, latent: Any, pictures: Any, condition: list[Any]) -> list[Any]:
+        """What the decoder reads. A variant whose decoder also sees a part of the picture overrides this."""
+        return [latent, *condition]
 
     def loss_terms(self, inputs: Any, outputs: dict[str, Any]) -> dict[str, Any]:
         """Means over the batch, in nats per image: the loss and its two parts, as they are unweighted."""
@@ -289,8 +293,8 @@ class VAE(keras.Model):
         return ops.exp(ops.maximum(self.log_scale, math.log(SMALLEST_SCALE)))
 
     def _reconstruct_nats(self, inputs: list[Any]) -> Any:
-        pictures, *latent_and_condition = inputs
-        return self._reconstruction(pictures, self.decoder(latent_and_condition))
+        pictures, latent, *condition = inputs
+        return self._reconstruction(pictures, self.decoder(self.decoder_inputs(latent, pictures, condition)))
 
     def _checked_pictures(self, x: np.ndarray) -> np.ndarray:
         pictures = np.asarray(x)
