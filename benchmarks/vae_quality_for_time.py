@@ -230,7 +230,8 @@ def main() -> None:
     x, held_out = training.arrays()[0], test.arrays()[0]
     with_torch = importlib.util.find_spec("torch") is not None
     print(
-        f"{platform.machine()}, {os.cpu_count()} cores, TensorFlow {tf.__version__}, Keras {keras.__version__}"
+        f"{platform.machine()}, {os.cpu_count()} cores, "
+        f"TensorFlow {tf.__version__}, Keras {keras.__version__}"
     )
     print(f"quickdraw, six classes: {len(x)} to train on, {len(held_out)} held out\n")
     found: dict[str, Any] = {"speed": {}, "scores": []}
@@ -283,8 +284,8 @@ def main() -> None:
             gain = reference[-1]["score"] - quarter["score"]
             best = min(row["score"] for row in reference) - quarter["score"]
             print(
-                f"  after {quarter['seconds']:.0f} s ours is {gain:+.2f} nats better than the reference after "
-                f"{reference[-1]['seconds']:.0f} s, {best:+.2f} than the reference's best"
+                f"  after {quarter['seconds']:.0f} s ours is {gain:+.2f} nats better than the reference "
+                f"after {reference[-1]['seconds']:.0f} s, {best:+.2f} than the reference's best"
             )
     if chosen.output:
         chosen.output.write_text(json.dumps(found, indent=1), encoding="utf-8")
