@@ -17,7 +17,10 @@ best score too, since a run that is too long overfits. Then the speed of the loo
 reference networks: steps a second of the plain loop and of ``train.fit``, in alternating rounds.
 
 Goals: ours reaches the reference's value of the last mark within a quarter of that time; 3 times the steps
-a second for the dense network, 1.15 times for the convolutional one.
+a second for the dense network, 1.15 times for the convolutional one. Seen on two quiet cores (matrix products
+at 200 GFLOP/s): after 30 s ours is 9 to 11 nats better than the reference after 120 s; 1.4 and 1.05 times the
+steps a second. Three times is out of reach there: the matrix products of a dense step alone run 380 times a
+second, the plain loop 191 times.
 """
 
 from __future__ import annotations
@@ -141,7 +144,7 @@ class TorchLoop:
             loss = self.loss(batch)
             loss.backward()
             self.optimizer.step()
-        float(loss)
+        loss.item()
 
     def score(self, x: np.ndarray) -> float:
         with self.torch.no_grad():
