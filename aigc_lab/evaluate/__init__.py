@@ -19,9 +19,11 @@ from aigc_lab.evaluate.distances import (
     squared_discrepancy,
 )
 from aigc_lab.evaluate.embedding import class_accuracy, classify, features
+from aigc_lab.evaluate.fidelity import edge_distance, luminance, paired_interval, psnr, ssim
 from aigc_lab.evaluate.floors import floor
 from aigc_lab.evaluate.intervals import Score, seed_interval
 from aigc_lab.evaluate.network import CLASS_NAMES, GROUPS, about
+from aigc_lab.evaluate.photo_features import photo_distance, photo_network
 
 __all__ = [
     "CLASS_NAMES",
@@ -35,6 +37,7 @@ __all__ = [
     "claims",
     "class_accuracy",
     "classify",
+    "edge_distance",
     "features",
     "fid",
     "floor",
@@ -42,9 +45,15 @@ __all__ = [
     "gaussian",
     "kernel_means",
     "kid",
+    "luminance",
     "manifold_values",
     "pair_distances",
+    "paired_interval",
+    "photo_distance",
+    "photo_network",
     "precision_recall",
+    "psnr",
     "seed_interval",
     "squared_discrepancy",
+    "ssim",
 ]

