@@ -47,7 +47,7 @@ class BicubicEnlargement(layers.Layer):
     """Bicubic enlargement as a sub-pixel convolution with fixed weights: a 5 x 5 window, scale² outputs."""
 
     def __init__(self, scale: int, **options: Any) -> None:
-        super().__init__(trainable=False, **options)
+        super().__init__(**options)
         self.scale = checked_scale(scale)
         rows = enlarging_weights(scale)
         # (r, h) and (s, w) -> (h, w, r, s) -> (h, w, 1, r * s)

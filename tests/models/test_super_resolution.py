@@ -1,0 +1,318 @@
+"""Super-resolution: the reduction is the library's, tiles leave no seam, any photograph goes through."""
+
+import tracemalloc
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+keras = pytest.importorskip("keras")
+from keras import layers, ops  # noqa: E402
+
+from aigc_lab import train  # noqa: E402
+from aigc_lab.models import gan  # noqa: E402
+from aigc_lab.models import super_resolution as sr  # noqa: E402
+
+
+def array(tensor):
+    return ops.convert_to_numpy(ops.stop_gradient(tensor))
+
+
+def scene(height=96, width=120, channels=3, seed=0):
+    """A picture with soft ground and hard edges, uint8."""
+    random = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:height, :width]
+    planes = [
+        127
+        + 80 * np.sin(rows / random.uniform(2, 9)) * np.cos(columns / random.uniform(2, 9))
+        + 40 * ((rows // 7 + columns // 11 + channel) % 2)
+        for channel in range(channels)
+    ]
+    return np.clip(np.stack(planes, -1), 0, 255).astype("uint8")
+
+
+@pytest.fixture(scope="module")
+def lively():
+    """An untrained network whose last layer is not zero, so that every part of it shows."""
+    model = sr.residual_network(scale=2, width=6, blocks=2, seed=3)
+    last = model.network.get_layer("sub_pixels")
+    random = np.random.default_rng(0)
+    last.set_weights([random.normal(0, 0.1, each.shape) for each in last.get_weights()])
+    return model
+
+
+@pytest.mark.parametrize("scale", sr.degradation.SCALES)
+def test_the_reduction_is_that_of_pillow_and_of_keras(scale):
+    picture = scene(96, 120, 1)[..., 0].astype("float32") / 255
+    ours = sr.low_resolution(picture, scale)
+    other = array(ops.image.resize(picture[None, ..., None], ours.shape, "bicubic", antialias=True))[
+        0, ..., 0
+    ]
+    if keras.backend.backend() == "tensorflow":
+        assert np.abs(ours - np.clip(other, 0, 1)).max() < 1e-4
+    graph = array(sr.shrink(picture[None, ..., None], scale))[0, ..., 0]
+    assert graph.shape == ours.shape
+    assert np.abs(ours - np.clip(graph, 0, 1))[3:-3, 3:-3].max() < 1e-5  # the border rules differ
+
+
+@pytest.mark.parametrize("scale", sr.degradation.SCALES)
+def test_the_untrained_network_is_bicubic_enlargement(scale):
+    small = scene(20, 24, 1)
+    model = sr.residual_network(scale, width=4, blocks=1)
+    made, bicubic = sr.upscale(model, small), sr.enlarge(small, scale)
+    assert made.shape == bicubic.shape == (20 * scale, 24 * scale, 1)
+    inner = slice(3 * scale, -3 * scale)
+    assert np.abs(made.astype(int) - bicubic)[inner, inner].max() <= 1
+
+
+def test_uint8_is_rounded_and_sides_that_do_not_divide_are_cropped():
+    picture = scene(97, 121)
+    small = sr.low_resolution(picture, 2)
+    assert small.dtype == np.uint8 and small.shape == (48, 60, 3)
+    pillow = Image.fromarray(picture[:96, :120]).resize((60, 48), Image.Resampling.BICUBIC)
+    assert np.abs(small.astype(int) - np.asarray(pillow)).max() <= 1
+    assert sr.crop_to_multiple(picture, 4).shape == (96, 120, 3)
+
+
+def test_depth_to_space_lays_channels_out_as_pixels():
+    values = np.arange(2 * 3 * 4, dtype="float32").reshape(1, 2, 3, 4)
+    large = array(sr.depth_to_space(values, 2))[0, ..., 0]
+    for row in range(4):
+        for column in range(6):
+            assert large[row, column] == values[0, row // 2, column // 2, 2 * (row % 2) + column % 2]
+
+
+def test_patches_are_seeded_and_come_from_the_pictures():
+    photos = {"a": scene(64, 64), "too small": scene(10, 10), "grey": scene(50, 70, 1)[..., 0]}
+    cut = sr.patches(photos, size=24, scale=2, count=40, seed=5)
+    assert cut.shape == (40, 24, 24, 1) and cut.dtype == np.float32 and cut.min() >= 0 and cut.max() <= 1
+    assert np.array_equal(cut, sr.patches(list(photos.values()), 24, 2, 40, 5))
+    assert not np.array_equal(cut, sr.patches(photos, 24, 2, 40, 6))
+
+
+def test_it_learns_to_beat_bicubic_and_comes_back_from_a_file(tmp_path):
+    cut = sr.patches([scene(seed=seed) for seed in range(3)], size=24, count=200)
+    model = sr.residual_network(width=12, blocks=1)
+    before = float(array(model.loss_terms(cut, model(cut))["loss"]))
+    train.fit(model, cut, steps=300, batch_size=8, learning_rate=2e-3, seed=1, progress=False)
+    assert float(array(model.loss_terms(cut, model(cut))["loss"])) < 0.95 * before
+    model.save(tmp_path / "enlarger.keras")
+    again = keras.saving.load_model(tmp_path / "enlarger.keras")
+    small = scene(20, 20)
+    assert again.scale == 2 and again.receptive_field == model.receptive_field
+    assert np.array_equal(sr.upscale(again, small), sr.upscale(model, small))
+
+
+@pytest.mark.parametrize("tile", [7, 16, 33])
+def test_tiles_leave_no_seam(lively, tile):
+    photo = (scene(41, 53) / 255).astype("float32")
+    whole = sr.upscale(lively, photo, tile=1000)
+    tiled = sr.upscale(lively, photo, tile=tile)
+    assert np.abs(whole - tiled).max() < 1e-4
+    assert np.abs(whole - sr.upscale(lively, photo, tile=tile, overlap=0)).max() > 1e-3
+
+
+def test_the_receptive_field_is_as_said(lively):
+    small = np.full((1, 31, 31, 1), 0.5, "float32")
+    touched = small.copy()
+    touched[0, 15, 15, 0] = 1.0
+    change = np.abs(array(lively.network(touched)) - array(lively.network(small)))[0, ..., 0]
+    rows = np.flatnonzero(change.max(axis=1) > 0) // 2
+    assert 15 - rows.min() == lively.receptive_field == rows.max() - 15
+
+
+def test_memory_is_that_of_one_tile(lively):
+    photo = np.zeros((600, 700, 3), "uint8")
+    tracemalloc.start()
+    try:
+        large = sr.upscale(lively, photo, tile=64)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < large.nbytes + 8e6  # the whole picture in float32 would be 20 MB
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 1, 3), (2, 1, 4), (1, 9), (3, 5, 2), (13, 17, 1), (11, 8, 3)])
+@pytest.mark.parametrize("kind", ["uint8", "uint16", "float32", "float64"])
+def test_any_photograph(lively, shape, kind):
+    random = np.random.default_rng(0).random(shape)
+    photo = random.astype(kind) if kind.startswith("float") else (random * np.iinfo(kind).max).astype(kind)
+    large = sr.upscale(lively, photo)
+    assert large.shape == (2 * shape[0], 2 * shape[1], *shape[2:]) and large.dtype == photo.dtype
+    assert np.isfinite(large).all() and large.min() >= 0
+    if kind.startswith("float"):
+        assert large.max() <= 1
+
+
+def test_colours_get_the_same_detail_and_alpha_none(lively):
+    rgba = np.concatenate([scene(20, 22), scene(20, 22, 1, seed=4)], axis=-1)
+    large, colours = sr.upscale(lively, rgba), sr.upscale(lively, rgba[..., :3])
+    assert np.array_equal(large[..., :3], colours)
+    inner = slice(6, -6)
+    bicubic = sr.enlarge(rgba, 2)
+    assert np.abs(large[..., 3].astype(int) - bicubic[..., 3])[inner, inner].max() <= 1
+    detail = colours.astype(int) - bicubic[..., :3]
+    free = ((colours > 0) & (colours < 255)).all(axis=-1)
+    assert np.ptp(detail, axis=-1)[free].max() <= 3 and np.abs(detail).max() > 3
+
+
+def test_sixteen_bits_are_kept(lively):
+    photo = scene(20, 22).astype("uint16") * 257
+    eight, sixteen = sr.upscale(lively, scene(20, 22)), sr.upscale(lively, photo)
+    assert np.abs(sixteen / 257 - eight).max() <= 0.51
+
+
+@pytest.mark.parametrize(
+    ("photo", "words"),
+    [
+        (np.zeros((0, 5, 3), "uint8"), "empty"),
+        (np.full((5, 5), np.nan), "NaN"),
+        (np.zeros((2, 5, 5, 3), "uint8"), "shape"),
+        (np.zeros((5, 5, 7), "uint8"), "channels"),
+        (np.full((5, 5), 200.0), "divide by 255"),
+        (np.zeros((5, 5), "int32"), "uint8"),
+    ],
+)
+def test_bad_photographs_are_refused(lively, photo, words):
+    with pytest.raises(ValueError, match=words):
+        sr.upscale(lively, photo)
+
+
+@pytest.mark.parametrize(
+    ("action", "words"),
+    [
+        (lambda: sr.residual_network(scale=5), "scale must be"),
+        (lambda: sr.residual_network(width=0), "at least 1"),
+        (lambda: sr.patches([scene(10, 10)], size=24), "24 pixels"),
+        (lambda: sr.patches([scene()], size=25), "multiple"),
+        (lambda: sr.patches([], size=24), "none of 0"),
+        (lambda: sr.low_resolution(np.zeros((1, 1), "uint8")), "too small"),
+        (lambda: sr.patch_discriminator(0), "at least 1"),
+        (lambda: sr.adversarial(sr.patch_discriminator(2)), "residual_network"),
+        (lambda: sr.contest_report(SimpleNamespace(table=pd.DataFrame({"loss": [1]}))), "adversarial"),
+    ],
+)
+def test_bad_settings_are_refused(action, words):
+    with pytest.raises(ValueError, match=words):
+        action()
+
+
+@pytest.mark.parametrize(
+    ("patches", "words"),
+    [
+        (np.zeros((4, 24, 24, 3)), "shape"),
+        (np.zeros((4, 23, 24, 1)), "multiples"),
+        (np.zeros((4, 4, 4, 1)), "at least 8"),
+        (np.full((4, 24, 24, 1), 255.0), "divide"),
+        (np.full((4, 24, 24, 1), np.nan), "NaN"),
+        (np.zeros((0, 24, 24, 1)), "no items"),
+    ],
+)
+def test_bad_patches_are_refused(lively, patches, words):
+    with pytest.raises(ValueError, match=words):
+        train.fit(lively, patches, steps=1, batch_size=1, progress=False)
+
+
+def test_flat_patches_are_warned_of(lively):
+    with pytest.warns(UserWarning, match="flat"):
+        lively.check_training_data(np.full((4, 24, 24, 1), 0.5, "float32"))
+
+
+def test_a_loss_that_is_not_finite_is_named():
+    model = sr.residual_network(width=4, blocks=1)
+    last = model.network.get_layer("sub_pixels")
+    last.set_weights([np.full(each.shape, np.nan) for each in last.get_weights()])
+    with pytest.raises(FloatingPointError, match="step 1"):
+        train.fit(
+            model,
+            np.full((1, 16, 16, 1), 0.3) + np.eye(16)[..., None] / 2,
+            steps=1,
+            batch_size=1,
+            progress=False,
+        )
+
+
+def tiny_features():
+    keras.utils.set_random_seed(9)
+    picture = keras.Input((None, None, 3))
+    return keras.Model(picture, [layers.Conv2D(4, 3, padding="same", activation="tanh")(picture)])
+
+
+@pytest.fixture
+def second(lively):
+    return sr.adversarial(lively, tiny_features(), width=4, seed=1)
+
+
+def test_the_second_stage_trains_both_players_and_leaves_the_first_alone(lively, second, tmp_path):
+    cut = sr.patches([scene()], size=24, count=16)
+    before = [each.copy() for each in lively.network.get_weights()]
+    critic = [each.copy() for each in second.discriminator.get_weights()]
+    seen = [each.copy() for each in second.features.get_weights()]
+    history = train.fit(second, cut, steps=4, batch_size=1, reports=2, progress=False)  # a batch of one
+    assert {"pixels", "features", "discriminator", "generator"} <= set(history.table.columns)
+    assert np.isfinite(history.table.to_numpy()).all()
+    assert all(np.array_equal(*pair) for pair in zip(before, lively.network.get_weights(), strict=True))
+    assert any(not np.array_equal(*pair) for pair in zip(before, second.network.get_weights(), strict=True))
+    assert any(
+        not np.array_equal(*pair) for pair in zip(critic, second.discriminator.get_weights(), strict=True)
+    )
+    assert all(np.array_equal(*pair) for pair in zip(seen, second.features.get_weights(), strict=True))
+    second.save(tmp_path / "second.keras")
+    again = keras.saving.load_model(tmp_path / "second.keras")
+    assert np.array_equal(sr.upscale(again, scene(9, 9)), sr.upscale(second, scene(9, 9)))
+    assert "contest is open" in sr.contest_report(history)
+
+
+def test_the_losses_are_those_of_the_gan(second):
+    cut = sr.patches([scene()], size=24, count=4)
+    outputs = second(cut, training=False)
+    terms = {name: float(array(value)) for name, value in second.loss_terms(cut, outputs).items()}
+    real, fake = array(outputs["real_logits"]), array(outputs["fake_logits"])
+    assert terms["discriminator"] == pytest.approx(float(gan.discriminator_loss(real, fake)), rel=1e-5)
+    assert terms["generator"] == pytest.approx(float(gan.generator_loss(fake)), rel=1e-4)
+    whole = terms["discriminator"] + terms["pixels"] + 0.1 * terms["features"] + 0.01 * terms["generator"]
+    assert terms["loss"] == pytest.approx(whole, rel=1e-5)
+
+
+def test_one_pass_has_the_gradients_of_two(second):
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("gradients are taken with TensorFlow's tape")
+    import tensorflow as tf
+
+    cut = tf.constant(sr.patches([scene()], size=24, count=4))
+    with tf.GradientTape() as tape:
+        loss = second.loss_terms(cut, second(cut, training=False))["loss"]
+    variables = [*second.network.trainable_variables, *second.discriminator.trainable_variables]
+    one_pass = tape.gradient(loss, [each.value for each in variables])
+    with tf.GradientTape(persistent=True) as tape:
+        made = second.network(sr.shrink(cut, 2))
+        fakes = second.discriminator(made, training=False)
+        seen, wanted = second._seen(made)[0], second._seen(cut)[0]
+        generator = ops.mean(ops.abs(cut - made)) + 0.1 * ops.mean(ops.square(seen - wanted))
+        generator = generator + 0.01 * gan.generator_loss(fakes)
+        critic = gan.discriminator_loss(second.discriminator(cut, training=False), fakes)
+    two = tape.gradient(generator, [each.value for each in second.network.trainable_variables])
+    two += tape.gradient(critic, [each.value for each in second.discriminator.trainable_variables])
+    assert max(float(tf.reduce_max(tf.abs(a - b))) for a, b in zip(one_pass, two, strict=True)) < 1e-5
+
+
+def test_a_critic_that_wins_at_once_is_said():
+    table = pd.DataFrame(
+        {"step": [5, 10], "real_probability": [0.99, 0.999], "fake_probability": [0.01, 0.001]}
+    )
+    assert "won (first seen at step 5)" in sr.contest_report(SimpleNamespace(table=table))
+
+
+def test_a_photograph_from_a_file_is_turned_upright(tmp_path):
+    picture = scene(30, 40)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(picture).save(tmp_path / "own.png", exif=exif)
+    assert np.array_equal(sr.open_photograph(tmp_path / "own.png"), np.rot90(picture, -1))
+    (tmp_path / "broken.jpg").write_bytes(b"no picture")
+    with pytest.raises(ValueError, match=r"broken\.jpg"):
+        sr.open_photograph(tmp_path / "broken.jpg")
+    with pytest.raises(FileNotFoundError, match="check the path"):
+        sr.open_photograph(tmp_path / "none.png")
