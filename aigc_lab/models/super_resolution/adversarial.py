@@ -37,6 +37,7 @@ class AdversarialSuperResolution(keras.Model):
         features: RGB ``(n, h, w, 3)`` in [0, 1] -> a list of feature maps, frozen; None for no feature
             loss. ``evaluate.photo_network()`` is one.
         pixel_weight, feature_weight, adversarial_weight: of the three parts of the generator's loss.
+        seed: of the shifts by one pixel that both judges see.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class AdversarialSuperResolution(keras.Model):
         pixel_weight: float = 1.0,
         feature_weight: float = 0.1,
         adversarial_weight: float = 0.01,
+        seed: int = 0,
         **options: Any,
     ) -> None:
         super().__init__(**options)
@@ -60,16 +62,19 @@ class AdversarialSuperResolution(keras.Model):
             features.trainable = False
         self.pixel_weight, self.feature_weight = pixel_weight, feature_weight
         self.adversarial_weight = adversarial_weight
+        self.seed = seed
+        self.shifts = keras.random.SeedGenerator(seed)
 
     def call(self, inputs: Any, training: bool | None = None) -> dict[str, Any]:
         """One round: enlarge, and judge the real and the enlarged patches."""
         made = self.network(shrink(inputs, self.scale), training=training)
         discriminator = self.discriminator
-        both = ops.concatenate([inputs, ops.stop_gradient(made)])
+        real, fake = self._shifted(inputs, made) if training else (inputs, made)
+        both = ops.concatenate([real, ops.stop_gradient(fake)])
         logits = discriminator(both, training=training)
         fixed = [ops.stop_gradient(variable.value) for variable in discriminator.trainable_variables]
         state = [variable.value for variable in discriminator.non_trainable_variables]
-        judged, _ = discriminator.stateless_call(fixed, state, made, training=training)
+        judged, _ = discriminator.stateless_call(fixed, state, fake, training=training)
         count = ops.shape(inputs)[0]
         outputs = {
             "pixels": made,
@@ -78,8 +83,8 @@ class AdversarialSuperResolution(keras.Model):
             "fake_logits_for_generator": judged,
         }
         if self.features is not None and self.feature_weight:
-            outputs["seen"] = self._seen(made)
-            outputs["wanted"] = [ops.stop_gradient(each) for each in self._seen(inputs)]
+            outputs["seen"] = self._seen(fake)
+            outputs["wanted"] = [ops.stop_gradient(each) for each in self._seen(real)]
         return outputs
 
     def loss_terms(self, inputs: Any, outputs: dict[str, Any]) -> dict[str, Any]:
@@ -113,6 +118,17 @@ class AdversarialSuperResolution(keras.Model):
         """As ``SuperResolution.check_training_data``."""
         check_patches(x, self.scale, labels)
 
+    def _shifted(self, *pictures: Any) -> list[Any]:
+        """All pictures moved by 0 or 1 pixel along each axis, one row and one column shorter.
+
+        The strided layers of the critic and of the feature network see even and odd pixels with
+        different weights. Without the shift a pattern of period two slips into what is made.
+        """
+        down, right = ops.unstack(keras.random.randint((2,), 0, 2, seed=self.shifts))
+        shape = ops.shape(pictures[0])
+        size = (shape[0], shape[1] - 1, shape[2] - 1, 1)
+        return [ops.slice(each, (0, down, right, 0), size) for each in pictures]
+
     def _seen(self, pixels: Any) -> list[Any]:
         # Grey as three equal channels, (n, h, w, 1) -> (n, h, w, 3).
         maps = self.features(ops.repeat(pixels, 3, axis=-1), training=False)
@@ -120,7 +136,7 @@ class AdversarialSuperResolution(keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         parts = {name: getattr(self, name) for name in ("network", "discriminator", "features")}
-        numbers = ("scale", "receptive_field", "pixel_weight", "feature_weight", "adversarial_weight")
+        numbers = ("scale", "receptive_field", "pixel_weight", "feature_weight", "adversarial_weight", "seed")
         return {
             **super().get_config(),
             **{name: part and keras.saving.serialize_keras_object(part) for name, part in parts.items()},
@@ -169,7 +185,7 @@ def adversarial(
 
     Args:
         features, weights: as ``AdversarialSuperResolution``.
-        width, seed: of the discriminator.
+        width: of the discriminator; seed: of the discriminator and of the shifts.
 
     Raises:
         ValueError: ``model`` is no ``SuperResolution``, or a weight is negative.
@@ -180,7 +196,14 @@ def adversarial(
     network.set_weights(model.network.get_weights())
     discriminator = patch_discriminator(width, seed)
     second = AdversarialSuperResolution(
-        network, model.scale, model.receptive_field, discriminator, features, name="adversarial", **weights
+        network,
+        model.scale,
+        model.receptive_field,
+        discriminator,
+        features,
+        seed=seed,
+        name="adversarial",
+        **weights,
     )
     second.build()
     return second
