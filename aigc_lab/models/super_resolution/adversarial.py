@@ -20,6 +20,8 @@ from aigc_lab.models.super_resolution.model import SuperResolution, check_patche
 
 # A critic this sure of both kinds has won: the generator's gradients say nothing more.
 WON = 0.97
+# The judges see each patch shifted by less than this: the stride of the critic.
+LARGEST_STRIDE = 4
 
 
 @keras.saving.register_keras_serializable("aigc_lab")
@@ -37,7 +39,7 @@ class AdversarialSuperResolution(keras.Model):
         features: RGB ``(n, h, w, 3)`` in [0, 1] -> a list of feature maps, frozen; None for no feature
             loss. ``evaluate.photo_network()`` is one.
         pixel_weight, feature_weight, adversarial_weight: of the three parts of the generator's loss.
-        seed: of the shifts by one pixel that both judges see.
+        seed: of the shifts by a few pixels that both judges see.
     """
 
     def __init__(
@@ -119,14 +121,15 @@ class AdversarialSuperResolution(keras.Model):
         check_patches(x, self.scale, labels)
 
     def _shifted(self, *pictures: Any) -> list[Any]:
-        """All pictures moved by 0 or 1 pixel along each axis, one row and one column shorter.
+        """All pictures moved by the same 0 to 3 pixels along each axis, and three pixels shorter.
 
-        The strided layers of the critic and of the feature network see even and odd pixels with
-        different weights. Without the shift a pattern of period two slips into what is made.
+        The strided layers of the critic and of the feature network weigh pixels by their place on a grid
+        of 2 or 4. Without the shift a pattern with that period slips into what is made, and shows.
         """
-        down, right = ops.unstack(keras.random.randint((2,), 0, 2, seed=self.shifts))
+        down, right = ops.unstack(keras.random.randint((2,), 0, LARGEST_STRIDE, seed=self.shifts))
         shape = ops.shape(pictures[0])
-        size = (shape[0], shape[1] - 1, shape[2] - 1, 1)
+        less = LARGEST_STRIDE - 1
+        size = (shape[0], shape[1] - less, shape[2] - less, 1)
         return [ops.slice(each, (0, down, right, 0), size) for each in pictures]
 
     def _seen(self, pixels: Any) -> list[Any]:
