@@ -1,9 +1,11 @@
 """Stage 5, train: one ``fit`` for every model, many steps in one compiled call.
 
 A model that can be trained here has ``loss_terms(inputs, outputs)``: a dict of scalars,
-``"loss"`` among them. On TensorFlow the steps between two reports are one compiled loop
-over data that stay in memory, because on a CPU the Python work of each step costs more
-than the mathematics of a small network. On JAX and PyTorch, Keras' own ``fit`` does it.
+``"loss"`` among them. It may have ``check_training_data(x, labels)``,
+``make_optimizer(schedule)`` and ``remark(rows)``: a sentence about the reports so far, which is
+said once, as a warning. On TensorFlow the steps between two reports are one compiled loop over
+data that stay in memory, because on a CPU the Python work of each step costs more than the
+mathematics of a small network. On JAX and PyTorch, Keras' own ``fit`` does it.
 Introduced in notebook 00.
 """
 
@@ -12,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,7 +88,9 @@ def fit(
     held_out = None if validation is None else _checked_data(*validation)
     keras.utils.set_random_seed(seed)
     schedule = keras.optimizers.schedules.CosineDecay(learning_rate, total, alpha=0.02)
-    optimizer = keras.optimizers.Adam(schedule)
+    # Two players in one model may need two learning rates.
+    make_optimizer = getattr(model, "make_optimizer", keras.optimizers.Adam)
+    optimizer = make_optimizer(schedule)
     optimizer.build(model.trainable_variables)
     state = [*model.variables, *optimizer.variables]
     settings = json.dumps([total, batch_size, learning_rate, seed, count, _digest(data)])
@@ -99,6 +104,7 @@ def fit(
 
     stops = np.unique(np.linspace(0, total, min(reports, total) + 1).round().astype(int)[1:])
     line = _ProgressLine(total, progress)
+    remarked = False
     begun = time.perf_counter() - (rows[-1]["seconds"] if rows else 0.0)
     for stop in stops[stops > done]:
         before = _values(state)
@@ -118,6 +124,10 @@ def fit(
             row["validation_loss"] = _validation_loss(model, held_out)
         rows.append(row | {"seconds": time.perf_counter() - begun})
         done = int(stop)
+        remark = None if remarked else getattr(model, "remark", _nothing)(rows)
+        if remark:
+            remarked = True
+            warnings.warn(remark, stacklevel=2)
         line.show(done, rows[-1]["loss"], rows[-1]["seconds"])
         if checkpoint is not None:
             _store(Path(checkpoint), state, settings, done, rows)
@@ -222,6 +232,10 @@ def _validation_loss(model, data, size: int = 500) -> float:
     for variable, value in zip(seeds, before, strict=True):
         variable.assign(value)
     return total / len(data[0])
+
+
+def _nothing(rows: list[dict[str, float]]) -> None:
+    """Models without remarks."""
 
 
 # -- checks and checkpoints -----------------------------------------------------------------------
