@@ -43,6 +43,10 @@ _HOME = {
     "precision_recall_points": "thresholds",
     "detector_curves": "thresholds",
     "s_curve_picture": "thresholds",
+    "GanPlayground": "gan_widget",
+    "gan_picture": "gan_widget",
+    "gan_playground": "gan_widget",
+    "playground_picture": "gan_widget",
 }
 
 __all__ = sorted(_HOME)

@@ -1,6 +1,6 @@
 """A GAN in the plane that can be watched, stopped and counted: data shapes, rounds of the game, scores.
 
-Introduced in notebook 08. ``gan_network`` has the networks and the losses, ``gan_playground`` the widget.
+Introduced in notebook 08. ``gan_network`` has the networks and the losses, ``gan_widget`` the widget.
 """
 
 from __future__ import annotations
