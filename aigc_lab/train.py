@@ -54,6 +54,7 @@ def fit(
     validation: tuple[Any, ...] | None = None,
     checkpoint: str | Path | None = None,
     reports: int = 10,
+    measure: Callable[[], dict[str, float]] | None = None,
     jit_compile: bool = False,
     progress: bool | str = True,
 ) -> History:
@@ -68,6 +69,8 @@ def fit(
         checkpoint: a file, written at each report. If it exists, training goes on from it and
             ends with the same weights as a run that was never cut.
         reports: how many rows the history has (and how often a checkpoint is written).
+        measure: called at each report, after the steps; what it returns are more columns of the
+            history. For scores that the loss does not tell, such as the KID of samples.
         jit_compile: compile with XLA on TensorFlow; helps dense networks, and makes convolutions on
             a CPU many times slower. JAX always compiles, PyTorch runs eagerly.
         progress: show a line that follows the steps; a text stands at its start.
@@ -122,6 +125,8 @@ def fit(
         row |= {name: float(np.mean(values)) for name, values in terms.items()}
         if held_out is not None:
             row["validation_loss"] = _validation_loss(model, held_out)
+        if measure is not None:
+            row |= {name: float(value) for name, value in measure().items()}
         rows.append(row | {"seconds": time.perf_counter() - begun})
         done = int(stop)
         remark = None if remarked else getattr(model, "remark", _nothing)(rows)

@@ -21,17 +21,25 @@ def small_gan(**options):
     return gan_room.dense_gan((8, 8, 1), **{"latent_size": 3, "width": 16, "seed": 1, **options})
 
 
-def plain_gan(**options):
+def plain_gan(class_count=0, **options):
     """Without normalisation, which keeps a state that changes from call to call."""
     keras.utils.set_random_seed(2)
-    latent = keras.Input((3,))
-    hidden = layers.Dense(12, activation="tanh")(latent)
+
+    def condition():
+        return [keras.Input((class_count,))] if class_count else []
+
+    def joined(tensor, label):
+        return layers.Concatenate()([tensor, *label]) if label else tensor
+
+    latent, label = keras.Input((3,)), condition()
+    hidden = layers.Dense(12, activation="tanh")(joined(latent, label))
     drawn = layers.Reshape((8, 8, 1))(layers.Dense(64, activation="sigmoid")(hidden))
-    picture = keras.Input((8, 8, 1))
-    hidden = layers.Dense(12, activation="tanh")(layers.Flatten()(picture))
-    model = gan_room.GAN(
-        keras.Model(latent, drawn), keras.Model(picture, layers.Dense(1)(hidden)), seed=4, **options
-    )
+    generator = keras.Model([latent, *label] if label else latent, drawn)
+    picture, label = keras.Input((8, 8, 1)), condition()
+    hidden = layers.Dense(12, activation="tanh")(joined(layers.Flatten()(picture), label))
+    logit = layers.Dense(1)(hidden)
+    discriminator = keras.Model([picture, *label] if label else picture, logit)
+    model = gan_room.GAN(generator, discriminator, seed=4, class_count=class_count, **options)
     model.build()
     return model
 
@@ -62,13 +70,29 @@ def test_the_loss_is_the_sum_of_both(pictures):
     assert 0 < terms["real_probability"] < 1 and 0 < terms["fake_probability"] < 1
 
 
+CASES = {
+    "plain": {},
+    "saturating": {"loss": "saturating"},
+    "wasserstein with penalty": {"loss": "wasserstein", "penalty": 10.0},
+    "non-saturating with penalty": {"penalty": 1.0},
+    "conditional": {"class_count": 3},
+    "conditional with penalty": {"class_count": 3, "penalty": 2.0},
+    "augmented": {"augmented": True},
+}
+
+
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the tape is TensorFlow's")
-@pytest.mark.parametrize("augmented", [False, True])
-def test_gradients_equal_those_of_two_separate_passes(pictures, augmented):
+@pytest.mark.parametrize("case", CASES)
+def test_gradients_equal_those_of_two_separate_passes(pictures, case):
+    """The usual loop, written out: one tape for each player, the losses from the papers."""
     import tensorflow as tf
 
-    layer = augment.Differentiable(("translation", "cutout"), seed=3) if augmented else None
-    model = plain_gan(augmentation=layer)
+    options = dict(CASES[case])
+    layer = augment.Differentiable(("translation", "cutout"), seed=3) if options.pop("augmented", 0) else None
+    model = plain_gan(augmentation=layer, **options)
+    labels = np.arange(len(pictures), dtype="int32") % 3
+    inputs = (pictures, labels) if model.class_count else pictures
+    condition = [tf.one_hot(labels, 3)] if model.class_count else []
     seeds = [each for each in model.variables if "seed" in each.path]
     start = [each.numpy() for each in seeds]
 
@@ -77,20 +101,39 @@ def test_gradients_equal_those_of_two_separate_passes(pictures, augmented):
             variable.assign(value)
 
     with tf.GradientTape() as tape:
-        loss = model.loss_terms(pictures, model(pictures, training=True))["loss"]
+        loss = model.loss_terms(inputs, model(inputs, training=True))["loss"]
     together = tape.gradient(loss, model.trainable_variables)
+
+    def judge(shown):
+        return model.discriminator([shown, *condition] if condition else shown)
 
     def two_passes(which):
         again()
         latent = keras.random.normal((len(pictures), 3), seed=model.noise)
-        fakes = model.generator(latent)
-        if augmented:
-            real, fakes = layer(pictures, training=True), layer(fakes, training=True)
+        fakes = model.generator([latent, *condition] if condition else latent)
+        real = tf.constant(pictures) if layer is None else layer(pictures, training=True)
+        fakes = fakes if layer is None else layer(fakes, training=True)
+        probability, real_probability = (tf.sigmoid(judge(each)) for each in (fakes, real))
+        if which == "generator":
+            if model.loss_name == "wasserstein":
+                return -tf.reduce_mean(judge(fakes))
+            if model.loss_name == "saturating":
+                return tf.reduce_mean(tf.math.log(1 - probability))
+            return -tf.reduce_mean(tf.math.log(probability))
+        if model.loss_name == "wasserstein":
+            loss = tf.reduce_mean(judge(fakes)) - tf.reduce_mean(judge(real))
         else:
-            real = pictures
-        if which == "discriminator":
-            return gan_room.discriminator_loss(model.discriminator(real), model.discriminator(fakes))
-        return gan_room.generator_loss(model.discriminator(fakes))
+            loss = -tf.reduce_mean(tf.math.log(real_probability)) - tf.reduce_mean(
+                tf.math.log(1 - probability)
+            )
+        if model.penalty:
+            mix = keras.random.uniform((len(pictures), 1, 1, 1), seed=model.noise)
+            between = tf.Variable(mix * real + (1 - mix) * fakes)
+            with tf.GradientTape() as inner:
+                total = tf.reduce_sum(judge(between))
+            norm = tf.sqrt(tf.reduce_sum(inner.gradient(total, between) ** 2, axis=(1, 2, 3)))
+            loss += model.penalty * tf.reduce_mean((norm - 1) ** 2)
+        return loss
 
     apart = []
     for which in ("generator", "discriminator"):
@@ -102,8 +145,12 @@ def test_gradients_equal_those_of_two_separate_passes(pictures, augmented):
     apart = {id(variable): gradient for variable, gradient in zip(owners, apart, strict=True)}
     for variable, gradient in zip(model.trainable_variables, together, strict=True):
         assert gradient is not None, variable.path
-        assert np.allclose(gradient, apart[id(variable)], atol=1e-5), variable.path
-        assert np.abs(gradient.numpy()).max() > 0, variable.path
+        expected = apart[id(variable)]
+        # The last bias drops out of a Wasserstein loss: no gradient at all.
+        expected = np.zeros(variable.shape) if expected is None else expected
+        assert np.allclose(gradient, expected, atol=1e-5), variable.path
+        if "wasserstein" not in case:
+            assert np.abs(gradient.numpy()).max() > 0, variable.path
 
 
 def test_it_learns_where_the_light_is():
@@ -133,7 +180,129 @@ def test_saved_and_loaded_again_it_is_the_same(tmp_path, augmented):
     assert (again.augmentation is not None) == augmented
 
 
+def test_the_penalty_of_a_linear_critic_is_known():
+    """Its slope is its weight everywhere, so the penalty is (|w| - 1)^2 wherever it is taken."""
+    weight = np.random.default_rng(3).normal(0, 1, (12, 1)).astype("float32")
+    real, fake = np.random.default_rng(4).random((2, 5, 12)).astype("float32")
+    mix = np.random.default_rng(5).random((5, 1)).astype("float32")
+    penalty = gan_room.gradient_penalty(
+        lambda x: ops.matmul(x, weight), *(ops.convert_to_tensor(each) for each in (real, fake, mix))
+    )
+    expected = (np.linalg.norm(weight) - 1) ** 2
+    assert float(ops.convert_to_numpy(penalty)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_slope_of_a_square_is_twice_the_point():
+    points = np.arange(6, dtype="float32").reshape(3, 2)
+    slope = gan_room.input_gradient(lambda x: ops.sum(x**2, axis=1), ops.convert_to_tensor(points))
+    assert np.allclose(ops.convert_to_numpy(ops.stop_gradient(slope)), 2 * points)
+
+
+def test_each_player_has_its_own_learning_rate(pictures):
+    """Twice the rate is what Adam does at twice the rate; a millionth leaves the weights alone."""
+    start, rate = plain_gan().get_weights(), 1e-2
+
+    def after(**options):
+        model = plain_gan(**options)
+        model.set_weights(start)
+        train.fit(model, pictures, steps=1, batch_size=32, learning_rate=rate, progress=False)
+        values = [ops.convert_to_numpy(each) for each in model.discriminator.trainable_variables]
+        return model, values
+
+    model, plain = after()
+    _, twice = after(discriminator_rate=2.0)
+    _, hardly = after(discriminator_rate=1e-6)
+    before = plain_gan()
+    before.set_weights(start)
+    before = [ops.convert_to_numpy(each) for each in before.discriminator.trainable_variables]
+    for one, two, none, old in zip(plain, twice, hardly, before, strict=True):
+        assert np.allclose(two - old, 2 * (one - old), atol=1e-5)
+        assert np.allclose(none, old, atol=1e-6)
+    optimizer = model.make_optimizer(0.1)
+    assert keras.optimizers.deserialize(keras.optimizers.serialize(optimizer)).factors == optimizer.factors
+
+
+@pytest.mark.parametrize("options", [{}, {"loss": "wasserstein", "penalty": 10.0}, {"class_count": 3}])
+def test_the_convolutional_variants_train_and_are_saved(tmp_path, pictures, options):
+    model = gan_room.dcgan((8, 8, 1), latent_size=3, width=4, seed=1, **options)
+    labels = np.arange(32) % 3 if "class_count" in options else None
+    history = train.fit(model, pictures, labels, steps=4, batch_size=8, seed=1, progress=False)
+    assert np.isfinite(history.table.to_numpy()).all()
+    assert "distance" in history.table or "accuracy" in history.table
+    model.save(tmp_path / "gan.keras")
+    again = keras.saving.load_model(tmp_path / "gan.keras")
+    assert np.array_equal(model.sample(4, seed=1), again.sample(4, seed=1))
+    assert (again.loss_name, again.penalty, again.class_count) == (
+        model.loss_name,
+        model.penalty,
+        model.class_count,
+    )
+
+
+def test_a_condition_changes_the_picture_and_by_default_the_classes_take_turns():
+    model = gan_room.dcgan((8, 8, 1), latent_size=3, class_count=3, width=4, seed=1)
+    z = np.zeros((2, 3), "float32")
+    first, second = model.decode(z, labels=[0, 2])
+    assert not np.allclose(first, second)
+    assert np.array_equal(model.decode(z, labels=2)[0], second)
+    assert np.allclose(model.sample(4, seed=3), model.sample(4, labels=[0, 1, 2, 0], seed=3))
+
+
+def test_it_says_when_the_discriminator_has_won(pictures):
+    """Black pictures against a generator that cannot learn: the difference is soon seen."""
+    model = dense_plain
+    with pytest.warns(UserWarning, match="the discriminator has won by step"):
+        train.fit(
+            model,
+            pictures * 1e-3,
+            steps=60,
+            batch_size=16,
+            learning_rate=1e-4,
+            progress=False,
+        )
+
+
+def test_a_balanced_game_draws_no_remark():
+    even = {"step": 5, "real_probability": 0.7, "fake_probability": 0.3}
+    lost = {"step": 6, "real_probability": 0.999, "fake_probability": 0.001}
+    assert plain_gan().remark([even, even]) is None
+    assert plain_gan().remark([even, lost]) is None
+    assert "step 6" in plain_gan().remark([even, lost, lost])
+    assert plain_gan(loss="wasserstein", penalty=10).remark([{"step": 1, "distance": 9.0}] * 3) is None
+
+
+def test_data_that_the_model_does_not_take_are_refused(pictures):
+    fit = {"steps": 1, "progress": False}
+    with pytest.raises(ValueError, match="two pictures or more"):
+        train.fit(plain_gan(), pictures, batch_size=1, **fit)
+    with pytest.raises(ValueError, match=r"draws \(8, 8, 1\), the pictures are \(4, 8, 1\)"):
+        train.fit(plain_gan(), pictures[:, :4], batch_size=8, **fit)
+    conditional = plain_gan(class_count=3)
+    with pytest.raises(ValueError, match="from 0 to 2"):
+        train.fit(conditional, pictures, np.full(32, 3), batch_size=8, **fit)
+    with pytest.raises(ValueError, match="one for each item"):
+        train.fit(conditional, pictures, batch_size=8, **fit)
+    with pytest.warns(UserWarning, match="class 1 has no picture"):
+        train.fit(conditional, pictures, np.zeros(32, int), batch_size=8, **fit)
+    with pytest.warns(UserWarning, match="all pictures are the same"):
+        train.fit(plain_gan(), np.repeat(pictures[:1], 32, axis=0), batch_size=8, **fit)
+
+
+def test_a_loss_that_breaks_gives_the_weights_back(pictures):
+    model = plain_gan(loss="wasserstein")
+    before = model.get_weights()
+    with pytest.raises(FloatingPointError, match="lower learning_rate"):
+        train.fit(model, pictures, steps=30, batch_size=8, learning_rate=1e36, reports=1, progress=False)
+    assert all(np.array_equal(old, new) for old, new in zip(before, model.get_weights(), strict=True))
+
+
 def test_bad_settings_are_refused():
+    with pytest.raises(ValueError, match="choose one of non-saturating, saturating, wasserstein"):
+        plain_gan(loss="hinge")
+    with pytest.raises(ValueError, match="penalty must be at least 0"):
+        plain_gan(penalty=-1)
+    with pytest.raises(ValueError, match="multiples of 4, got 10 x 8"):
+        gan_room.dcgan((10, 8, 1))
     with pytest.raises(ValueError, match="at least 1"):
         small_gan(width=0)
     with pytest.raises(ValueError, match=r"\(n, 3\)"):

@@ -166,6 +166,8 @@ class GAN(keras.Model):
                 "build the model for this shape or resize the pictures"
             )
         if self.class_count:
+            if labels is None:
+                raise ValueError("a conditional GAN needs labels, one for each item: fit(model, x, labels, …)")
             self._one_hot(labels, len(pictures))
             missing = sorted(set(range(self.class_count)) - set(np.unique(labels).tolist()))
             if missing:
