@@ -232,3 +232,20 @@ def test_settings_of_a_profile():
     assert train.settings("smoke", smoke={"steps": 2}, full={"steps": 9}).steps == 2
     with pytest.raises(ValueError, match="no profile 'quick'; choose one of smoke, full"):
         train.settings("quick", smoke={}, full={})
+
+
+def test_what_is_measured_at_a_report_stands_in_the_history_and_changes_nothing():
+    """Sampling between the steps must not disturb them."""
+    from aigc_lab.models import gan
+
+    x = np.random.default_rng(0).random((32, 8, 8, 1), dtype="float32")
+    runs = []
+    for measured in (False, True):
+        model = gan.dense_gan((8, 8, 1), latent_size=2, width=8, seed=1)
+        measure = (lambda model=model: {"brightness": model.sample(5, seed=1).mean()}) if measured else None
+        history = train.fit(model, x, steps=6, batch_size=8, reports=3, measure=measure, progress=False)
+        runs.append((history.table, model.get_weights()))
+    (plain, first), (table, second) = runs
+    assert "brightness" not in plain and len(table) == 3
+    assert table["brightness"].between(0, 1).all()
+    assert all(np.array_equal(one, two) for one, two in zip(first, second, strict=True))
