@@ -266,7 +266,7 @@ def test_a_balanced_game_draws_no_remark():
 
 def test_data_that_the_model_does_not_take_are_refused(pictures):
     fit = {"steps": 1, "progress": False}
-    with pytest.raises(ValueError, match="two pictures or more"):
+    with pytest.raises(ValueError, match="needs 2 items or more in a batch"):
         train.fit(plain_gan(), pictures, batch_size=1, **fit)
     with pytest.raises(ValueError, match=r"draws \(8, 8, 1\), the pictures are \(4, 8, 1\)"):
         train.fit(plain_gan(), pictures[:, :4], batch_size=8, **fit)

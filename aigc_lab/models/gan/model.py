@@ -45,6 +45,9 @@ class GAN(keras.Model):
         ValueError: an unknown loss, or a negative weight.
     """
 
+    # Batch normalisation of one picture is that picture: what it learns is nothing.
+    smallest_batch = 2
+
     def __init__(
         self,
         generator: keras.Model,
@@ -94,8 +97,6 @@ class GAN(keras.Model):
         """One round of the game: as many fakes as there are real pictures, and three sets of logits."""
         pictures, condition = self._taken_apart(inputs)
         count = ops.shape(pictures)[0]
-        if training and count == 1:
-            raise ValueError("a GAN needs two pictures or more in a batch; choose a larger batch_size")
         latent = keras.random.normal((count, self.latent_size), seed=self.noise)
         fakes = self.generator([latent, *condition] if condition else latent, training=training)
         shown_real, shown_fake = self._augmented(pictures, training), self._augmented(fakes, training)
@@ -167,7 +168,7 @@ class GAN(keras.Model):
             )
         if self.class_count:
             if labels is None:
-                raise ValueError("a conditional GAN needs labels, one for each item: fit(model, x, labels, …)")
+                raise ValueError("a conditional GAN needs labels, one for each item: fit(model, x, labels)")
             self._one_hot(labels, len(pictures))
             missing = sorted(set(range(self.class_count)) - set(np.unique(labels).tolist()))
             if missing:
