@@ -87,11 +87,11 @@ def fit(
     if hasattr(model, "check_training_data"):
         model.check_training_data(*data)
     count = len(data[0])
+    total = _total_steps(steps, epochs, count, batch_size)
     if batch_size < getattr(model, "smallest_batch", 1):
         raise ValueError(
             f"this model needs {model.smallest_batch} items or more in a batch, got batch_size={batch_size}"
         )
-    total = _total_steps(steps, epochs, count, batch_size)
     held_out = None if validation is None else _checked_data(*validation)
     keras.utils.set_random_seed(seed)
     schedule = keras.optimizers.schedules.CosineDecay(learning_rate, total, alpha=0.02)
