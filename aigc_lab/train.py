@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from aigc_lab.collect.atomic import atomic_write
+from aigc_lab.train_steps import batches, keras_runner, tensorflow_runner
 
 
 @dataclass(frozen=True)
@@ -80,67 +81,142 @@ def fit(
         FloatingPointError: the loss became NaN or infinite; the message names the step, and the
             model's weights are those of the last report.
     """
-    import keras
-    import pandas as pd
-
     data = _checked_data(x, labels)
-    if hasattr(model, "check_training_data"):
-        model.check_training_data(*data)
-    count = len(data[0])
-    total = _total_steps(steps, epochs, count, batch_size)
-    if batch_size < getattr(model, "smallest_batch", 1):
-        raise ValueError(
-            f"this model needs {model.smallest_batch} items or more in a batch, got batch_size={batch_size}"
-        )
-    held_out = None if validation is None else _checked_data(*validation)
-    keras.utils.set_random_seed(seed)
-    schedule = keras.optimizers.schedules.CosineDecay(learning_rate, total, alpha=0.02)
-    # Two players in one model may need two learning rates.
-    make_optimizer = getattr(model, "make_optimizer", keras.optimizers.Adam)
-    optimizer = make_optimizer(schedule)
-    optimizer.build(model.trainable_variables)
-    state = [*model.variables, *optimizer.variables]
-    settings = json.dumps([total, batch_size, learning_rate, seed, count, _digest(data)])
+    _checked_for(model, data, batch_size)
+    total = _total_steps(steps, epochs, len(data[0]), batch_size)
+    trainer = Trainer(
+        model, steps=total, batch_size=batch_size, learning_rate=learning_rate, jit_compile=jit_compile
+    )
+    return trainer._train(data, seed, validation, checkpoint, reports, measure, progress)
 
-    rows: list[dict[str, float]] = []
-    done = 0
-    if checkpoint is not None and Path(checkpoint).exists():
-        done, rows = _restore(Path(checkpoint), state, settings)
-    make_runner = _tensorflow_runner if keras.backend.backend() == "tensorflow" else _keras_runner
-    run_steps = make_runner(model, optimizer, data, batch_size, jit_compile)
 
-    stops = np.unique(np.linspace(0, total, min(reports, total) + 1).round().astype(int)[1:])
-    line = _ProgressLine(total, progress)
-    remarked = False
-    begun = time.perf_counter() - (rows[-1]["seconds"] if rows else 0.0)
-    for stop in stops[stops > done]:
-        before = _values(state)
-        terms = run_steps(_batches(count, batch_size, done, int(stop), seed))
-        broken = ~np.isfinite(terms["loss"])
-        if broken.any():
-            for variable, value in zip(state, before, strict=True):
-                variable.assign(value)
-            value, step = terms["loss"][broken][0], done + 1 + int(broken.argmax())
-            raise FloatingPointError(
-                f"the loss became {value} at step {step} of {total}; the weights of step {done} are back: "
-                f"lower learning_rate (now {learning_rate}) or check the data"
+class Trainer:
+    """Compile once, train many times: for studies in which only the data and the seed change.
+
+    Tracing a step takes longer than training a small model, and ``fit`` traces anew for each model. A
+    trainer traces at its first ``fit``. Each further one begins with the weights of ``start`` and a new
+    optimizer state, and gives the result that ``train.fit(start, …)`` gives. Introduced in notebook 15.
+
+    Args:
+        model: what is compiled and trained; it is the trained model afterwards.
+        steps, batch_size, learning_rate, jit_compile: as for ``fit``. With XLA, data of another length
+            are compiled anew.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        *,
+        steps: int,
+        batch_size: int = 64,
+        learning_rate: float = 3e-3,
+        jit_compile: bool = False,
+    ) -> None:
+        import keras
+
+        self.model, self.steps, self.batch_size = model, _total_steps(steps, None, 1, 1), batch_size
+        self.learning_rate = learning_rate
+        schedule = keras.optimizers.schedules.CosineDecay(learning_rate, self.steps, alpha=0.02)
+        # Two players in one model may need two learning rates.
+        make_optimizer = getattr(model, "make_optimizer", keras.optimizers.Adam)
+        optimizer = make_optimizer(schedule)
+        optimizer.build(model.trainable_variables)
+        self._state = [*model.variables, *optimizer.variables]
+        self._optimizer_state = list(zip(optimizer.variables, _values(optimizer.variables), strict=True))
+        on_tensorflow = keras.backend.backend() == "tensorflow"
+        make_runner = tensorflow_runner if on_tensorflow else keras_runner
+        self._run_steps = make_runner(model, optimizer, batch_size, jit_compile)
+
+    def fit(
+        self,
+        start: Any,
+        x: np.ndarray,
+        labels: np.ndarray | None = None,
+        *,
+        seed: int = 0,
+        validation: tuple[Any, ...] | None = None,
+        reports: int = 1,
+        measure: Callable[[], dict[str, float]] | None = None,
+        progress: bool | str = False,
+    ) -> History:
+        """Train ``self.model`` from the weights of ``start``, a new model of the same architecture.
+
+        The arguments are those of ``train.fit``. ``start`` is only read; its random state is taken too.
+
+        Raises:
+            ValueError: as ``train.fit``, or a ``start`` whose variables have other shapes.
+            FloatingPointError: as ``train.fit``.
+        """
+        data = _checked_data(x, labels)
+        _checked_for(self.model, data, self.batch_size)
+        shapes = [[tuple(each.shape) for each in model.variables] for model in (self.model, start)]
+        if shapes[0] != shapes[1]:
+            raise ValueError(
+                "the model to start from has variables of other shapes than the compiled one; build both "
+                "with the same settings"
             )
-        row = {"step": int(stop), "epoch": stop * batch_size / count}
-        row |= {name: float(np.mean(values)) for name, values in terms.items()}
-        if held_out is not None:
-            row["validation_loss"] = _validation_loss(model, held_out)
-        if measure is not None:
-            row |= {name: float(value) for name, value in measure().items()}
-        rows.append(row | {"seconds": time.perf_counter() - begun})
-        done = int(stop)
-        remark = None if remarked else getattr(model, "remark", _nothing)(rows)
-        if remark:
-            remarked = True
-            warnings.warn(remark, stacklevel=2)
-        line.show(done, rows[-1]["loss"], rows[-1]["seconds"])
-        if checkpoint is not None:
-            _store(Path(checkpoint), state, settings, done, rows)
-    return History(pd.DataFrame(rows))
+        for variable, value in zip(self.model.variables, _values(start.variables), strict=True):
+            variable.assign(value)
+        for variable, value in self._optimizer_state:
+            variable.assign(value)
+        return self._train(data, seed, validation, None, reports, measure, progress)
+
+    def _train(
+        self,
+        data: list[np.ndarray],
+        seed: int,
+        validation: tuple[Any, ...] | None,
+        checkpoint: str | Path | None,
+        reports: int,
+        measure: Callable[[], dict[str, float]] | None,
+        progress: bool | str,
+    ) -> History:
+        import keras
+        import pandas as pd
+
+        model, state, total, count = self.model, self._state, self.steps, len(data[0])
+        held_out = None if validation is None else _checked_data(*validation)
+        keras.utils.set_random_seed(seed)
+        settings = json.dumps(
+            [total, self.batch_size, self.learning_rate, seed, count, _digest(data) if checkpoint else None]
+        )
+        rows: list[dict[str, float]] = []
+        done = 0
+        if checkpoint is not None and Path(checkpoint).exists():
+            done, rows = _restore(Path(checkpoint), state, settings)
+        run_steps = self._run_steps(data)
+        stops = np.unique(np.linspace(0, total, min(reports, total) + 1).round().astype(int)[1:])
+        line = _ProgressLine(total, progress)
+        remarked = False
+        begun = time.perf_counter() - (rows[-1]["seconds"] if rows else 0.0)
+        for stop in stops[stops > done]:
+            before = _values(state)
+            terms = run_steps(batches(count, self.batch_size, done, int(stop), seed))
+            broken = ~np.isfinite(terms["loss"])
+            if broken.any():
+                for variable, value in zip(state, before, strict=True):
+                    variable.assign(value)
+                value, step = terms["loss"][broken][0], done + 1 + int(broken.argmax())
+                raise FloatingPointError(
+                    f"the loss became {value} at step {step} of {total}; the weights of step {done} are "
+                    f"back: lower learning_rate (now {self.learning_rate}) or check the data"
+                )
+            row = {"step": int(stop), "epoch": stop * self.batch_size / count}
+            row |= {name: float(np.mean(values)) for name, values in terms.items()}
+            if held_out is not None:
+                row["validation_loss"] = _validation_loss(model, held_out)
+            if measure is not None:
+                row |= {name: float(value) for name, value in measure().items()}
+            rows.append(row | {"seconds": time.perf_counter() - begun})
+            done = int(stop)
+            remark = None if remarked else getattr(model, "remark", _nothing)(rows)
+            if remark:
+                remarked = True
+                warnings.warn(remark, stacklevel=3)
+            line.show(done, rows[-1]["loss"], rows[-1]["seconds"])
+            if checkpoint is not None:
+                _store(Path(checkpoint), state, settings, done, rows)
+        return History(pd.DataFrame(rows))
 
 
 def settings(profile: str, **profiles: dict[str, Any]) -> Any:
@@ -152,78 +228,6 @@ def settings(profile: str, **profiles: dict[str, Any]) -> Any:
     if profile not in profiles:
         raise ValueError(f"there is no profile {profile!r}; choose one of {', '.join(profiles)}")
     return SimpleNamespace(**profiles[profile])
-
-
-# -- steps ----------------------------------------------------------------------------------------
-
-
-def _tensorflow_runner(model, optimizer, data, batch_size: int, jit_compile: bool) -> Callable:
-    """Many steps in one compiled call: gather a batch, tape, apply, and note the loss terms."""
-    import tensorflow as tf
-
-    tensors = [tf.constant(each) for each in data]
-    names: list[str] = []
-
-    def one_step(chosen):
-        # ensure_shape: the convolution kernels are chosen for a known batch size.
-        batch = [tf.ensure_shape(tf.gather(each, chosen), (batch_size, *each.shape[1:])) for each in tensors]
-        inputs = batch[0] if len(batch) == 1 else tuple(batch)
-        with tf.GradientTape() as tape:
-            terms = model.loss_terms(inputs, model(inputs, training=True))
-        optimizer.apply(tape.gradient(terms["loss"], model.trainable_variables), model.trainable_variables)
-        names[:] = list(terms)
-        return tf.stack([tf.cast(value, tf.float32) for value in terms.values()])
-
-    def many_steps(batches):
-        return tf.map_fn(one_step, batches, fn_output_signature=tf.float32, parallel_iterations=1)
-
-    function = tf.function(many_steps, jit_compile=jit_compile)
-    # A concrete function: a new model is a new trace, which TensorFlow would warn about.
-    concrete = function.get_concrete_function(tf.TensorSpec((None, batch_size), tf.int32))
-
-    def run(batches: np.ndarray) -> dict[str, np.ndarray]:
-        values = concrete(tf.constant(batches)).numpy()  # (steps, terms)
-        return dict(zip(names, values.T, strict=True))
-
-    return run
-
-
-def _keras_runner(model, optimizer, data, batch_size: int, jit_compile: bool) -> Callable:
-    """The same steps through Keras' ``fit``, for JAX (which compiles them) and PyTorch."""
-    import keras
-
-    class Losses(keras.callbacks.Callback):
-        def on_train_batch_end(self, batch, logs=None):
-            # Keras logs the running mean since the call began; NaN shows at its step all the same.
-            running.append({name: float(value) for name, value in logs.items()})
-
-    running: list[dict[str, float]] = []
-    model.compile(optimizer=optimizer, jit_compile="auto")
-
-    def run(batches: np.ndarray) -> dict[str, np.ndarray]:
-        running.clear()
-        order = batches.reshape(-1)  # (steps, batch) -> (steps * batch,)
-        chosen = [each[order] for each in data]
-        inputs = chosen[0] if len(chosen) == 1 else tuple(chosen)
-        model.fit(inputs, batch_size=batch_size, shuffle=False, verbose=0, callbacks=[Losses()])
-        steps = np.arange(1, len(running) + 1)
-        sums = {name: np.array([each[name] for each in running]) * steps for name in running[0]}
-        return {name: np.diff(values, prepend=0.0) for name, values in sums.items()}
-
-    return run
-
-
-def _batches(count: int, batch_size: int, start: int, stop: int, seed: int) -> np.ndarray:
-    """Item numbers of steps ``start`` to ``stop``, ``(steps, batch_size)``, however training is cut."""
-    per_epoch = count // batch_size
-    orders = {}
-    rows = []
-    for step in range(start, stop):
-        epoch, place = divmod(step, per_epoch)
-        if epoch not in orders:
-            orders[epoch] = np.random.default_rng((seed, epoch)).permutation(count).astype("int32")
-        rows.append(orders[epoch][place * batch_size : (place + 1) * batch_size])
-    return np.stack(rows)
 
 
 def _validation_loss(model, data, size: int = 500) -> float:
@@ -270,6 +274,21 @@ def _checked_data(x: Any, labels: Any = None) -> list[np.ndarray]:
             f"there are {len(pictures)} items but labels of shape {labels.shape}; give one for each item"
         )
     return [pictures.astype("float32"), labels.astype("int32")]
+
+
+def _checked_for(model: Any, data: list[np.ndarray], batch_size: int) -> None:
+    """What the model itself does not take, said before the first step."""
+    if hasattr(model, "check_training_data"):
+        model.check_training_data(*data)
+    count = len(data[0])
+    if batch_size < 1 or count < batch_size:
+        raise ValueError(
+            f"there are {count} items but batch_size is {batch_size}; choose one from 1 to {count}"
+        )
+    if batch_size < getattr(model, "smallest_batch", 1):
+        raise ValueError(
+            f"this model needs {model.smallest_batch} items or more in a batch, got batch_size={batch_size}"
+        )
 
 
 def _total_steps(steps: int | None, epochs: float | None, count: int, batch_size: int) -> int:

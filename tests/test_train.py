@@ -136,7 +136,7 @@ def test_the_step_that_breaks_is_the_one_named(data):
     """Item 5 is poisoned: the message must name the first step whose batch holds it."""
     x = data[0].copy()
     x[5] = 3e38
-    batches = train._batches(len(x), 32, 0, 40, seed=0)
+    batches = train.batches(len(x), 32, 0, 40, seed=0)
     first = 1 + int(np.argmax((batches == 5).any(axis=1)))
     with pytest.raises(FloatingPointError, match=f"at step {first} of 40"):
         fit(new_model(likelihood="gaussian"), (x, data[1]))
@@ -185,11 +185,11 @@ def test_a_dense_vae_learns_in_one_xla_loop(data):
 
 
 def test_each_epoch_takes_the_items_once_and_in_another_order():
-    batches = train._batches(10, 5, 0, 6, seed=4)
+    batches = train.batches(10, 5, 0, 6, seed=4)
     epochs = batches.reshape(3, 10)  # (steps, batch) -> (epochs, items)
     assert all(sorted(epoch) == list(range(10)) for epoch in epochs)
     assert not np.array_equal(epochs[0], epochs[1])
-    assert np.array_equal(batches[3:], train._batches(10, 5, 3, 6, seed=4))
+    assert np.array_equal(batches[3:], train.batches(10, 5, 3, 6, seed=4))
 
 
 def test_epochs_are_whole_batches(data):
@@ -249,3 +249,67 @@ def test_what_is_measured_at_a_report_stands_in_the_history_and_changes_nothing(
     assert "brightness" not in plain and len(table) == 3
     assert table["brightness"].between(0, 1).all()
     assert all(np.array_equal(one, two) for one, two in zip(first, second, strict=True))
+
+
+# --- compiled once, trained many times --------------------------------------------------------
+
+
+def everything(model):
+    return [keras.ops.convert_to_numpy(each) for each in model.variables]
+
+
+@pytest.mark.parametrize("seed", [1, 5])
+def test_a_trainer_gives_what_fit_gives(data, seed):
+    trainer = train.Trainer(new_model(seed=99), steps=40, batch_size=32)
+    trainer.fit(new_model(seed=98), data[0][:100], data[1][:100], seed=4)  # other weights, fewer items
+    history = trainer.fit(new_model(), *data, seed=seed, reports=4)
+    alone = new_model()
+    expected = fit(alone, data, seed=seed)
+    assert all(
+        np.array_equal(a, b) for a, b in zip(everything(alone), everything(trainer.model), strict=True)
+    )
+    columns = ["step", "loss", "reconstruction", "kl"]
+    assert history.table[columns].equals(expected.table[columns])
+
+
+def test_a_trainer_starts_a_gan_anew_with_its_optimizer_and_its_noise(data):
+    from aigc_lab.models.gan import dcgan
+
+    def new_gan():
+        return dcgan((8, 8, 1), 4, 4, width=4, seed=2)
+
+    trainer = train.Trainer(new_gan(), steps=6, batch_size=32)
+    trainer.fit(new_gan(), data[0][:64], data[1][:64], seed=8)
+    trainer.fit(new_gan(), *data)
+    alone = new_gan()
+    fit(alone, data, steps=6, reports=1)
+    for expected, found in zip(everything(alone), everything(trainer.model), strict=True):
+        # Two threads may add up the gradient of a convolution in another order.
+        assert np.allclose(expected, found, atol=1e-3)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="traces are counted on TensorFlow")
+def test_a_trainer_traces_once_for_data_of_any_length(data):
+    model, traces = new_model(), []
+    original = type(model).loss_terms
+
+    class Counting(type(model)):
+        def loss_terms(self, inputs, outputs):
+            traces.append(1)
+            return original(self, inputs, outputs)
+
+    model.__class__ = Counting
+    trainer = train.Trainer(model, steps=4, batch_size=32)
+    trainer.fit(new_model(), *data)
+    traced = len(traces)
+    for count in (200, 150, 64):
+        trainer.fit(new_model(seed=count), data[0][:count], data[1][:count])
+    assert len(traces) == traced
+
+
+def test_a_trainer_refuses_another_architecture_and_too_few_items(data):
+    trainer = train.Trainer(new_model(), steps=4, batch_size=32)
+    with pytest.raises(ValueError, match="other shapes than the compiled one"):
+        trainer.fit(new_model(width=8), *data)
+    with pytest.raises(ValueError, match="choose one from 1 to 20"):
+        trainer.fit(new_model(), data[0][:20], data[1][:20])
