@@ -5,7 +5,7 @@ Data flow one way through seven stages, and each stage is a module::
     collect -> clean -> label -> augment -> train -> evaluate -> deploy
 
 ``defects`` damages data on purpose (with a ledger of what was done), ``models``
-holds the networks, and ``show`` draws. Importing ``aigc_lab`` is cheap: a stage
+holds the networks, ``experiment`` runs studies, and ``show`` draws. Importing ``aigc_lab`` is cheap: a stage
 is imported when it is first used, and nothing imports TensorFlow before a model
 is needed.
 """
@@ -18,7 +18,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 STAGES = ("collect", "clean", "label", "augment", "train", "evaluate", "deploy")
-_ROOMS = (*STAGES, "defects", "models", "show")
+_ROOMS = (*STAGES, "defects", "experiment", "models", "show")
 
 __all__ = ["STAGES", "__version__", *_ROOMS]
 

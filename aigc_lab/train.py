@@ -348,7 +348,7 @@ class _ProgressLine:
     def __init__(self, total: int, wanted: bool | str) -> None:
         self.total, self.wanted, self.handle = total, bool(wanted), None
         self.name = f"{wanted} " if isinstance(wanted, str) else ""
-        self.in_notebook = self.wanted and _in_notebook()
+        self.in_notebook = self.wanted and in_notebook()
 
     def show(self, done: int, loss: float, seconds: float) -> None:
         if not self.wanted:
@@ -367,7 +367,7 @@ class _ProgressLine:
             self.handle.update(Pretty(text))
 
 
-def _in_notebook() -> bool:
+def in_notebook() -> bool:
     try:
         from IPython import get_ipython
     except ImportError:

@@ -1,0 +1,40 @@
+"""A study: defects x doses x models x seeds x cleaning, run on Dask, resumable, one tidy table out.
+
+    study = Study("labels", defects=("label_flip",), doses=(0, 0.2, 0.4), models=("vae",), seeds=range(5))
+    table = run(study, "my_study", workers=2)
+
+``doses`` gives a defect to the training part, ``mending`` takes it away again, ``kinds`` are the models,
+``runs`` is one run, ``scores`` what is measured, ``store`` the files, ``curves`` what is read from the
+table. Introduced in notebook 15.
+"""
+
+from aigc_lab.experiment.doses import DEFECTS, Dosed, give
+from aigc_lab.experiment.kinds import KINDS
+from aigc_lab.experiment.mending import mend
+from aigc_lab.experiment.running import run
+from aigc_lab.experiment.runs import run_cell, train_and_sample, training_set
+from aigc_lab.experiment.scores import SCORES, UNITS, copies
+from aigc_lab.experiment.store import read_table, stored, table, versions, write_table
+from aigc_lab.experiment.study import Cell, Study
+
+__all__ = [
+    "DEFECTS",
+    "KINDS",
+    "SCORES",
+    "UNITS",
+    "Cell",
+    "Dosed",
+    "Study",
+    "copies",
+    "give",
+    "mend",
+    "read_table",
+    "run",
+    "run_cell",
+    "stored",
+    "table",
+    "train_and_sample",
+    "training_set",
+    "versions",
+    "write_table",
+]

@@ -1,0 +1,95 @@
+"""The studies behind notebook 15, run again: the tables in aigc_lab/experiment/stored come from here.
+
+    python scripts/data_quality_study.py --folder FOLDER                  # all of them, about two hours
+    python scripts/data_quality_study.py --folder FOLDER --only quantity  # one of them
+    python scripts/data_quality_study.py --folder FOLDER --store          # then replace the stored tables
+
+It can be stopped at any time: called again with the same folder, it goes on with the runs that are missing.
+Without ``--store`` nothing in the package is changed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from aigc_lab import experiment
+
+DEFECTS = (
+    "label_flip", "exact_duplicate", "near_duplicate", "blur", "noise", "junk", "imbalance", "fewer_items",
+)  # fmt: skip
+DOSES = (0, 0.1, 0.2, 0.4, 0.8)
+ARMS = ("none", "clean+label", "oracle")
+
+STUDIES = {
+    # Dose and response, and what cleaning wins back at 0.4: the first question of the notebook.
+    "data_quality": experiment.Study(
+        "data_quality", DEFECTS, DOSES, ("real", "vae", "gan"), cleaning=ARMS, cleaning_doses=(0, 0.4)
+    ),
+    # The share of near-copies of 16 items that stand in the set 1 to 256 times.
+    "repeats": experiment.Study(
+        "repeats", ("repeats",), (1, 4, 16, 64, 256), ("plain_vae", "plain_gan"), items=400
+    ),
+    # Clean sets of several sizes beside dirty ones: what a dirty item is worth.
+    "quantity": experiment.Study(
+        "quantity", ("label_flip", "noise", "junk"), (0, 0.2, 0.4), items=(200, 400, 800, 1600)
+    ),
+    # A class at 50 to 1% of the data, and its share of what an unconditional model draws.
+    "rare_class": experiment.Study(
+        "rare_class",
+        ("rare_class",),
+        (0.5, 0.2, 0.1, 0.05, 0.01),
+        ("plain_vae", "plain_gan"),
+        items=800,
+        classes=("elephant", "giraffe"),
+    ),
+    # What each stage of the pipeline buys on a set with six defects at once.
+    "stages": experiment.Study(
+        "stages",
+        ("mixed",),
+        (0, 0.2),
+        cleaning=("none", "clean", "label", "augment", "clean+label", "clean+label+augment", "oracle"),
+        cleaning_doses=(0.2,),
+    ),
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--folder", required=True, help="where finished runs lie, and where to go on")
+    parser.add_argument("--only", choices=sorted(STUDIES), nargs="*", help="these studies alone")
+    parser.add_argument("--workers", type=int, default=2, help="processes with one thread each")
+    parser.add_argument("--scheduler", help="address of a Dask scheduler instead")
+    parser.add_argument("--store", action="store_true", help="replace the tables in the package")
+    chosen = parser.parse_args(arguments)
+    for name in chosen.only or STUDIES:
+        study, begun = STUDIES[name], time.perf_counter()
+        table = experiment.run(study, chosen.folder, chosen.workers, chosen.scheduler)
+        failed = table[table["status"] != "finished"]
+        for row in failed.itertuples():
+            print(f"failed: {row.model} on {row.defect} {row.dose:g}, seed {row.seed}: {row.error}")
+        minutes = (time.perf_counter() - begun) / 60
+        print(
+            f"{name}: {len(table)} runs, {table['seconds'].sum() / 60:.0f} worker minutes, {minutes:.0f} here"
+        )
+        if chosen.store:
+            about = {
+                "command": f"python scripts/data_quality_study.py --folder FOLDER --only {name} --store",
+                "date": datetime.now(UTC).date().isoformat(),
+                "versions": experiment.versions(),
+                "machine": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}",
+                "runs": len(table),
+                "worker_seconds": round(float(table["seconds"].sum())),
+            }
+            path = Path(experiment.__file__).parent / "stored" / f"{name}.parquet"
+            print("wrote", experiment.write_table(table, path, **about))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
