@@ -7,10 +7,12 @@ Introduced in notebook 00.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import LinAlgError, cholesky, eigvalsh
+from scipy.linalg import eigvalsh
+from scipy.linalg.lapack import dpotrf, dsygst
 from threadpoolctl import threadpool_limits
 
 from aigc_lab.evaluate.intervals import Score, centred, checked_features, checked_level
@@ -37,7 +39,12 @@ def gaussian(features: np.ndarray, weights: np.ndarray | None = None) -> Gaussia
         ValueError: fewer than two items, NaN, or not a table.
     """
     (table,) = checked_features(features, names=("the",))
-    times = np.ones(len(table)) if weights is None else np.asarray(weights, dtype=float)
+    if weights is None:
+        mean = table.mean(axis=0)
+        rest = table - mean
+        # A matrix against its own transpose: NumPy then computes one half only, and mirrors it.
+        return Gaussian(mean, rest.T @ rest / (len(table) - 1), len(table))
+    times = np.asarray(weights, dtype=float)
     total = times.sum()
     mean = times @ table / total
     rest = table - mean
@@ -49,7 +56,8 @@ def frechet(first: Gaussian, second: Gaussian) -> float:
 
     ``||m1 - m2||^2 + tr C1 + tr C2 - 2 tr (C1 C2)^(1/2)``. The last trace is the sum of the
     square roots of the eigenvalues of ``C1 C2``, which are those of the symmetric
-    ``L^T C2 L`` with ``C1 = L L^T`` (Cholesky).
+    ``L^T C2 L`` with ``C1 = L L^T`` (Cholesky). LAPACK's ``sygst`` forms it with a quarter of the work
+    of two matrix products, since it computes one half and knows that L is triangular.
 
     Fewer items than dimensions, or a feature that never varies, make ``C1`` singular and
     Cholesky fail. Then ``e`` times the mean variance is added to the diagonal of ``C1`` inside
@@ -61,26 +69,29 @@ def frechet(first: Gaussian, second: Gaussian) -> float:
         the distance, in squared feature units; 0 for equal Gaussians.
 
     Raises:
-        ValueError: Gaussians of different dimension.
+        ValueError: Gaussians of different dimension, or a covariance that holds NaN or infinite values.
     """
     if first.mean.shape != second.mean.shape:
         raise ValueError(
             f"the Gaussians have {len(first.mean)} and {len(second.mean)} dimensions; "
             "compute both with the same feature network"
         )
+    # LAPACK would look for a Cholesky factor of NaN for ever.
+    if not (np.isfinite(first.covariance).all() and np.isfinite(second.covariance).all()):
+        raise ValueError("a covariance holds NaN or infinite values; find out which features cause them")
     mean_distance = float(((first.mean - second.mean) ** 2).sum())
     traces = float(np.trace(first.covariance) + np.trace(second.covariance))
     scale = float(np.trace(first.covariance)) / len(first.mean)
     if scale <= 0:  # no variance at all: the root is zero
         return mean_distance + traces
-    jitter = 0.0
-    while True:
-        try:
-            lower = cholesky(first.covariance + jitter * scale * np.eye(len(first.mean)), lower=True)
-            break
-        except LinAlgError:
-            jitter = 1e-12 if jitter == 0 else jitter * 10
-    eigenvalues = eigvalsh(lower.T @ second.covariance @ lower)
+    # Symmetric, so the transpose is the same matrix, in the order of LAPACK: nothing has to be rearranged.
+    jitter, covariance = 0.0, first.covariance.T
+    lower, failed = dpotrf(covariance, lower=1)
+    while failed:
+        jitter = 1e-12 if jitter == 0 else jitter * 10
+        lower, failed = dpotrf(covariance + jitter * scale * np.eye(len(covariance)), lower=1)
+    product, _ = dsygst(second.covariance.T, lower, itype=2, lower=1)  # its lower half
+    eigenvalues = eigvalsh(product, lower=True, overwrite_a=True, check_finite=False)
     root = float(np.sqrt(np.clip(eigenvalues, 0, None)).sum())
     return max(mean_distance + traces - 2 * root, 0.0)
 
@@ -101,10 +112,21 @@ def fid(
         resamples: bootstrap resamples of both sets; 0 gives no interval (low = high = value).
         seed: of the resampling.
 
+    Fewer items than features make a covariance singular. FID is then still a number, but its bias is
+    as large as what it measures: a warning says so.
+
     Raises:
         ValueError: fewer than two items, NaN, or unequal d.
     """
     real, fake = checked_features(real, fake)
+    warn_if_the_same(real, fake)
+    fewest, size = min(len(real), len(fake)), real.shape[1]
+    if fewest <= size:
+        warnings.warn(
+            f"FID of {fewest} items with {size} features: a covariance is singular and FID far too large; "
+            f"give more than {size} items a side (better ten times as many), or use KID",
+            stacklevel=2,
+        )
     value = frechet(gaussian(real), gaussian(fake))
     if not resamples:
         return _without_interval(value, "FID", level)
@@ -205,6 +227,7 @@ def kid(
         ValueError: fewer than two items, NaN, or unequal d.
     """
     real, fake = checked_features(real, fake)
+    warn_if_the_same(real, fake)
     value = float(squared_discrepancy(kernel_means(real, fake)))
     if not resamples:
         return _without_interval(value, "KID", level)
@@ -230,6 +253,16 @@ def kid(
         level,
         f"bootstrap over pictures, {resamples} resamples, no picture paired with its copy",
     )
+
+
+def warn_if_the_same(real: np.ndarray, fake: np.ndarray) -> None:
+    """A set against itself is no measurement: FID is 0, and KID below 0, whatever the set."""
+    if real.shape == fake.shape and np.array_equal(real, fake):
+        warnings.warn(
+            f"real and fake are the same {len(real)} items: a set scored against itself says nothing; give "
+            "real items that the generator was not trained on",
+            stacklevel=3,
+        )
 
 
 def _counts(generator: np.random.Generator, size: int) -> np.ndarray:

@@ -72,7 +72,27 @@ def seed_interval(
     )
 
 
-def share(hits: int, count: int, name: str = "", level: float = 0.95) -> Score:
+def mean_interval(
+    values: Sequence[float], name: str = "", unit: str = "", better: str = "", level: float = 0.95
+) -> Score:
+    """Mean over many items with the normal interval: 1.96 standard errors each way at 95 %.
+
+    For values of single items, of which there are at least dozens; for few training runs use
+    ``seed_interval``.
+
+    Raises:
+        ValueError: fewer than two values, or NaN or infinite ones.
+    """
+    numbers = np.asarray(values, dtype=float)
+    if numbers.ndim != 1 or len(numbers) < 2 or not np.isfinite(numbers).all():
+        raise ValueError(f"a mean needs at least two finite values, got an array of shape {numbers.shape}")
+    z = NormalDist().inv_cdf((1 + checked_level(level)) / 2)
+    mean, half = float(numbers.mean()), float(z * numbers.std(ddof=1) / np.sqrt(len(numbers)))
+    method = f"normal interval over {len(numbers)} items"
+    return Score(mean, mean - half, mean + half, name, unit, better, level, method)
+
+
+def share(hits: float, count: int, name: str = "", level: float = 0.95, better: str = "higher") -> Score:
     """A share of ``count`` items with Wilson's score interval (Wilson 1927), which stays within [0, 1]."""
     if count < 1 or not 0 <= hits <= count:
         raise ValueError(f"a share needs at least one item and between 0 and all hits, got {hits} of {count}")
@@ -87,7 +107,7 @@ def share(hits: int, count: int, name: str = "", level: float = 0.95) -> Score:
         float(min(1.0, max(centre + half, rate))),
         name,
         "share",
-        "higher",
+        better,
         level,
         f"Wilson interval over {count} items",
     )

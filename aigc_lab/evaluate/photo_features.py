@@ -192,6 +192,50 @@ def _folded(name: str, norm: str) -> tuple[np.ndarray, np.ndarray]:
     return stored[names[name]] * factor[:, None, None, None], beta - mean * factor
 
 
+def photo_vectors(pictures: np.ndarray, side: int = 64, block: int = 10, batch: int = 128) -> np.ndarray:
+    """One vector of EfficientNet-Lite0 a picture, for distances between sets (see ``kid``).
+
+    The channels of one block, averaged over the positions. Pictures smaller than ``side`` are enlarged
+    (bilinear): the network was trained on photographs of 224 pixels, and 28 would be used up by its strides.
+
+    Args:
+        pictures: ``uint8`` 0 to 255 or floats in [0, 1]; (n, h, w), (n, h, w, 1) or (n, h, w, 3).
+        side: pixels to which each side is brought, at least 32.
+        block: 0 to 15; 10 is the last one with a stride of 16, and has 112 channels.
+        batch: pictures at once.
+
+    Returns:
+        ``float32`` (n, channels).
+
+    Raises:
+        ValueError: another shape or range, NaN, or no such block.
+
+    Introduced in notebook 14.
+    """
+    table = np.asarray(pictures)
+    table = table[..., None] if table.ndim == 3 else table
+    if table.ndim != 4 or table.shape[-1] not in (1, 3) or not len(table) or side < 32:
+        raise ValueError(
+            f"photo features need pictures (n, h, w), (n, h, w, 1) or (n, h, w, 3) and a side of at least "
+            f"32, got {np.shape(pictures)} and {side}"
+        )
+    table = table.astype(np.float32) / (255 if table.dtype == np.uint8 else 1)
+    if not np.isfinite(table).all() or table.min() < -1e-3 or table.max() > 1 + 1e-3:
+        raise ValueError("float pictures must lie in [0, 1] and hold no NaN; scale them first")
+    network = _judge((block,))
+    from keras import ops
+
+    vectors = []
+    for start in range(0, len(table), batch):
+        part = table[start : start + batch]
+        filled = np.concatenate([part, np.zeros((batch - len(part), *part.shape[1:]), np.float32)])
+        enlarged = ops.image.resize(np.repeat(filled, 4 - filled.shape[-1], -1)[..., :3], (side, side))
+        maps = network(enlarged)
+        (maps,) = maps if isinstance(maps, (list, tuple)) else (maps,)
+        vectors.append(ops.convert_to_numpy(ops.mean(maps, axis=(1, 2)))[: len(part)])  # (b, h, w, c)
+    return np.concatenate(vectors)
+
+
 def unit_features(maps: list[Any]) -> list[Any]:
     """Each position's channels brought to length 1, so that contrast alone makes no distance."""
     from keras import ops
