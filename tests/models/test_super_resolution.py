@@ -114,6 +114,19 @@ def test_tiles_leave_no_seam(lively, tile):
     assert np.abs(whole - sr.upscale(lively, photo, tile=tile, overlap=0)).max() > 1e-3
 
 
+@pytest.mark.parametrize("scale", [3, 4])
+def test_tiles_leave_no_seam_at_other_scales_in_alpha_and_in_sixteen_bits(scale):
+    model = sr.residual_network(scale, width=4, blocks=1, seed=3)
+    last = model.network.get_layer("sub_pixels")
+    random = np.random.default_rng(0)
+    last.set_weights([random.normal(0, 0.1, each.shape) for each in last.get_weights()])
+    photo = np.concatenate([scene(23, 31), scene(23, 31, 1, seed=4)], axis=-1)  # 23 x 31: no multiples
+    for each in (photo, photo.astype("uint16") * 257):
+        whole, tiled = (sr.upscale(model, each, tile=tile).astype(float) for tile in (1000, 9))
+        # Rounded to whole levels: one of 65,535 levels is less than 1e-4 of the range.
+        assert np.abs(whole - tiled).max() <= 1 and whole.shape == (23 * scale, 31 * scale, 4)
+
+
 def test_the_receptive_field_is_as_said(lively):
     small = np.full((1, 31, 31, 1), 0.5, "float32")
     touched = small.copy()
@@ -191,6 +204,7 @@ def test_bad_photographs_are_refused(lively, photo, words):
         (lambda: sr.low_resolution(np.zeros((1, 1), "uint8")), "too small"),
         (lambda: sr.patch_discriminator(0), "at least 1"),
         (lambda: sr.adversarial(sr.patch_discriminator(2)), "residual_network"),
+        (lambda: sr.adversarial(sr.residual_network(width=2, blocks=1), pattern_weight=-1.0), "negative"),
         (lambda: sr.contest_report(SimpleNamespace(table=pd.DataFrame({"loss": [1]}))), "adversarial"),
     ],
 )
@@ -273,7 +287,23 @@ def test_the_losses_are_those_of_the_gan(second):
     assert terms["discriminator"] == pytest.approx(float(gan.discriminator_loss(real, fake)), rel=1e-5)
     assert terms["generator"] == pytest.approx(float(gan.generator_loss(fake)), rel=1e-4)
     whole = terms["discriminator"] + terms["pixels"] + 0.1 * terms["features"] + 0.01 * terms["generator"]
+    whole += 20 * terms["pattern"]
     assert terms["loss"] == pytest.approx(whole, rel=1e-5)
+
+
+@pytest.mark.parametrize("scale", sr.degradation.SCALES)
+def test_the_pattern_error_sees_what_repeats_and_nothing_else(scale):
+    random = np.random.default_rng(0)
+    cell = random.normal(0, 1, (scale, scale)).astype("float32")
+    checks = np.tile(cell, (24 // scale, 24 // scale))[None, ..., None]
+    assert float(array(sr.pattern_error(checks, scale))) == pytest.approx(np.abs(cell).mean(), rel=1e-5)
+    # An error of any size that sums to zero at each place: detail, to which the term is blind.
+    detail = random.normal(0, 1, (3, 24, 24, 1)).astype("float32")
+    for row in range(scale):
+        for column in range(scale):
+            here = detail[:, row::scale, column::scale]
+            here -= here.mean(axis=(1, 2), keepdims=True)
+    assert float(array(sr.pattern_error(detail, scale))) == pytest.approx(0, abs=1e-6)
 
 
 def test_one_pass_has_the_gradients_of_two(second):
@@ -291,6 +321,7 @@ def test_one_pass_has_the_gradients_of_two(second):
         fakes = second.discriminator(made, training=False)
         seen, wanted = second._seen(made)[0], second._seen(cut)[0]
         generator = ops.mean(ops.abs(cut - made)) + 0.1 * ops.mean(ops.square(seen - wanted))
+        generator = generator + 20 * sr.pattern_error(cut - made, 2)
         generator = generator + 0.01 * gan.generator_loss(fakes)
         critic = gan.discriminator_loss(second.discriminator(cut, training=False), fakes)
     two = tape.gradient(generator, [each.value for each in second.network.trainable_variables])
@@ -316,3 +347,31 @@ def test_a_photograph_from_a_file_is_turned_upright(tmp_path):
         sr.open_photograph(tmp_path / "broken.jpg")
     with pytest.raises(FileNotFoundError, match="check the path"):
         sr.open_photograph(tmp_path / "none.png")
+
+
+def test_photograph_files_of_every_kind_become_rgb(tmp_path):
+    ramp = np.linspace(0, 65535, 40 * 50).reshape(40, 50).astype("uint16")
+    rgba = np.dstack([scene(40, 50), np.where(np.arange(40) < 20, 255, 0)[:, None].repeat(50, 1)])
+    files = {
+        "sixteen.png": Image.fromarray(ramp),
+        "grey.png": Image.fromarray((ramp // 257).astype("uint8")),
+        "alpha.png": Image.fromarray(rgba.astype("uint8")),
+        "print.jpg": Image.fromarray(scene(40, 50)).convert("CMYK"),
+    }
+    read = {}
+    for name, picture in files.items():
+        picture.save(tmp_path / name)
+        read[name] = sr.open_photograph(tmp_path / name)
+        assert read[name].shape == (40, 50, 3) and read[name].dtype == np.uint8
+    assert np.abs(read["sixteen.png"][..., 1] - ramp / 257).max() <= 0.5
+    assert np.array_equal(read["alpha.png"][:20], scene(40, 50)[:20])
+    assert (read["alpha.png"][20:] == 255).all()  # transparent pixels lie on white
+
+
+def test_a_photograph_file_that_is_too_large_is_named(tmp_path, monkeypatch):
+    from aigc_lab.collect import pictures
+
+    monkeypatch.setattr(pictures.read_picture, "__defaults__", (255, 1000, False))  # the limit in pixels
+    Image.fromarray(scene(40, 50)).save(tmp_path / "huge.png")
+    with pytest.raises(ValueError, match=r"huge\.png cannot be read"):
+        sr.open_photograph(tmp_path / "huge.png")

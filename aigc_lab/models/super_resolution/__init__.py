@@ -10,6 +10,7 @@ from aigc_lab.models.super_resolution.adversarial import (
     adversarial,
     contest_report,
     patch_discriminator,
+    pattern_error,
 )
 from aigc_lab.models.super_resolution.degradation import (
     crop_to_multiple,
@@ -37,6 +38,7 @@ __all__ = [
     "open_photograph",
     "patch_discriminator",
     "patches",
+    "pattern_error",
     "residual_network",
     "shrink",
     "upscale",
