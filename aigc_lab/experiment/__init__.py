@@ -8,13 +8,15 @@
 table. Introduced in notebook 15.
 """
 
+from aigc_lab.experiment.curves import agrees, dose_response, harm, onsets, values, won_back
 from aigc_lab.experiment.doses import DEFECTS, Dosed, give
 from aigc_lab.experiment.kinds import KINDS
 from aigc_lab.experiment.mending import mend
+from aigc_lab.experiment.notebooks import run_notebooks
 from aigc_lab.experiment.running import run
 from aigc_lab.experiment.runs import run_cell, train_and_sample, training_set
 from aigc_lab.experiment.scores import SCORES, UNITS, copies
-from aigc_lab.experiment.store import read_table, stored, table, versions, write_table
+from aigc_lab.experiment.store import Store, read_table, stored, table, versions, write_table
 from aigc_lab.experiment.study import Cell, Study
 
 __all__ = [
@@ -24,17 +26,25 @@ __all__ = [
     "UNITS",
     "Cell",
     "Dosed",
+    "Store",
     "Study",
+    "agrees",
     "copies",
+    "dose_response",
     "give",
+    "harm",
     "mend",
+    "onsets",
     "read_table",
     "run",
     "run_cell",
+    "run_notebooks",
     "stored",
     "table",
     "train_and_sample",
     "training_set",
+    "values",
     "versions",
+    "won_back",
     "write_table",
 ]

@@ -64,7 +64,7 @@ def run(
     cells = study.cells()
     done = {cell for cell in cells if (store.read(study, cell) or {}).get("status") == runs.FINISHED}
     waiting = [cell for cell in cells if cell not in done]
-    line = _Progress(study.name, len(cells), len(done), progress)
+    line = Progress(study.name, len(cells), len(done), progress)
     if waiting:
         with _ended(study, waiting, workers, scheduler) as ended:
             for cell, row in ended:
@@ -131,7 +131,7 @@ def _submitted(client: Any, study: Study, cells: list[Cell]) -> Iterator[tuple[C
         client.cancel(list(futures), force=True)
 
 
-class _Progress:
+class Progress:
     """One line that is rewritten in place: in a notebook no wall of text is stored."""
 
     def __init__(self, name: str, total: int, done: int, wanted: bool) -> None:

@@ -256,3 +256,27 @@ def test_a_table_is_written_whole_with_what_is_known_about_it(study, tmp_path):
     path = experiment.write_table(table, tmp_path / "small.parquet", command="by hand", date="today")
     again, about = experiment.read_table(path)
     assert again.equals(table) and about == {"command": "by hand", "date": "today"}
+
+
+def test_a_run_as_a_notebook_has_the_same_row_and_shows_its_pictures(study, tmp_path):
+    import nbformat
+
+    one = replace(study, seeds=(0,))
+    table = experiment.run_notebooks(one, tmp_path, progress=False)
+    assert table["status"].tolist() == ["finished"], table["error"].tolist()
+    assert numbers(table).equals(numbers(here(one, tmp_path / "here")))
+    (path,) = (tmp_path / "notebooks").glob("*.ipynb")
+    assert path.stem == one.key(one.cells()[0])
+    outputs = [each for cell in nbformat.read(path, 4).cells for each in cell.get("outputs", ())]
+    assert sum("image/png" in each.get("data", {}) for each in outputs) == 1
+    stamp = path.stat().st_mtime_ns
+    experiment.run_notebooks(one, tmp_path, progress=False)
+    assert path.stat().st_mtime_ns == stamp
+
+
+def test_a_notebook_that_stops_is_a_failed_run(study, tmp_path, monkeypatch):
+    from aigc_lab.experiment import notebooks
+
+    monkeypatch.setattr(notebooks, "_TEXT", (*notebooks._TEXT[:2], "raise MemoryError('too large')"))
+    table = experiment.run_notebooks(replace(study, seeds=(0,)), tmp_path, progress=False)
+    assert table["status"].tolist() == ["failed"] and "MemoryError: too large" in table["error"][0]
