@@ -51,12 +51,12 @@ def assemble(source: Path, notebooks: Path = NOTEBOOKS) -> None:
         text = text.replace("%STAGES_ALT%", pictures.STAGES_ALT).replace("%LABS%", labs_table(notebooks))
         (source / path.name).write_text(text, encoding="utf-8")
     (source / "data_cards.md").write_text(generated.data_cards_page(), encoding="utf-8")
-    (source / "claims.md").write_text(
-        generated.claims_page(claims.ledger(notebook_paths(notebooks))), encoding="utf-8"
-    )
+    found = notebook_paths(notebooks)
+    page = generated.claims_page(claims.ledger(found), {path.stem: stated_data(path) for path in found})
+    (source / "claims.md").write_text(page, encoding="utf-8")
     (source / "glossary.md").write_text(generated.glossary_page(read_yaml("glossary.yml")), encoding="utf-8")
     (source / "notebooks").mkdir()
-    for path in notebook_paths(notebooks):
+    for path in found:
         prepared = prepare_notebook(nbformat.read(path, as_version=4), path.name)
         nbformat.write(prepared, source / "notebooks" / path.name)
     missing = [
@@ -89,6 +89,7 @@ def toc_pages() -> list[str]:
 def prepare_notebook(notebook: nbformat.NotebookNode, name: str) -> nbformat.NotebookNode:
     """A copy that a page without a kernel can show; refuses what was not run or did not succeed."""
     notebook = copy.deepcopy(notebook)
+    _mark_claims(notebook, Path(name).stem)
     models = notebook.metadata.get("widgets", {}).get(WIDGET_STATE, {}).get("state", {})
     for cell in notebook.cells:
         if cell.cell_type != "code":
@@ -111,6 +112,24 @@ def prepare_notebook(notebook: nbformat.NotebookNode, name: str) -> nbformat.Not
                 if not any(kind.startswith("image/") for kind in output.data):
                     output.data = nbformat.from_dict({"text/markdown": NEEDS_KERNEL})
     return notebook
+
+
+def _mark_claims(notebook: nbformat.NotebookNode, name: str) -> None:
+    """A label before the cell that records the claims, so that the ledger can lead to it."""
+    for number, cell in enumerate(notebook.cells):
+        if "claims" in cell.metadata.get("tags", []):
+            label = nbformat.v4.new_markdown_cell(f"({generated.claims_label(name)})=")
+            notebook.cells.insert(number, label)
+            return
+
+
+def stated_data(path: Path) -> str:
+    """What the box of a notebook says about its data, as plain words; empty where it has no box."""
+    for cell in nbformat.read(path, as_version=4).cells:
+        if "box" in cell.metadata.get("tags", []):
+            found = re.search(r"\*\*Data[:.]?\*\*(.*?)(?=\n>?\s*\n|\*\*Stages|\Z)", cell.source, re.DOTALL)
+            return " ".join(re.sub(r"[>`*]", " ", found.group(1)).split()) if found else ""
+    return ""
 
 
 def machine_time(notebook: nbformat.NotebookNode) -> str:

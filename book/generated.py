@@ -7,7 +7,7 @@ Data cards come from ``aigc_lab.collect``, the ledger from the stored outputs of
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas
@@ -82,11 +82,17 @@ def data_cards_page() -> str:
     return "\n".join(lines)
 
 
-def claims_page(ledger: pandas.DataFrame) -> str:
+def claims_label(notebook: str) -> str:
+    """The label of the cell in which a notebook records its claims; ``assemble`` puts it there."""
+    return f"claims-{notebook.replace('_', '-')}"
+
+
+def claims_page(ledger: pandas.DataFrame, data_of: Mapping[str, str] | None = None) -> str:
     """The article's claims and what was measured about each.
 
     Args:
         ledger: the table of ``aigc_lab.evaluate.claims.ledger``.
+        data_of: what each notebook says in its box about its data.
     """
     open_rows = ledger[ledger.verdict == claims.NOT_MEASURED]
     measured = ledger[ledger.verdict != claims.NOT_MEASURED]
@@ -99,13 +105,16 @@ def claims_page(ledger: pandas.DataFrame) -> str:
         "This page is generated from the outputs stored in the notebooks: it cannot say what no notebook "
         "has measured.",
         "",
-        f"So far {count} of {total} have been measured. Numbers in square brackets are an interval; a "
-        "*floor* is what the same measure gives between two sets that do not differ. What one small "
-        "experiment finds holds for that experiment: the lab says on which data and with which model.",
+        f"So far {count} of {total} have been measured, in {len(measured)} findings. Numbers in square "
+        "brackets are an interval; a *floor* is what the same measure gives between two sets that do not "
+        "differ. What one small experiment finds holds for that experiment: each finding says on which data, "
+        "and leads to the cell that measured it. Notebooks that ask a claim in different ways may come to "
+        "different verdicts.",
         "",
         chinese(
             f"文章中的 {total} 条论断均被改写为可检验的问题，由实验笔记本测量；本页由笔记本中保存的输出"
-            f"自动生成。目前已测量 {count} 条，其余标注为“尚未测量”。"
+            f"自动生成。目前已测量 {count} 条，共 {len(measured)} 项结果；方括号内为区间，“基线”为两组"
+            "无差别数据之间的同一度量。每项结果都注明所用数据，并链接到测量它的单元格。其余论断标注为“尚未测量”。"
         ),
         "",
         "## Measured · 已测量",
@@ -113,24 +122,31 @@ def claims_page(ledger: pandas.DataFrame) -> str:
     ]
     if measured.empty:
         lines += ["None yet. " + chinese("暂无。"), ""]
-    for row in measured.itertuples():
-        verdict = plain(f"{row.verdict} {row.condition}".strip())
-        lines += [
-            f":::{{admonition}} {row.id} · {verdict} · {VERDICTS_ZH[row.verdict]}",
-            f":class: claim claim-{row.verdict.replace(' ', '-')}",
-            "",
-            f"**{plain(row.claim)}**",
-            "",
-            chinese(row.claim_zh),
-            "",
-            f"Question: {plain(row.question)}",
-            "",
-            f"Measured: {plain(_numbers(row))}, in [{plain(row.notebook)}](notebooks/{row.notebook}.ipynb).",
-            ":::",
-            "",
-        ]
+    for claim, rows in measured.groupby("id", sort=False):
+        first = rows.iloc[0]
+        lines += [f"### {claim} · {plain(first.claim)}", "", chinese(first.claim_zh), ""]
+        for row in rows.itertuples():
+            lines += _finding(row, (data_of or {}).get(row.notebook, ""))
     lines += ["## Not measured yet · 尚未测量", "", *_open_claims(open_rows.itertuples()), ""]
     return "\n".join(lines)
+
+
+def _finding(row: Any, data: str) -> list[str]:
+    """What one notebook measured about a claim: verdict, question, number, data, and where."""
+    verdict = plain(f"{row.verdict} {row.condition}".strip())
+    cell = f"{{ref}}`{row.notebook}, the cell <{claims_label(row.notebook)}>`"
+    lines = [
+        f":::{{admonition}} {row.id} · {verdict} · {VERDICTS_ZH[row.verdict]}",
+        f":class: claim claim-{row.verdict.replace(' ', '-')}",
+        "",
+        f"Question · {chinese('问题')}: {plain(row.question)}",
+        "",
+        f"Measured · {chinese('测量')}: {plain(_numbers(row))}",
+        "",
+    ]
+    if data:
+        lines += [f"On · {chinese('数据')}: {plain(data)}", ""]
+    return [*lines, f"Where · {chinese('出处')}: {cell}", ":::", ""]
 
 
 def _numbers(row: Any) -> str:

@@ -196,8 +196,48 @@ def test_the_ledger_page_says_what_was_measured_and_what_was_not():
     row = pandas.DataFrame([{**table.iloc[0], **measured}])
     page = generated.claims_page(pandas.concat([row, table.iloc[1:]]))
     assert "C01 · holds only if a &lt; b · 有条件成立" in page
-    assert "2.5 \\[1.25, 3\\] nats; floor 0.5, in [00\\_x](notebooks/00_x.ipynb)" in page
+    assert "2.5 \\[1.25, 3\\] nats; floor 0.5" in page and "<claims-00-x>" in page
     assert "So far 1 of 28" in page and "| C01" not in page and "| C02" in page
+
+
+def test_findings_of_several_notebooks_stand_under_their_claim_with_their_data():
+    table = claims.ledger([])
+    found = {"question": "q", "condition": "", "number": 1.0, "low": 0.5, "high": 2.0, "unit": "nats"}
+    rows = [
+        {**table.iloc[1], **found, "verdict": "holds", "notebook": "03_a"},
+        {**table.iloc[1], **found, "verdict": "does not hold", "notebook": "15_b"},
+    ]
+    page = generated.claims_page(
+        pandas.concat([pandas.DataFrame(rows), table.drop(index=1)]), {"15_b": "2 | cats"}
+    )
+    assert page.count("### C02") == 1 and page.count(":::{admonition} C02") == 2
+    assert page.index("不成立") > page.index("· 成立")
+    assert "So far 1 of 28 have been measured, in 2 findings" in page
+    assert page.count("数据</span>: 2 \\| cats") == 1
+    assert "{ref}`15_b, the cell <claims-15-b>`" in page
+    for words in ("问题", "测量", "出处", generated.plain(table.iloc[1].claim_zh)):
+        assert words in page
+
+
+def test_the_ledger_leads_to_a_label_before_the_cell_that_records(tmp_path):
+    cells = [
+        new_markdown_cell(
+            "> **Data** `cats` (MIT), none of them\n> real.\n>\n> **Stages** train.",
+            metadata={"tags": ["box"]},
+        ),
+        new_code_cell("1", execution_count=1),
+        new_code_cell("2", execution_count=2, metadata={"tags": ["claims"]}),
+    ]
+    path = tmp_path / "15_x.ipynb"
+    nbformat.write(new_notebook(cells=cells), path)
+    assert assemble.stated_data(path) == "cats (MIT), none of them real."
+    prepared = assemble.prepare_notebook(nbformat.read(path, 4), path.name)
+    assert [cell.source for cell in prepared.cells][2:] == ["(claims-15-x)=", "2"]
+
+
+def test_every_notebook_says_in_its_box_on_which_data_it_measures():
+    for path in assemble.notebook_paths():
+        assert assemble.stated_data(path), path.stem
 
 
 def test_text_of_others_cannot_become_markup():

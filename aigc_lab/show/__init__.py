@@ -31,6 +31,8 @@ _HOME = {
     "agreement_words": "label_widget",
     "labelling": "label_widget",
     "labelling_picture": "label_widget",
+    "dose_picture": "doses",
+    "dose_response": "doses",
     "defect_preview": "dial",
     "DefectDial": "dial",
     "defect_dial": "dial",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import ipywidgets as widgets
@@ -22,10 +22,13 @@ class LiveFigure(widgets.VBox):
         error: the last exception of a callback, or None.
     """
 
-    def __init__(self, draw: Callable[..., Any], ranges: Mapping[str, tuple[float, float, float, float]]):
+    def __init__(self, draw: Callable[..., Any], ranges: Mapping[str, Sequence[Any]]):
         self._draw = draw
         self.error: Exception | None = None
-        self.sliders = {name: _slider(name, *numbers) for name, numbers in ranges.items()}
+        self.sliders = {
+            name: _list(name, values) if isinstance(values[0], str) else _slider(name, *values)
+            for name, values in ranges.items()
+        }
         self.image = DescribedImage(format="png", layout={"max_width": "100%", "object_fit": "contain"})
         self.message = widgets.HTML()
         # The first figure is drawn outside a callback: what fails here fails in the cell, in full view.
@@ -36,7 +39,7 @@ class LiveFigure(widgets.VBox):
         super().__init__([panel, self.message, self.image])
 
     @property
-    def values(self) -> dict[str, float]:
+    def values(self) -> dict[str, Any]:
         """What the sliders are set to, by argument name."""
         return {name: slider.value for name, slider in self.sliders.items()}
 
@@ -82,13 +85,24 @@ def _slider(name: str, low: float, high: float, step: float, start: float) -> An
     )
 
 
-def live_figure(draw: Callable[..., Any], **ranges: tuple[float, float, float, float]) -> LiveFigure:
+def _list(name: str, values: Sequence[str]) -> Any:
+    words = name.replace("_", " ")
+    return widgets.Dropdown(
+        options=[(value.replace("_", " "), value) for value in values],
+        description=words,
+        tooltip=f"{words}: {', '.join(values)}",
+        style={"description_width": "initial"},
+        layout={"width": "420px"},
+    )
+
+
+def live_figure(draw: Callable[..., Any], **ranges: Sequence[Any]) -> LiveFigure:
     """Sliders above a figure that is drawn anew whenever one is moved.
 
     Args:
         draw: a function of the sliders' values that returns a figure of this room.
         ranges: for each argument of ``draw``: lowest, highest, step and start. Four whole numbers make a
-            slider of whole numbers.
+            slider of whole numbers. Texts make a list to choose from; the first is chosen at the start.
 
     Returns:
         The widget; ``.values`` holds what the sliders are set to.
