@@ -1,4 +1,4 @@
-"""The pictures of notebook 15: curves against the dose, pictures behind a dose, a list of texts in a widget."""
+"""The pictures of notebook 15: curves against the dose, pictures behind a dose, a list in a widget."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A dose of a defect, given to the training part. Introduced in notebook 15.
 
 For a defect of the dial the dose is the dial's rate. The others are what a study asks besides: fewer
-items, several defects at once, a few items many times, a rare class.
+items, several defects at once, a few items many times, a rare class, a model's own samples.
 """
 
 from __future__ import annotations
@@ -76,12 +76,18 @@ def rare_class(dataset: Dataset, dose: float, seed: int) -> Dosed:
     return Dosed(*dial(dataset[np.sort(np.concatenate([rare[:few], rest[: total - few]]))], {}, seed))
 
 
+def own_samples(dataset: Dataset, dose: float, seed: int) -> Dosed:
+    """The first generation is trained on the set as it is: see ``runs.generations`` for the others."""
+    return Dosed(*dial(dataset, {}, seed))
+
+
 DEFECTS: dict[str, Callable[[Dataset, float, int], Dosed]] = {
     **{name: _dialled(name) for name in NAMES},
     "fewer_items": fewer_items,
     "mixed": mixed,
     "repeats": repeats,
     "rare_class": rare_class,
+    "own_samples": own_samples,
 }
 # What cleaning can mend: missing items cannot be cleaned back.
 CLEANABLE = (*(name for name in NAMES if name != "imbalance"), "mixed", "repeats")

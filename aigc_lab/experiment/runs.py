@@ -6,6 +6,7 @@ import hashlib
 import time
 import traceback
 import warnings
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -19,6 +20,7 @@ from aigc_lab.experiment.scores import SCORES, Reference, reference, score
 from aigc_lab.experiment.study import Cell, Study
 
 FINISHED, FAILED = "finished", "failed"
+GENERATIONS = 5  # after the one that is trained on real items alone
 
 
 @lru_cache(maxsize=4)
@@ -73,6 +75,10 @@ def measure(study: Study, cell: Cell) -> dict[str, Any]:
     """
     begun = time.perf_counter()
     held_out = _reference(shared(study))
+    if cell.defect == "own_samples" and cell.dose > 0:
+        steps = generations(study, cell, held_out)
+        return {"generations": steps, "seconds": time.perf_counter() - begun, "training_items": cell.items,
+                "held_out_hash": data_hash(held_out.known)}  # fmt: skip
     dataset, dosed = training_set(study, cell)
     prepared = time.perf_counter()
     values = dict.fromkeys(SCORES, float("nan"))
@@ -98,6 +104,37 @@ def measure(study: Study, cell: Cell) -> dict[str, Any]:
         "seconds_preparing": prepared - begun,
         "seconds_training": trained - prepared,
     }
+
+
+def generations(study: Study, cell: Cell, held_out: Reference) -> list[dict[str, float]]:
+    """Scores of models that are each trained on the samples of the one before, and on real items.
+
+    Generation 0 is trained on real items alone. Each later set is as large: the share ``cell.dose`` are
+    samples of the generation before, equally many of each class; the rest are real items, drawn anew from
+    the training pool. Shumailov et al. 2024 and Alemohammad et al. 2023 (arXiv 2307.01850).
+    """
+    pool = _parts(shared(study))[0]
+    dataset = balanced_part(pool, cell.items, cell.seed)
+    classes = len(dataset.class_names)
+    own = round(cell.dose * cell.items)
+    found = []
+    for generation in range(GENERATIONS + 1):
+        step = replace(cell, seed=1000 * generation + cell.seed)
+        model, samples, asked = train_and_sample(study, step, dataset)
+        found.append({"generation": generation} | score(samples, asked, dataset.data, held_out))
+        labels = np.arange(own) % classes
+        drawn = KINDS[cell.model].sample(model, *dataset.arrays(), labels, step.seed + 500)
+        pictures = np.rint(255 * np.clip(drawn[..., 0], 0, 1)).astype(np.uint8)
+        real = balanced_part(pool, cell.items - own, step.seed + 700) if own < cell.items else pool[:0]
+        dataset = replace_data(
+            dataset, np.concatenate([pictures, real.data]), np.concatenate([labels, real.labels])
+        )
+    return found
+
+
+def replace_data(dataset: Dataset, data: np.ndarray, labels: np.ndarray) -> Dataset:
+    """The set with other items and the same classes."""
+    return replace(dataset, data=data, labels=labels.astype(np.int64))
 
 
 def run_cell(study: Study, cell: Cell) -> dict[str, Any]:

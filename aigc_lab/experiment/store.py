@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     import pandas
 
 COLUMNS = (
-    "study", *Cell.__dataclass_fields__, *SCORES, "status", "error", "training_items", "training_hash",
-    "held_out_hash", "seconds", "seconds_preparing", "seconds_training", "versions", "finished_at",
+    "study", *Cell.__dataclass_fields__, "generation", *SCORES, "status", "error", "training_items",
+    "training_hash", "held_out_hash", "seconds", "seconds_preparing", "seconds_training", "versions", "finished_at",
 )  # fmt: skip
 _NUMBERS = (*SCORES, "training_items", "seconds", "seconds_preparing", "seconds_training")
 _ABOUT = b"aigc_lab"
@@ -102,11 +102,16 @@ def table(study: Study, store: Store) -> pandas.DataFrame:
 
 
 def as_table(rows: list[dict[str, Any]], name: str) -> pandas.DataFrame:
-    """Rows as a tidy table with the columns of ``COLUMNS``."""
+    """Rows as a tidy table with the columns of ``COLUMNS``; each generation of a run is a row of its own."""
     import pandas
 
-    frame = pandas.DataFrame([{**row, "study": name} for row in rows], columns=list(COLUMNS))
-    whole = {"items": "int64", "seed": "int64"}
+    spread = [
+        {"generation": 0, **row, **step, "study": name}
+        for row in rows
+        for step in row.get("generations") or [{}]
+    ]
+    frame = pandas.DataFrame(spread, columns=list(COLUMNS))
+    whole = {"items": "int64", "seed": "int64", "generation": "int64"}
     return frame.astype(dict.fromkeys([*_NUMBERS, "dose"], "float64") | whole)
 
 

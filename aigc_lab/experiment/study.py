@@ -47,7 +47,9 @@ class Study:
         name: of the study; it only labels the table.
         defects: of ``experiment.DEFECTS``: those of the dial for pictures, and ``fewer_items`` (the dose
             is the share that is taken away), ``mixed`` (six defects of the dial at once), ``repeats`` (16
-            items stand in the set ``dose`` times), ``rare_class`` (the dose is the share of the first class).
+            items stand in the set ``dose`` times), ``rare_class`` (the dose is the share of the first class),
+            ``own_samples`` (five more generations, each trained on the samples of the one before; the dose
+            is their share, the rest is real).
         doses: for the dial a share from 0 to 1.
         models: of ``experiment.KINDS``. ``real`` trains nothing: other real pictures take the place of the
             samples, so its rows are the floor of every score.

@@ -198,6 +198,14 @@ def test_the_held_out_part_stays_clean_and_apart(tiny):
     assert not set(noisy.hashes()) & untouched
 
 
+def test_generations_that_feed_on_each_other_are_a_row_each(tiny, tmp_path):
+    loop = replace(tiny, defects=("own_samples",), doses=(0.5,), items=40, steps=2)
+    table = here(loop, tmp_path)
+    assert table["error"].unique().tolist() == [""]
+    assert table["generation"].tolist() == [0, 1, 2, 3, 4, 5] and set(table["dose"]) == {0.5}
+    assert table["kid"].notna().all() and table["kid"].nunique() == 6
+
+
 def test_copies_are_found_and_other_real_pictures_are_not():
     animals = experiment.doses.balanced_part(collect.load("animals").only("cat", "giraffe"), 900, seed=1)
     training, fresh, others = animals[:500].data, animals[500:700].data, animals[700:]
