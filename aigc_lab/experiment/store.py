@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     "study", *Cell.__dataclass_fields__, "generation", *SCORES, "status", "error", "training_items",
-    "training_hash", "held_out_hash", "seconds", "seconds_preparing", "seconds_training", "versions", "finished_at",
+    "training_hash", "held_out_hash", "seconds", "seconds_preparing", "seconds_training", "versions",
+    "finished_at",
 )  # fmt: skip
 _NUMBERS = (*SCORES, "training_items", "seconds", "seconds_preparing", "seconds_training")
 _ABOUT = b"aigc_lab"
