@@ -18,6 +18,8 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
+
 from aigc_lab import experiment
 
 DEFECTS = (
@@ -33,22 +35,18 @@ STUDIES = {
     "cleaning": experiment.Study(
         "cleaning", ("label_flip", "blur", "noise", "junk"), (0, 0.4), cleaning=ARMS, cleaning_doses=(0, 0.4)
     ),
-    # The share of near-copies of 16 items that stand in the set 1 to 256 times.
-    "repeats": experiment.Study(
-        "repeats", ("repeats",), (1, 4, 16, 64, 256), ("plain_vae", "plain_gan"), items=400
-    ),
-    # Clean sets of several sizes beside dirty ones: what a dirty item is worth.
-    "quantity": experiment.Study(
-        "quantity", ("label_flip", "noise", "junk"), (0, 0.2, 0.4), items=(200, 400, 800, 1600)
-    ),
     # A class at 50 to 1% of the data, and its share of what an unconditional model draws.
     "rare_class": experiment.Study(
         "rare_class",
         ("rare_class",),
         (0.5, 0.2, 0.1, 0.05, 0.01),
-        ("plain_vae", "plain_gan"),
+        ("real", "plain_vae", "plain_gan"),
         items=800,
         classes=("elephant", "giraffe"),
+    ),
+    # The share of near-copies of 16 items that stand in the set 1 to 256 times.
+    "repeats": experiment.Study(
+        "repeats", ("repeats",), (1, 4, 16, 64, 256), ("plain_vae", "plain_gan"), (0, 1, 2), items=400
     ),
     # What each stage of the pipeline buys on a set with six defects at once.
     "stages": experiment.Study(
@@ -57,6 +55,14 @@ STUDIES = {
         (0, 0.2),
         cleaning=("none", "clean", "label", "augment", "clean+label", "clean+label+augment", "oracle"),
         cleaning_doses=(0.2,),
+    ),
+    # Five generations, each trained on the samples of the one before, with 0, 25 and 50% real items.
+    "generations": experiment.Study(
+        "generations", ("own_samples",), (0.5, 0.75, 1.0), ("gan",), (0, 1, 2), items=800
+    ),
+    # Clean sets of several sizes beside noisy ones.
+    "quantity": experiment.Study(
+        "quantity", ("noise", "label_flip"), (0, 0.2, 0.4), seeds=(0, 1, 2), items=(400, 800)
     ),
 }
 
@@ -90,7 +96,21 @@ def main(arguments: list[str] | None = None) -> int:
             }
             path = Path(experiment.__file__).parent / "stored" / f"{name}.parquet"
             print("wrote", experiment.write_table(table, path, **about))
+        if chosen.store and name == "data_quality":
+            path = Path(experiment.__file__).parent / "stored" / f"{name}_samples.npz"
+            print("wrote", experiment.write_samples(samples(study), path))
     return 0
+
+
+def samples(study: experiment.Study) -> dict[tuple[str, float], np.ndarray]:
+    """24 pictures of the conditional GAN of the first seed after each dose, for the widget of notebook 15."""
+    found = {}
+    for cell in study.cells():
+        if (cell.model, cell.seed, cell.cleaning) == ("gan", study.seeds[0], "none"):
+            dataset, _ = experiment.training_set(study, cell)
+            drawn = experiment.train_and_sample(study, cell, dataset)[1][:24]
+            found[cell.defect, cell.dose] = np.rint(255 * drawn[..., 0]).astype(np.uint8)
+    return found
 
 
 if __name__ == "__main__":

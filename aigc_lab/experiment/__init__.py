@@ -16,7 +16,16 @@ from aigc_lab.experiment.notebooks import run_notebooks
 from aigc_lab.experiment.running import run
 from aigc_lab.experiment.runs import run_cell, train_and_sample, training_set
 from aigc_lab.experiment.scores import SCORES, UNITS, copies
-from aigc_lab.experiment.store import Store, read_table, stored, table, versions, write_table
+from aigc_lab.experiment.store import (
+    Store,
+    read_table,
+    stored,
+    stored_samples,
+    table,
+    versions,
+    write_samples,
+    write_table,
+)
 from aigc_lab.experiment.study import Cell, Study
 
 __all__ = [
@@ -40,11 +49,13 @@ __all__ = [
     "run_cell",
     "run_notebooks",
     "stored",
+    "stored_samples",
     "table",
     "train_and_sample",
     "training_set",
     "values",
     "versions",
     "won_back",
+    "write_samples",
     "write_table",
 ]

@@ -16,6 +16,8 @@ from importlib import metadata, resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from aigc_lab.collect.atomic import atomic_write
 from aigc_lab.experiment.scores import SCORES
 from aigc_lab.experiment.study import Cell, Study
@@ -156,3 +158,26 @@ def stored(name: str = "data_quality") -> tuple[pandas.DataFrame, dict[str, Any]
         raise ValueError(f"no table {name!r} is stored; there is {', '.join(known) or 'none'}")
     with resources.as_file(folder.joinpath(f"{name}.parquet")) as path:
         return read_table(path)
+
+
+def write_samples(samples: dict[tuple[str, float], np.ndarray], path: str | os.PathLike[str]) -> Path:
+    """Pictures ``uint8 (n, h, w)`` of the models of a study, by defect and dose, as one ``.npz`` file."""
+    with atomic_write(path) as stream:
+        np.savez_compressed(
+            stream, **{f"{defect}-{dose:g}": each for (defect, dose), each in samples.items()}
+        )
+    return Path(path)
+
+
+def stored_samples(name: str = "data_quality") -> dict[tuple[str, float], np.ndarray]:
+    """What the conditional GAN of one seed draws after each dose: ``uint8 (24, 28, 28)``, classes in turn.
+
+    Raises:
+        ValueError: there are no such samples.
+    """
+    place = resources.files("aigc_lab.experiment").joinpath("stored", f"{name}_samples.npz")
+    if not place.is_file():
+        raise ValueError(f"no samples of a study {name!r} are stored")
+    with resources.as_file(place) as path, np.load(path, allow_pickle=False) as found:
+        keys = {key: tuple(key.rsplit("-", 1)) for key in found.files}
+        return {(defect, float(dose)): found[key] for key, (defect, dose) in keys.items()}
