@@ -23,6 +23,9 @@ from aigc_lab.models.super_resolution.model import SuperResolution, check_patche
 WON = 0.97
 # The judges see each patch shifted by less than this: the stride of the critic.
 LARGEST_STRIDE = 4
+# The parts of the loss that a history shows, on JAX and PyTorch too, where Keras' own ``fit`` keeps it.
+PROBABILITIES = ("real_probability", "fake_probability")
+SHOWN = ("pixels", "pattern", "features", "discriminator", "generator", *PROBABILITIES)
 
 
 @keras.saving.register_keras_serializable("aigc_lab")
@@ -69,6 +72,8 @@ class AdversarialSuperResolution(keras.Model):
         self.adversarial_weight, self.pattern_weight = adversarial_weight, pattern_weight
         self.seed = seed
         self.shifts = keras.random.SeedGenerator(seed)
+        shown = SHOWN if features is not None and feature_weight else tuple(set(SHOWN) - {"features"})
+        self.trackers = [keras.metrics.Mean(name=name) for name in sorted(shown)]
 
     def call(self, inputs: Any, training: bool | None = None) -> dict[str, Any]:
         """One round: enlarge, and judge the real and the enlarged patches."""
@@ -120,7 +125,10 @@ class AdversarialSuperResolution(keras.Model):
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """What Keras' own ``fit`` minimises (the same number as ``loss_terms``)."""
-        return self.loss_terms(x, y_pred)["loss"]
+        terms = self.loss_terms(x, y_pred)
+        for tracker in self.trackers:
+            tracker.update_state(terms[tracker.name])
+        return terms["loss"]
 
     def check_training_data(self, x: Any, labels: Any = None) -> None:
         """As ``SuperResolution.check_training_data``."""
@@ -241,7 +249,7 @@ def contest_report(history: Any) -> str:
         ValueError: the history has no probabilities: it is of another model.
     """
     table = history.table
-    if not {"real_probability", "fake_probability"} <= set(table.columns):
+    if not set(PROBABILITIES) <= set(table.columns):
         raise ValueError("this history is not of an adversarial model; give the one of its train.fit")
     sure = (table["real_probability"] > WON) & (table["fake_probability"] < 1 - WON)
     last = table.iloc[-1]
