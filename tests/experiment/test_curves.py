@@ -77,12 +77,12 @@ def test_the_onset_is_the_lowest_dose_from_which_every_dose_does_harm():
 
 def test_no_effect_is_rarely_called_one():
     false = 0
-    for seed in range(40):
+    for seed in range(20):
         table = invented({f"d{number}": lambda dose: 0.0 for number in range(8)}, seeds=5)
         table["kid"] = np.random.default_rng(seed).normal(size=len(table))
         found = experiment.onsets(experiment.dose_response(table, "kid"))
         false += bool(found["onset"].notna().any() or found["helps"].notna().any())
-    assert false <= 6  # 5% of 40 families, and what chance adds
+    assert false <= 4  # 5% of 20 families, and what chance adds
 
 
 def test_what_cleaning_wins_back_is_a_share_of_the_harm():
