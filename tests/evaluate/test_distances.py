@@ -87,8 +87,9 @@ def test_gaussian_agrees_with_numpy_and_weights_count_copies():
 def test_fewer_items_than_dimensions_still_have_a_distance():
     generator = np.random.default_rng(5)
     real = generator.normal(size=(10, 50))
-    assert fid(real, real, resamples=0).value == pytest.approx(0, abs=1e-3)
-    assert fid(real, real + 1, resamples=0).value == pytest.approx(50, rel=1e-4)
+    with pytest.warns(UserWarning, match="10 items with 50 features.*singular.*or use KID"):
+        assert fid(real, real + 1, resamples=0).value == pytest.approx(50, rel=1e-4)
+    assert frechet(gaussian(real), gaussian(real)) == pytest.approx(0, abs=1e-3)
     # Two singular covariances whose ranges meet nowhere: no root, only the traces.
     left, right = np.zeros((30, 8)), np.zeros((30, 8))
     left[:, :4], right[:, 4:] = generator.normal(size=(30, 4)), generator.normal(size=(30, 4))
@@ -267,6 +268,16 @@ def test_bad_choices_are_refused():
     with pytest.raises(ValueError, match="at least 2 splits"):
         floor(real, splits=1)
     with pytest.raises(ValueError, match="level must lie between 0 and 1"):
-        kid(real, real, level=95)
+        kid(real, real + 1, level=95)
+    with pytest.raises(ValueError, match="a covariance holds NaN"):
+        frechet(random_gaussian(0, 2), Gaussian(np.zeros(2), np.full((2, 2), np.nan), 5))
+
+
+def test_a_set_against_itself_is_pointed_out():
+    real = skewed(0, 200)
+    for metric, value in ((fid, 0.0), (kid, None)):
+        with pytest.warns(UserWarning, match="the same 200 items: a set scored against itself says nothing"):
+            score = metric(real, real.copy(), resamples=0)
+        assert score.value == pytest.approx(0, abs=1e-6) if value == 0 else score.value < 0
     with pytest.raises(ValueError, match="have 2 and 3 dimensions"):
         frechet(random_gaussian(0, 2), random_gaussian(0, 3))

@@ -177,3 +177,23 @@ def test_blocks_that_there_are_not(blocks):
 def test_too_small_for_a_distance():
     with pytest.raises(ValueError, match="at least 32"):
         photo_features.photo_distance(np.zeros((33, 40, 3)), np.zeros((33, 40, 3)), border=1)
+
+
+def test_vectors_of_small_grey_pictures_do_not_depend_on_the_batch():
+    pictures = np.random.default_rng(0).integers(0, 256, (5, 28, 28), dtype=np.uint8)
+    vectors = photo_features.photo_vectors(pictures, side=32, batch=4)
+    assert vectors.shape == (5, 112)
+    assert np.allclose(
+        vectors, photo_features.photo_vectors(pictures[..., None] / 255, side=32, batch=5), atol=1e-4
+    )
+    as_colour = np.repeat(pictures[..., None], 3, axis=-1)
+    assert np.allclose(vectors, photo_features.photo_vectors(as_colour, side=32, batch=8), atol=1e-4)
+    assert np.abs(vectors - photo_features.photo_vectors(255 - pictures, side=32, batch=8)).max() > 0.01
+    for bad, message in (
+        (pictures[0], "photo features need pictures"),
+        (pictures[:0], "photo features need pictures"),
+        (pictures.astype(float), "must lie in"),
+        (np.full((2, 28, 28), np.nan), "no NaN"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            photo_features.photo_vectors(bad)

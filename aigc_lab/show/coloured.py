@@ -109,7 +109,7 @@ def fault_table(
         Patch(
             facecolor=VERDICTS[name][0],
             edgecolor="#888888",
-            label=f"{name}{': ' + meanings[name] if meanings else ''}",
+            label=f"{name}: {meanings[name]}" if name in (meanings or {}) else name,
         )
         for name, count in found.items()
         if count

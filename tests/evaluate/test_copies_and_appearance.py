@@ -1,0 +1,139 @@
+"""Copies, twins, sharpness and class shares: cases whose answer is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.spatial.distance import cdist
+
+from aigc_lab import collect
+from aigc_lab.evaluate import class_shares, copy_test, distinct_share, mean_interval, nearest, sharpness
+
+
+def cloud(seed: int, count: int, size: int = 8) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(count, size))
+
+
+def test_the_nearest_item_agrees_with_scipy():
+    items, known = cloud(0, 2100), cloud(1, 77)  # more than one block of rows
+    places, distances = nearest(items, known)
+    table = cdist(items, known)
+    assert np.array_equal(places, table.argmin(axis=1))
+    assert np.allclose(distances, table.min(axis=1))
+
+
+def test_a_copy_is_at_distance_zero_even_far_from_the_origin():
+    known = cloud(0, 50) + 1e6
+    places, distances = nearest(known[[7, 3]], known)
+    assert places.tolist() == [7, 3]
+    assert distances.tolist() == [0, 0]
+
+
+def test_honest_samples_and_two_kinds_of_copies():
+    training, held_out = cloud(0, 400), cloud(1, 200)
+    honest = copy_test(cloud(2, 300), training, held_out)
+    assert honest.nearer.low < 0.5 < honest.nearer.high
+    assert honest.near_copies.value < 0.05
+    assert np.median(honest.ratios) == pytest.approx(1, abs=0.1)
+    # Only half of the training items are drawn for the fair race; the others lie no nearer than anything.
+    exact = copy_test(training[:200], training, held_out)
+    assert exact.near_copies.value == 1
+    assert exact.nearer.low > 0.6
+    assert exact.distances.max() == 0
+    close = copy_test(training[:200] + 0.01, training, held_out[:100])
+    assert close.near_copies.low > 0.9
+    assert np.array_equal(close.nearest, np.arange(200))
+
+
+def test_the_share_of_copies_is_counted_right():
+    training, held_out = cloud(0, 500), cloud(1, 500)
+    mixed = np.concatenate([training[:60], cloud(2, 140)])
+    found = copy_test(mixed, training, held_out)
+    assert found.near_copies.value == pytest.approx(60 / 200, abs=0.04)
+    assert found.nearer.value == pytest.approx((60 + 70) / 200, abs=0.1)
+
+
+def test_held_out_items_given_as_samples_are_no_copies_of_training():
+    training, held_out = cloud(0, 300), cloud(1, 300)
+    assert copy_test(held_out, training, held_out).near_copies.value <= 0.02
+    both = copy_test(training[:10], training, np.concatenate([training[:10], held_out[:290]]))
+    assert both.nearer.value == pytest.approx(0.5)  # stands on both sides: a tie
+
+
+def test_pictures_are_flattened_and_distinct_items_counted():
+    pictures = np.random.default_rng(0).integers(0, 256, (250, 6, 6), dtype=np.uint8)
+    found = copy_test(pictures[:100], pictures[:150], pictures[150:250])
+    assert found.distances.max() == 0
+    doubled = np.concatenate([pictures[:30], pictures[:10]])
+    assert distinct_share(doubled).value == pytest.approx(30 / 40)
+    assert distinct_share(["a", "b", "a", "a"]).value == 0.5
+
+
+def test_copy_test_refuses_what_does_not_fit():
+    items = cloud(0, 200)
+    for call, message in (
+        (lambda: copy_test(items, items, items[:99]), "at least 100 of them"),
+        (lambda: copy_test(items, items[:150], items), "only 150 training items"),
+        (lambda: copy_test(items[:0], items, items), "hold 0 items"),
+        (lambda: copy_test(items[:, :3], items, items), "3 dimensions"),
+        (lambda: copy_test(np.full((5, 8), np.nan), items, items), "NaN"),
+        (lambda: distinct_share([]), "at least one item"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call()
+
+
+# --- sharpness ---------------------------------------------------------------------------------
+
+
+def test_sharpness_of_known_pictures():
+    flat = np.full((3, 8, 8), 0.4)
+    assert sharpness(flat).value == 0
+    board = np.indices((8, 8)).sum(axis=0) % 2 * np.ones((4, 1, 1))
+    assert sharpness(board).value == pytest.approx(2)  # 1 across and 1 down
+    stripes = np.tile(np.arange(8) % 2, (4, 8, 1)).astype(float)
+    assert sharpness(stripes).value == pytest.approx(1)
+    assert sharpness((255 * board).astype(np.uint8)[..., None]).value == pytest.approx(2)
+
+
+def test_sharpness_refuses_and_a_mean_needs_two_values():
+    for bad, message in (
+        (np.zeros((1, 8, 8)), "at least 2 pictures"),
+        (np.zeros((3, 8)), "at least 2 pictures"),
+        (np.full((3, 8, 8), np.nan), "NaN"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            sharpness(bad)
+    with pytest.raises(ValueError, match="two finite values"):
+        mean_interval([1.0])
+    score = mean_interval(np.arange(100))
+    assert (score.low + score.high) / 2 == pytest.approx(49.5)
+    assert score.high - score.low == pytest.approx(2 * 1.96 * np.std(np.arange(100), ddof=1) / 10, rel=1e-3)
+
+
+# --- classes -----------------------------------------------------------------------------------
+
+
+def test_a_missing_class_is_named():
+    animals = collect.load("animals")
+    part = animals[np.random.default_rng(0).permutation(len(animals))[:600]]
+    same = class_shares(part.data, "animals", reference=part.data)
+    assert same.covered.value == 1 and same.apart == 0 and same.missing == ()
+    cat = animals.class_names.index("cat")
+    without = class_shares(part.data[part.labels != cat], "animals", reference=part.data)
+    assert without.missing == ("cat",)
+    assert without.covered.value == pytest.approx(0.9)
+    assert 0.03 < without.apart < 0.25
+    only = class_shares(part.data[part.labels == cat], "animals")
+    assert only.covered.value <= 0.3 and only.apart > 0.7
+
+
+def test_class_shares_refuse_what_does_not_fit():
+    pictures = np.zeros((3, 28, 28), np.uint8)
+    for call, message in (
+        (lambda: class_shares(pictures, "plants"), "no set 'plants'; it knows animals"),
+        (lambda: class_shares(pictures, "animals", names=("yeti",)), "no 'yeti' among animals"),
+        (lambda: class_shares(pictures[:0], "animals"), "no pictures to count"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call()
