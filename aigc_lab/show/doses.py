@@ -80,8 +80,16 @@ def dose_response(
         _tidy(axes)
     for axes in panels[len(defects) :]:
         axes.remove()
-    figure.supxlabel("dose (share of the training items)", fontsize=style.LABEL)
+    for number, axes in enumerate(panels[: len(defects)]):
+        if number + columns >= len(defects):
+            axes.set_xlabel("dose (share of items)", fontsize=style.SMALL)
     figure.supylabel(name, fontsize=style.LABEL)
+    # A wide interval may leave the panel, so that it does not press the curves flat.
+    levels = [*curves["value"], *(value for value, _, _ in clean.values())] + (
+        [floor] if floor is not None else []
+    )
+    margin = 0.3 * (max(levels) - min(levels)) or 1.0
+    panels[0].set_ylim(min(levels) - margin, max(levels) + margin)
     if title:
         figure.suptitle(title, fontsize=style.TITLE, weight="bold")
     figure.legend(marks.values(), marks.keys(), loc="outside lower center", ncols=len(marks), frameon=False,
@@ -131,7 +139,9 @@ def dose_picture(
                 (left + column * width, 1 - 0.75 / figure.get_figheight() - (row + 1) * height,
                  0.9 * width, 0.74 * height)
             )  # fmt: skip
-            axes.imshow(np.asarray(pictures[number]).squeeze(), cmap="gray", vmin=0, interpolation="nearest")
+            picture = np.asarray(pictures[number]).squeeze()
+            brightest = 255 if picture.dtype == np.uint8 else 1
+            axes.imshow(picture, cmap="gray", vmin=0, vmax=brightest, interpolation="nearest")
             axes.axis("off")
             if names is not None:
                 axes.set_title(names[number], fontsize=8, pad=1)
