@@ -20,7 +20,7 @@ from aigc_lab.evaluate.distances import (
     kid,
     squared_discrepancy,
 )
-from aigc_lab.evaluate.embedding import class_accuracy, classify, features
+from aigc_lab.evaluate.embedding import class_accuracy, classify, features, features_and_classes
 from aigc_lab.evaluate.extrapolation import Extrapolation, fid_infinity
 from aigc_lab.evaluate.fidelity import edge_distance, luminance, paired_interval, psnr, ssim
 from aigc_lab.evaluate.floors import floor
@@ -52,6 +52,7 @@ __all__ = [
     "distinct_share",
     "edge_distance",
     "features",
+    "features_and_classes",
     "fid",
     "fid_infinity",
     "floor",

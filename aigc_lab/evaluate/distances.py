@@ -127,7 +127,8 @@ def fid(
             f"give more than {size} items a side (better ten times as many), or use KID",
             stacklevel=2,
         )
-    value = frechet(gaussian(real), gaussian(fake))
+    with _threads(max(size, len(real) // 8)):
+        value = frechet(gaussian(real), gaussian(fake))
     if not resamples:
         return _without_interval(value, "FID", level)
     generator = np.random.default_rng(seed)
@@ -228,7 +229,8 @@ def kid(
     """
     real, fake = checked_features(real, fake)
     warn_if_the_same(real, fake)
-    value = float(squared_discrepancy(kernel_means(real, fake)))
+    with _threads(max(len(real), len(fake)) // 4):
+        value = float(squared_discrepancy(kernel_means(real, fake)))
     if not resamples:
         return _without_interval(value, "KID", level)
     n, m = len(real), len(fake)
@@ -253,6 +255,11 @@ def kid(
         level,
         f"bootstrap over pictures, {resamples} resamples, no picture paired with its copy",
     )
+
+
+def _threads(size: int) -> threadpool_limits:
+    """One thread for small matrices: on a busy machine a second one waits longer than it works."""
+    return threadpool_limits(limits=1 if size < 500 else None)
 
 
 def warn_if_the_same(real: np.ndarray, fake: np.ndarray) -> None:

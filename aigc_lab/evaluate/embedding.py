@@ -76,9 +76,15 @@ def classify(images: Any, among: str | None = None) -> np.ndarray:
     Returns:
         ``float32`` (n, classes); each row adds up to 1.
     """
-    logits = network.run(as_pictures(images))[1][:, _columns(among)]
+    return features_and_classes(images, among)[1]
+
+
+def features_and_classes(images: Any, among: str | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """What ``features`` and ``classify`` give, in one pass: ``float32`` (n, 96) and (n, classes)."""
+    found, logits = network.run(as_pictures(images))
+    logits = logits[:, _columns(among)]
     odds = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return odds / odds.sum(axis=1, keepdims=True)
+    return found, odds / odds.sum(axis=1, keepdims=True)
 
 
 def class_accuracy(
