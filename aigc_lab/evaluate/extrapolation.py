@@ -44,7 +44,7 @@ def fid_infinity(
     seed: int = 0,
     level: float = 0.95,
 ) -> Extrapolation:
-    """FID without its bias: the line through FID against 1/n, at 1/n = 0 (Chong and Forsyth 2020, eq. 6).
+    """FID without its bias: the line through FID against 1/n, at 1/n = 0 (Chong and Forsyth 2020).
 
     The bias of FID is a constant over n, to first order, and the constant differs from generator to
     generator: so even at equal n a ranking may be wrong. Random subsets of several sizes, from a third

@@ -16,7 +16,7 @@ class RunningGaussian:
     """Mean and covariance of features that arrive batch by batch, in memory of 8 (2 d^2 + batch d) bytes.
 
     Numerically stable: kept are the mean and the scatter *around the mean*, and two parts are joined by
-    the rule of Chan, Golub and LeVeque 1983 (eq. 2.1)::
+    the rule of Chan, Golub and LeVeque 1979 (eq. 2.1)::
 
         S = S1 + S2 + (m2 - m1)(m2 - m1)^T * n1 n2 / (n1 + n2)
 

@@ -16,10 +16,10 @@ START, END = "\x02", "\x03"  # "start of text" and "end of text": letters that n
 
 
 class LetterModel:
-    """Letter n-grams with interpolated Kneser-Ney smoothing (Kneser and Ney 1995; Chen and Goodman 1999).
+    """Letter n-grams with interpolated Kneser-Ney smoothing (Kneser and Ney 1995).
 
     The chance of a letter x after the context c mixes what was seen after c with what is usual after
-    the shorter context c', which is c without its first letter (Chen and Goodman 1999, eq. 26)::
+    the shorter context c', which is c without its first letter (interpolated: Chen and Goodman 1999)::
 
         p(x | c) = max(n(cx) - D, 0) / n(c)  +  D t(c) / n(c) * p(x | c')
 

@@ -62,7 +62,7 @@ def distinct(
 def bleu(candidate: str, references: Sequence[str], size: int = 4) -> float:
     """How much of a text's n-grams, n = 1 to ``size``, stands in the references; 0 to 1.
 
-    Papineni et al. 2002, eq. 1 to 3: the geometric mean of the clipped precisions, times the brevity
+    Papineni et al. 2002, section 2: the geometric mean of the clipped precisions, times the brevity
     penalty against the reference of the closest length. A precision of 0 counts as 0.1 hits (Chen and
     Cherry 2014, method 1). Of a text that is shorter than ``size``, only the n that fit are used.
 
