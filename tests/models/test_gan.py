@@ -77,6 +77,7 @@ CASES = {
     "non-saturating with penalty": {"penalty": 1.0},
     "conditional": {"class_count": 3},
     "conditional with penalty": {"class_count": 3, "penalty": 2.0},
+    "penalty on a quarter of the batch": {"class_count": 3, "penalty": 2.0, "penalty_share": 0.25},
     "augmented": {"augmented": True},
 }
 
@@ -105,7 +106,8 @@ def test_gradients_equal_those_of_two_separate_passes(pictures, case):
     together = tape.gradient(loss, model.trainable_variables)
 
     def judge(shown):
-        return model.discriminator([shown, *condition] if condition else shown)
+        told = [each[: shown.shape[0]] for each in condition]
+        return model.discriminator([shown, *told] if told else shown)
 
     def two_passes(which):
         again()
@@ -127,8 +129,9 @@ def test_gradients_equal_those_of_two_separate_passes(pictures, case):
                 tf.math.log(1 - probability)
             )
         if model.penalty:
-            mix = keras.random.uniform((len(pictures), 1, 1, 1), seed=model.noise)
-            between = tf.Variable(mix * real + (1 - mix) * fakes)
+            some = int(len(pictures) * model.penalty_share)
+            mix = keras.random.uniform((some, 1, 1, 1), seed=model.noise)
+            between = tf.Variable(mix * real[:some] + (1 - mix) * fakes[:some])
             with tf.GradientTape() as inner:
                 total = tf.reduce_sum(judge(between))
             norm = tf.sqrt(tf.reduce_sum(inner.gradient(total, between) ** 2, axis=(1, 2, 3)))
@@ -232,11 +235,15 @@ def test_the_convolutional_variants_train_and_are_saved(tmp_path, pictures, opti
     model.save(tmp_path / "gan.keras")
     again = keras.saving.load_model(tmp_path / "gan.keras")
     assert np.array_equal(model.sample(4, seed=1), again.sample(4, seed=1))
-    assert (again.loss_name, again.penalty, again.class_count) == (
-        model.loss_name,
-        model.penalty,
-        model.class_count,
-    )
+    for name in ("loss_name", "penalty", "penalty_share", "momentum", "class_count"):
+        assert getattr(again, name) == getattr(model, name), name
+
+
+def test_temperature_scales_the_latent_points():
+    model = small_gan()
+    z = np.random.default_rng(7).standard_normal((5, 3), "float32")
+    assert np.allclose(model.sample(5, seed=7, temperature=0.5), model.decode(0.5 * z), atol=1e-6)
+    assert np.array_equal(model.sample(5, seed=7), model.decode(z))
 
 
 def test_a_condition_changes_the_picture_and_by_default_the_classes_take_turns():
@@ -297,6 +304,9 @@ def test_bad_settings_are_refused():
         plain_gan(loss="hinge")
     with pytest.raises(ValueError, match="penalty must be at least 0"):
         plain_gan(penalty=-1)
+    for share in (0, 1.5):
+        with pytest.raises(ValueError, match="penalty_share must lie above 0"):
+            plain_gan(penalty=1, penalty_share=share)
     with pytest.raises(ValueError, match="multiples of 4, got 10 x 8"):
         gan_room.dcgan((10, 8, 1))
     with pytest.raises(ValueError, match="at least 1"):
@@ -305,3 +315,5 @@ def test_bad_settings_are_refused():
         small_gan().decode(np.zeros((2, 4)))
     with pytest.raises(ValueError, match="at least one"):
         small_gan().sample(0)
+    with pytest.raises(ValueError, match="temperature must be a number from 0 up"):
+        small_gan().sample(2, temperature=-1)
