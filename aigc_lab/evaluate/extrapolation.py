@@ -39,7 +39,7 @@ def fid_infinity(
     real: np.ndarray,
     fake: np.ndarray,
     points: int = 15,
-    draws: int = 4,
+    draws: int = 3,
     interval: bool = True,
     seed: int = 0,
     level: float = 0.95,
@@ -81,48 +81,39 @@ def fid_infinity(
             f"to extrapolate FID with {size} features give at least {3 * size} items a side, got {fewest}; "
             "with fewer use KID, which has no bias"
         )
+    generator = np.random.default_rng(seed)
+    shares = 1 / np.linspace(3, 1, points)
+    # The same orders with and without a group: else the jackknife would count the luck of the subsets too.
+    orders = [
+        (share, [generator.permutation(len(table)) for table in (real, fake)])
+        for share in shares
+        for _ in range(1 if share == 1 else draws)  # all items: every draw is the same
+    ]
+    groups = [generator.permutation(len(table)) % _GROUPS for table in (real, fake)]
+
+    def fitted(left_out: int = -1) -> tuple[np.ndarray, float, float]:
+        """FID at each share without one group, value of the line at 1 / share = 0, and its slope."""
+        found: dict[float, list[float]] = {}
+        for share, order in orders:
+            parts = []
+            for table, numbers, group in zip((real, fake), order, groups, strict=True):
+                kept = numbers[group[numbers] != left_out]
+                parts.append(gaussian(table[kept[: round(share * len(kept))]]))
+            found.setdefault(share, []).append(frechet(*parts))
+        values = np.array([np.mean(each) for each in found.values()])
+        slope, value = np.polyfit(1 / shares, values, 1)
+        return values, float(value), float(slope)
+
     with threadpool_limits(limits=1):  # the matrices are small: threads cost more than they bring
-        shares, values = _points(real, fake, points, draws, seed)
-        value, slope = _line(shares, values)
+        values, value, slope = fitted()
         low = high = value
         method = "no interval computed"
         if interval:
-            generator = np.random.default_rng(seed)
-            groups = [generator.permutation(len(table)) % _GROUPS for table in (real, fake)]
-            without = [
-                _line(*_points(real[groups[0] != g], fake[groups[1] != g], points, draws, seed))[0]
-                for g in range(_GROUPS)
-            ]
+            without = np.array([fitted(group)[1] for group in range(_GROUPS)])
             # Jackknife variance of groups: (g - 1) / g times the sum of squares (Efron and Stein 1981).
-            error = np.sqrt((_GROUPS - 1) / _GROUPS * np.sum((without - np.mean(without)) ** 2))
+            error = np.sqrt((_GROUPS - 1) / _GROUPS * ((without - without.mean()) ** 2).sum())
             half = NormalDist().inv_cdf((1 + level) / 2) * float(error)
             low, high = value - half, value + half
             method = f"line through {points} sizes, jackknife over {_GROUPS} groups"
     score = Score(value, low, high, "FID at infinite n", "squared feature units", "lower", level, method)
     return Extrapolation(score, shares * len(fake), values, slope * len(fake))
-
-
-def _points(
-    real: np.ndarray, fake: np.ndarray, points: int, draws: int, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Shares of the sets, evenly spaced in 1 / share from 3 to 1, and the mean FID at each."""
-    generator = np.random.default_rng(seed)
-    shares = 1 / np.linspace(3, 1, points)
-    values = []
-    for share in shares:
-        repeats = 1 if share == 1 else draws  # all items: every draw is the same
-        scores = []
-        for _ in range(repeats):
-            parts = [
-                table[generator.permutation(len(table))[: round(share * len(table))]]
-                for table in (real, fake)
-            ]
-            scores.append(frechet(*map(gaussian, parts)))
-        values.append(np.mean(scores))
-    return shares, np.array(values)
-
-
-def _line(shares: np.ndarray, values: np.ndarray) -> tuple[float, float]:
-    """Value at 1 / share = 0 and slope of the least-squares line."""
-    slope, value = np.polyfit(1 / shares, values, 1)
-    return float(value), float(slope)

@@ -62,7 +62,7 @@ def fault_table(
     # From the column heads downwards: names, cells, legend.
     wide, high = 1.06, 0.46
     width = longest + wide * len(columns) + 0.3
-    head = 1.1 + (0.45 if title else 0) + (0.35 if groups else 0)
+    head = 0.5 + (0.5 if title else 0) + (0.45 if groups else 0)
     found = {
         verdict: sum(v == verdict for row in verdicts.values() for v in row.values()) for verdict in VERDICTS
     }
@@ -91,13 +91,12 @@ def fault_table(
             column,
             size=style.SMALL,
             ha="center",
-            va="bottom",
-            linespacing=1.1,
+            va="baseline",
         )
     at = left
     for name, count in groups:
         end = at + wide * count
-        line = top - 0.85
+        line = top - 0.42
         axes.plot([at + 0.06, end - 0.06], [line, line], color="black", linewidth=1.2)
         axes.text(
             (at + end) / 2, line - 0.06, name, size=style.LABEL, ha="center", va="bottom", weight="bold"
@@ -129,6 +128,8 @@ def heat_map(
 ) -> Any:
     """A pandas table of numbers as colours with the numbers in them; blue below, white at zero, orange above.
 
+    The colours are logarithmic beyond 1 and -1, so that 3 and 30 look different from 1 and from 100.
+
     Args:
         table: numbers, rows and columns named.
         unit: what the numbers are, for the bar beside.
@@ -142,7 +143,7 @@ def heat_map(
     Raises:
         ValueError: an empty table, or numbers that are not finite.
     """
-    from matplotlib.colors import LinearSegmentedColormap
+    from matplotlib.colors import LinearSegmentedColormap, SymLogNorm
 
     from aigc_lab.show import figure as style
 
@@ -168,14 +169,17 @@ def heat_map(
         "constrained",
     )
     axes = figure.subplots()
-    shown = axes.imshow(values, cmap=colours, vmin=low, vmax=high, aspect="auto")
+    scale = SymLogNorm(1.0, vmin=low, vmax=high)
+    shown = axes.imshow(values, cmap=colours, norm=scale, aspect="auto")
     for (y, x), value in np.ndenumerate(values):
         axes.text(x, y, f"{value:.{digits}f}", ha="center", va="center", size=style.SMALL)
     axes.set_xticks(range(len(columns)), columns, fontsize=style.SMALL)
     axes.set_yticks(range(len(rows)), rows, fontsize=style.LABEL)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    figure.colorbar(shown, ax=axes, label=unit)
+    ticks = [tick for tick in (-100, -10, -1, 0, 1, 10, 100) if low <= tick <= high]
+    bar = figure.colorbar(shown, ax=axes, ticks=ticks, format="%g")
+    bar.set_label(unit, fontsize=style.SMALL)
     if title:
         figure.suptitle(title, fontsize=style.TITLE, weight="bold")
     return figure

@@ -18,7 +18,8 @@ from aigc_lab.evaluate.intervals import Score
 from aigc_lab.evaluate.people import SIDES, Trials, answers_for_power, answers_for_width
 from aigc_lab.label.sheet import LabelSheet
 from aigc_lab.show.explorer import error_text
-from aigc_lab.show.label_widget import Labelling, labelling_picture
+from aigc_lab.show.label_widget import Labelling
+from aigc_lab.show.pictures import as_pictures
 
 _QUESTION = "Which one is real? 1 left, 2 right; u or Backspace takes the last answer back."
 
@@ -119,4 +120,32 @@ def pair_picture(trials: Trials, item: int = 0) -> Any:
     Raises:
         ValueError: no such pair.
     """
-    return labelling_picture(trials.pairs, item, SIDES, title="Which one is real?")
+    from aigc_lab.show import figure as style
+
+    if not 0 <= item < len(trials):
+        raise ValueError(f"item must be from 0 to {len(trials) - 1}, got {item}")
+    keys = ["1   the left one is real", "2   the right one is real", "u   take the last answer back"]
+    words = f"Pair {item + 1} of {len(trials)}. Which one is real? Keys: {'; '.join(keys)}."
+    figure = style.new_figure(8.5, 3.4, words)
+    axes = style.blank_axes(figure)
+    text = {"family": style.families(), "va": "top"}
+    axes.text(0.2, 0.15, "Which one is real?", size=style.TITLE, weight="bold", **text)
+    if trials.pairs.modality == "images":
+        (picture,) = as_pictures(trials.pairs[item])
+        width = min(4.6, 2.4 * picture.shape[1] / picture.shape[0])
+        height = width * picture.shape[0] / picture.shape[1]
+        axes.imshow(
+            picture,
+            cmap="gray",
+            vmin=0,
+            vmax=255,
+            extent=(0.2, 0.2 + width, 0.65 + height, 0.65),
+            aspect="auto",
+        )
+        axes.set(xlim=(0, 8.5), ylim=(3.4, 0))
+    else:
+        shown = style.wrapped(trials.pairs.data[item][:400], 4.6, style.SMALL)[:10]
+        axes.text(0.2, 0.65, "\n".join(shown), size=style.SMALL, **text)
+    axes.text(5.1, 0.7, "\n".join(keys), size=style.LABEL, linespacing=1.7, **text)
+    axes.text(5.1, 2.5, f"pair {item + 1} of {len(trials)}", size=style.SMALL, **text)
+    return figure
