@@ -55,14 +55,11 @@ STUDIES = {
         (0, 0.2),
         cleaning=("none", "clean", "label", "augment", "clean+label", "clean+label+augment", "oracle"),
         cleaning_doses=(0.2,),
+        seeds=(0, 1, 2),
     ),
     # Five generations, each trained on the samples of the one before, with 0, 25 and 50% real items.
     "generations": experiment.Study(
         "generations", ("own_samples",), (0.5, 0.75, 1.0), ("gan",), (0, 1, 2), items=800
-    ),
-    # Clean sets of several sizes beside noisy ones.
-    "quantity": experiment.Study(
-        "quantity", ("noise", "label_flip"), (0, 0.2, 0.4), seeds=(0, 1, 2), items=(400, 800)
     ),
 }
 

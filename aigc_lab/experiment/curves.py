@@ -109,7 +109,8 @@ def onsets(curve: pandas.DataFrame, level: float = 0.05) -> pandas.DataFrame:
     """Where each defect's harm leaves the noise, by a rule that is fixed before the numbers are seen.
 
     The dose is the lowest one from which on every dose does harm with a Holm-corrected p below ``level``;
-    NaN where there is none. ``helps`` is the highest dose at which the score is *better* by the same test.
+    NaN where there is none. ``uncorrected`` is the same with the plain p: a hint, which chance alone gives
+    to one curve in forty. ``helps`` is the highest dose at which the score is *better* by the corrected test.
 
     Args:
         curve: of ``dose_response``.
@@ -123,12 +124,13 @@ def onsets(curve: pandas.DataFrame, level: float = 0.05) -> pandas.DataFrame:
         worse = sure & (group["harm"] > 0).to_numpy()
         better = sure & (group["harm"] < 0).to_numpy()
         doses = group["dose"].to_numpy()
-        steady = np.flip(np.logical_and.accumulate(np.flip(worse)))  # harmful here and at all higher doses
+        hint = ((group["p"] < level) & (group["harm"] > 0)).to_numpy()
         rows.append(
             {
                 "model": model,
                 "defect": defect,
-                "onset": doses[steady.argmax()] if steady.any() else np.nan,
+                "onset": _from_here_on(doses, worse),
+                "uncorrected": _from_here_on(doses, hint),
                 "helps": doses[better][-1] if better.any() else np.nan,
                 "worst_dose": doses[-1],
                 "worst_harm": group["harm"].iloc[-1],
@@ -137,6 +139,12 @@ def onsets(curve: pandas.DataFrame, level: float = 0.05) -> pandas.DataFrame:
             }
         )
     return pandas.DataFrame(rows)
+
+
+def _from_here_on(doses: np.ndarray, harmful: np.ndarray) -> float:
+    """The lowest dose that is harmful and has no harmless dose above it; NaN where there is none."""
+    steady = np.flip(np.logical_and.accumulate(np.flip(harmful)))
+    return float(doses[steady.argmax()]) if steady.any() else float("nan")
 
 
 def won_back(table: pandas.DataFrame, score: str, dose: float) -> pandas.DataFrame:

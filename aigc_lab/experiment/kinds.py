@@ -16,6 +16,7 @@ import numpy as np
 NO_TRAINING = "real"
 BATCH_SIZE = 32
 MIXTURE_COMPONENTS = 5
+GAN_OPTIONS = {"penalty": 1.0, "penalty_share": 0.25, "momentum": 0.0, "spectral": False}
 
 
 @dataclass(frozen=True)
@@ -33,13 +34,12 @@ class Kind:
         """A new, untrained model; equal seeds give equal weights."""
         from aigc_lab import models
 
+        classes = class_count if self.conditional else 0
         build: Callable[..., Any] = models.vae.convolutional_vae if self.family == "vae" else models.gan.dcgan
+        # Said here, so that the numbers stay those of the stored study if a default changes.
+        options = {} if self.family == "vae" else GAN_OPTIONS
         return build(
-            image_shape,
-            self.latent_size,
-            class_count=class_count if self.conditional else 0,
-            width=self.width,
-            seed=seed,
+            image_shape, self.latent_size, class_count=classes, width=self.width, seed=seed, **options
         )
 
     def sample(self, model: Any, x: np.ndarray, labels: Any, asked: Any, seed: int) -> np.ndarray:

@@ -21,7 +21,9 @@ UNITS = {
     "kid": "squared MMD",
     **dict.fromkeys(SCORES[2:], "share"),
 }
-HIGHER_IS_BETTER = {"elbo": True, "kid": False, "precision": True, "recall": True, "label_accuracy": True}
+HIGHER_IS_BETTER = dict.fromkeys(
+    ("elbo", "precision", "recall", "label_accuracy", "worst_class_accuracy"), True
+)
 
 
 @dataclass(frozen=True, eq=False)
