@@ -31,7 +31,7 @@ run: environment-lab  ## run notebook 00 without JupyterLab (PROFILE=smoke, SEED
 test: environment-all  ## run every test that needs no GPU
 	$(python) -m ruff check .
 	$(python) -m pytest -m browser
-	$(python) -m pytest -m "not browser and not gpu" -n $(WORKERS) --dist loadfile
+	$(python) -m pytest -m "not browser and not gpu" -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
 quick: environment-all  ## run the tests that take a few minutes together
 	$(python) -m pytest

@@ -31,6 +31,18 @@ if "AIGC_LAB_MIRROR" not in os.environ and (ROOT.parent / "shared" / "data").is_
 LOOPBACK = ("127.", "::1", "localhost")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """For pytest-xdist's loadgroup: a file stays on one worker, a run of a notebook goes where there is room.
+
+    All runs of all notebooks on one worker would take longer than everything else together.
+    """
+    for item in items:
+        notebook = getattr(item, "callspec", None) and item.callspec.params.get("notebook")
+        alone = isinstance(notebook, Path) and item.get_closest_marker("slow")
+        item.add_marker(pytest.mark.xdist_group(item.name if alone else str(item.path)))
+
+
 @pytest.fixture(autouse=True)
 def only_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """A test that would reach another machine fails at once, and says which."""
