@@ -126,7 +126,7 @@ def heat_map(
     limits: tuple[float, float] | None = None,
     digits: int = 1,
 ) -> Any:
-    """A pandas table of numbers as colours with the numbers in them; blue below, white at zero, orange above.
+    """A pandas table of numbers as colours with the numbers in them: blue below zero, orange above.
 
     The colours are logarithmic beyond 1 and -1, so that 3 and 30 look different from 1 and from 100.
 
@@ -134,7 +134,7 @@ def heat_map(
         table: numbers, rows and columns named.
         unit: what the numbers are, for the bar beside.
         title: a text above everything.
-        limits: numbers of the two ends of the colours; by default symmetric around zero.
+        limits: numbers of the two ends of the colours; by default symmetric around zero. From 0 on: no blue.
         digits: after the point.
 
     Returns:
@@ -153,9 +153,8 @@ def heat_map(
     rows, columns = [str(name) for name in table.index], [str(name) for name in table.columns]
     reach = max(float(np.abs(values).max()), 1e-12)
     low, high = limits or (-reach, reach)
-    colours = LinearSegmentedColormap.from_list(
-        "safe", [style.OKABE_ITO["blue"], "white", style.OKABE_ITO["orange"]]
-    )
+    ends = [style.OKABE_ITO["blue"]] * (low < 0) + ["white", style.OKABE_ITO["orange"]]
+    colours = LinearSegmentedColormap.from_list("safe", ends)
     longest = max(style.text_width(row, style.LABEL) for row in rows)
     words = "; ".join(
         f"{row}: "
