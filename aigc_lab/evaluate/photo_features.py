@@ -225,7 +225,7 @@ def photo_vectors(pictures: np.ndarray, side: int = 64, block: int = 10, batch: 
     network = _judge((block,))
     from keras import ops
 
-    vectors = []
+    vectors, batch = [], min(batch, len(table))
     for start in range(0, len(table), batch):
         part = table[start : start + batch]
         filled = np.concatenate([part, np.zeros((batch - len(part), *part.shape[1:]), np.float32)])
