@@ -1,8 +1,8 @@
 """The studies behind notebook 15, run again: the tables in aigc_lab/experiment/stored come from here.
 
-    python scripts/data_quality_study.py --folder FOLDER                  # all of them, about an hour and a half
+    python scripts/data_quality_study.py --folder FOLDER                 # all of them, an hour and a half
     python scripts/data_quality_study.py --folder FOLDER --only repeats  # one of them
-    python scripts/data_quality_study.py --folder FOLDER --store          # then replace the stored tables
+    python scripts/data_quality_study.py --folder FOLDER --store         # then replace the stored tables
 
 It can be stopped at any time: called again with the same folder, it goes on with the runs that are missing.
 Without ``--store`` nothing in the package is changed.
