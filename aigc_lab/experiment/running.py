@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     import pandas
 
 _PATIENCE = 10  # seconds in which a scheduler must answer
-# One thread a worker: the networks are small, and equal seeds then give equal numbers.
+# One thread a worker, because the networks are small. Most runs are then repeated to the last bit, not
+# all: a convolution may add up in another order, and training amplifies the difference.
 ONE_THREAD = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",

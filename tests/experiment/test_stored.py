@@ -1,0 +1,82 @@
+"""The stored tables: whole, from the declared studies, and true on this machine."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from aigc_lab import experiment
+from scripts.data_quality_study import STUDIES
+
+every_study = pytest.mark.parametrize("name", sorted(STUDIES))
+
+
+@every_study
+def test_a_stored_table_is_the_declared_study_and_nothing_failed(name):
+    table, about = experiment.stored(name)
+    study = STUDIES[name]
+    assert set(table["status"]) == {"finished"}
+    rows = {
+        experiment.Cell(*row) for row in table[list(experiment.Cell.__dataclass_fields__)].itertuples(False)
+    }
+    assert rows == set(study.cells())
+    assert about["command"].startswith("python scripts/data_quality_study.py") and about["runs"] == len(table)
+    assert about["date"] and "keras" in about["versions"] and about["worker_seconds"] > 0
+
+
+@every_study
+def test_stored_runs_of_one_seed_share_what_is_held_out_and_differ_in_what_they_are_trained_on(name):
+    table, _ = experiment.stored(name)
+    assert table["held_out_hash"].nunique() == 1
+    plain = table[(table["training_hash"] != "") & (table["model"] != "real")]
+    for _, group in plain.groupby(["model", "seed", "items"]):
+        clean = group[(group["dose"] == 0) & (group["cleaning"] == "none")]["training_hash"]
+        dirty = group[(group["dose"] > 0) & (group["cleaning"] == "none")]["training_hash"]
+        assert not set(clean) & set(dirty) and dirty.is_unique
+    for _, group in plain.groupby(["defect", "dose", "items", "cleaning", "seed"]):
+        assert group["training_hash"].nunique() == 1  # both models were trained on the same pictures
+
+
+def test_samples_are_stored_for_every_dose():
+    cells = STUDIES["data_quality"].cells()
+    wanted = {(cell.defect, cell.dose) for cell in cells if cell.model == "gan"}
+    found = experiment.stored_samples("data_quality")
+    assert set(found) == wanted
+    assert all(each.shape == (24, 28, 28) and each.dtype == np.uint8 for each in found.values())
+    with pytest.raises(ValueError, match="no samples of a study 'nothing' are stored"):
+        experiment.stored_samples("nothing")
+
+
+@pytest.mark.slow
+def test_a_fresh_run_falls_where_the_stored_study_says(tmp_path):
+    """A seed that the study did not use, clean and blurred; 12 s on two cores."""
+    stored, _ = experiment.stored("data_quality")
+    live = experiment.Study("live", "blur", (0, 0.4), "vae", 60)
+    table = experiment.run(live, tmp_path, workers=0, progress=False)
+    assert table["held_out_hash"].unique().tolist() == stored["held_out_hash"].unique().tolist()
+    for dose in (0, 0.4):
+        for score in ("kid", "label_accuracy", "elbo"):
+            fresh = experiment.values(table, score, "vae", "blur", dose)
+            known = experiment.values(stored, score, "vae", "blur", dose)
+            inside, expected = experiment.agrees(fresh, known, level=1 - 0.01 / 6)
+            assert inside, f"{score} at {dose}: {fresh.mean():.4f}, expected {expected}"
+    worse = experiment.harm("kid", *(experiment.values(table, "kid", "vae", "blur", d) for d in (0.4, 0)))
+    assert worse.iloc[0] > 0.05
+
+
+def test_the_room_is_light_until_a_model_is_needed():
+    heavy = "{'tensorflow', 'keras', 'matplotlib', 'distributed'}"
+    code = f"import sys, aigc_lab.experiment; print(sorted({heavy} & set(sys.modules)))"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert shown.strip() == "[]"
+
+
+def test_the_script_names_its_studies_and_refuses_others(capsys):
+    from scripts import data_quality_study
+
+    with pytest.raises(SystemExit):
+        data_quality_study.main(["--folder", "x", "--only", "nothing"])
+    assert "invalid choice: 'nothing'" in capsys.readouterr().err
