@@ -69,7 +69,8 @@ def recipe(model: str) -> dict[str, Any]:
     """Everything about a model that a run's result depends on, as plain JSON types."""
     if model == NO_TRAINING:
         return {}
-    return {**asdict(KINDS[model]), "batch_size": BATCH_SIZE, "components": MIXTURE_COMPONENTS}
+    options = GAN_OPTIONS if KINDS[model].family == "gan" else {}
+    return {**asdict(KINDS[model]), **options, "batch_size": BATCH_SIZE, "components": MIXTURE_COMPONENTS}
 
 
 @lru_cache(maxsize=8)
