@@ -46,7 +46,21 @@ STUDIES = {
     ),
     # The share of near-copies of 16 items that stand in the set 1 to 256 times.
     "repeats": experiment.Study(
-        "repeats", ("repeats",), (1, 4, 16, 64, 256), ("plain_vae", "plain_gan"), (0, 1, 2), items=400
+        "repeats",
+        ("repeats",),
+        tuple(2**k for k in range(9)),
+        ("plain_vae", "plain_gan"),
+        (0, 1, 2),
+        items=400,
+    ),
+    # Clean and dirty sets of four sizes: which of them score the same.
+    "quantity": experiment.Study(
+        "quantity",
+        ("label_flip", "noise", "junk"),
+        (0, 0.2, 0.4),
+        ("vae",),
+        (0, 1, 2),
+        items=(200, 400, 800, 1600),
     ),
     # What each stage of the pipeline buys on a set with six defects at once.
     "stages": experiment.Study(
