@@ -32,11 +32,13 @@ LOOPBACK = ("127.", "::1", "localhost")
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """For pytest-xdist's loadgroup: a file stays on one worker, a run of a notebook goes where there is room.
 
     All runs of all notebooks on one worker would take longer than everything else together.
     """
+    if not config.pluginmanager.hasplugin("xdist"):
+        return
     for item in items:
         notebook = getattr(item, "callspec", None) and item.callspec.params.get("notebook")
         alone = isinstance(notebook, Path) and item.get_closest_marker("slow")
