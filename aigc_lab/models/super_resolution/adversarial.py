@@ -104,8 +104,9 @@ class AdversarialSuperResolution(keras.Model):
         kind."""
         discriminator = gan.discriminator_loss(outputs["real_logits"], outputs["fake_logits"])
         generator = gan.generator_loss(outputs["fake_logits_for_generator"])
-        pixels = ops.mean(ops.abs(inputs - outputs["pixels"]))
-        pattern = pattern_error(inputs - outputs["pixels"], self.scale)
+        error = ops.subtract(inputs, outputs["pixels"])  # a minus sign would not take arrays on PyTorch
+        pixels = ops.mean(ops.abs(error))
+        pattern = pattern_error(error, self.scale)
         loss = discriminator + self.pixel_weight * pixels + self.pattern_weight * pattern
         loss = loss + self.adversarial_weight * generator
         terms = {"pixels": pixels, "pattern": pattern}
