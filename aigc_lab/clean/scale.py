@@ -8,7 +8,6 @@ and the pairs found. Introduced in notebook 02.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import shutil
 import uuid
@@ -27,11 +26,11 @@ from aigc_lab.clean.text.forms import as_texts
 from aigc_lab.clean.text.minhash import bands_for
 from aigc_lab.clean.text.shingles import checked_size
 from aigc_lab.collect.atomic import atomic_write
+from aigc_lab.processes import dask_client
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_PATIENCE = 10  # seconds in which a scheduler must answer
 Mapper = Callable[..., list[Any]]
 
 
@@ -213,12 +212,8 @@ def _mapper(workers: int, scheduler: str | None) -> Iterator[Mapper]:
     if scheduler is None and workers == 0:
         yield lambda step, *arguments: [step(*each) for each in zip(*arguments, strict=True)]
         return
-    # A worker that imports an unguarded script would start workers of its own, and those theirs.
-    if getattr(multiprocessing.current_process(), "_inheriting", False):
-        raise RuntimeError('call clean.scale.deduplicate below `if __name__ == "__main__":` in a script')
-    from distributed import Client, LocalCluster
 
-    def run_on(client: Client) -> Mapper:
+    def run_on(client: Any) -> Mapper:
         def run(step: Callable[..., Any], *arguments: Sequence[Any]) -> list[Any]:
             # pure=False: the steps read files, so equal arguments do not mean equal results.
             tasks = [client.submit(step, *each, pure=False) for each in zip(*arguments, strict=True)]
@@ -226,17 +221,5 @@ def _mapper(workers: int, scheduler: str | None) -> Iterator[Mapper]:
 
         return run
 
-    if scheduler is not None:
-        try:
-            client = Client(scheduler, timeout=_PATIENCE, set_as_default=False)
-        except OSError as error:
-            raise OSError(f"no Dask scheduler answers at {scheduler}; start it, or leave it out") from error
-        with client:
-            yield run_on(client)
-        return
-    local = {"host": "127.0.0.1", "dashboard_address": None, "silence_logs": 50}
-    with (
-        LocalCluster(n_workers=workers, threads_per_worker=1, processes=True, **local) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
+    with dask_client("clean.scale.deduplicate", workers, scheduler) as client:
         yield run_on(client)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import time
 from collections.abc import Iterable, Iterator
@@ -12,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from aigc_lab.experiment import runs
 from aigc_lab.experiment.store import Store, table
 from aigc_lab.experiment.study import Cell, Study
+from aigc_lab.processes import dask_client
 
 if TYPE_CHECKING:
     import pandas
 
-_PATIENCE = 10  # seconds in which a scheduler must answer
 # One thread a worker, because the networks are small. Most runs are then repeated to the last bit, not
 # all: a convolution may add up in another order, and training amplifies the difference.
 ONE_THREAD = {
@@ -83,31 +82,8 @@ def _ended(
     if scheduler is None and workers == 0:
         yield ((cell, runs.run_cell(study, cell)) for cell in cells)
         return
-    # A worker that imports an unguarded script would start workers of its own, and those theirs.
-    if getattr(multiprocessing.current_process(), "_inheriting", False):
-        raise RuntimeError('call experiment.run below `if __name__ == "__main__":` in a script')
-    from distributed import Client, LocalCluster
-
-    if scheduler is not None:
-        try:
-            client = Client(scheduler, timeout=_PATIENCE, set_as_default=False)
-        except OSError as error:
-            raise OSError(f"no Dask scheduler answers at {scheduler}; start it, or leave it out") from error
-        with client:
-            yield _submitted(client, study, cells)
-        return
-    local = {
-        "host": "127.0.0.1",
-        "dashboard_address": "127.0.0.1:0",
-        "silence_logs": 50,
-        "memory_limit": None,
-    }
-    with (
-        LocalCluster(
-            n_workers=min(workers, len(cells)), threads_per_worker=1, processes=True, env=ONE_THREAD, **local
-        ) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
+    local = {"dashboard_address": "127.0.0.1:0", "memory_limit": None, "env": ONE_THREAD}
+    with dask_client("experiment.run", min(workers, len(cells)), scheduler, **local) as client:
         yield _submitted(client, study, cells)
 
 

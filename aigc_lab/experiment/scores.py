@@ -106,7 +106,7 @@ def score(
         ``near_copies`` and ``marked_copies`` (see ``copies``); ``junk_share``; ``first_class_share``.
         NaN where a score does not apply.
     """
-    features = evaluate.features(samples)
+    features, odds = evaluate.features_and_classes(samples, held_out.group)
     equal = min(len(features), len(held_out.known_features))
     values = evaluate.manifold_values(
         evaluate.pair_distances(held_out.known_features[:equal], features[:equal])
@@ -128,7 +128,7 @@ def score(
         found["marked_copies"] = float((near & is_marked).mean())
     if held_out.group is not None:
         classes = [evaluate.GROUPS[held_out.group].index(name) for name in held_out.known.class_names]
-        seen = evaluate.classify(samples, held_out.group)[:, classes].argmax(axis=1)
+        seen = odds[:, classes].argmax(axis=1)
         found["first_class_share"] = float((seen == 0).mean())
         if asked is not None:
             right = [float((seen[asked == label] == label).mean()) for label in np.unique(asked)]

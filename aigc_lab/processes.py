@@ -1,0 +1,43 @@
+"""Work on several processes: a Dask client on this machine, or on a running scheduler."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+PATIENCE = 10  # seconds in which a scheduler must answer
+
+
+@contextmanager
+def dask_client(caller: str, workers: int, scheduler: str | None, **local: Any) -> Iterator[Any]:
+    """A Dask client: of the scheduler at an address, or of ``workers`` processes that end with the block.
+
+    Args:
+        caller: the function that a script calls, for the message.
+        local: more settings of ``distributed.LocalCluster``.
+
+    Raises:
+        RuntimeError: a worker that was just started imports the script that started it.
+        OSError: no scheduler answers at the address.
+    """
+    # A worker that imports an unguarded script would start workers of its own, and those theirs.
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise RuntimeError(f'call {caller} below `if __name__ == "__main__":` in a script')
+    from distributed import Client, LocalCluster
+
+    if scheduler is not None:
+        try:
+            client = Client(scheduler, timeout=PATIENCE, set_as_default=False)
+        except OSError as error:
+            raise OSError(f"no Dask scheduler answers at {scheduler}; start it, or leave it out") from error
+        with client:
+            yield client
+        return
+    local = {"host": "127.0.0.1", "dashboard_address": None, "silence_logs": 50} | local
+    with (
+        LocalCluster(n_workers=workers, threads_per_worker=1, processes=True, **local) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        yield client
