@@ -25,7 +25,12 @@ def test_the_same_tests_pass_on(backend):
         "TF_CPP_MIN_LOG_LEVEL": "3",
     }
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
-    names = ("models/test_vae.py", "models/test_gan.py", "augment/test_differentiable.py", "test_train.py")
+    names = (
+        "models/test_vae.py",
+        "models/test_gan.py",
+        "augment/test_differentiable.py",
+        "train/test_fitting.py",
+    )
     # Of super-resolution what trains two players; its other tests take a minute and passed on JAX by hand.
     few = ("second_stage_trains_both_players_and_leaves_the_first_alone", "losses_are_those_of_the_gan")
     names += tuple(f"models/test_super_resolution.py::test_the_{name}" for name in few)

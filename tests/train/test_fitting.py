@@ -7,6 +7,7 @@ keras = pytest.importorskip("keras")
 
 from aigc_lab import train  # noqa: E402
 from aigc_lab.models.vae import convolutional_vae, dense_vae  # noqa: E402
+from aigc_lab.train import fitting  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +78,7 @@ def test_a_run_that_was_cut_ends_with_the_weights_of_one_that_was_not(data, tmp_
     history = fit(whole, data)
 
     stored = []
-    original = train._store
+    original = fitting.store
 
     def store_then_die(*arguments):
         original(*arguments)
@@ -85,11 +86,11 @@ def test_a_run_that_was_cut_ends_with_the_weights_of_one_that_was_not(data, tmp_
         if len(stored) == cut_after:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(train, "_store", store_then_die)
+    monkeypatch.setattr(fitting, "store", store_then_die)
     checkpoint = tmp_path / "run.npz"
     with pytest.raises(KeyboardInterrupt):
         fit(new_model(), data, checkpoint=checkpoint)
-    monkeypatch.setattr(train, "_store", original)
+    monkeypatch.setattr(fitting, "store", original)
 
     resumed = new_model(seed=99)  # other weights: all must come from the checkpoint
     continued = fit(resumed, data, checkpoint=checkpoint)
@@ -136,7 +137,7 @@ def test_the_step_that_breaks_is_the_one_named(data):
     """Item 5 is poisoned: the message must name the first step whose batch holds it."""
     x = data[0].copy()
     x[5] = 3e38
-    batches = train.batches(len(x), 32, 0, 40, seed=0)
+    batches = fitting.batches(len(x), 32, 0, 40, seed=0)
     first = 1 + int(np.argmax((batches == 5).any(axis=1)))
     with pytest.raises(FloatingPointError, match=f"at step {first} of 40"):
         fit(new_model(likelihood="gaussian"), (x, data[1]))
@@ -185,11 +186,11 @@ def test_a_dense_vae_learns_in_one_xla_loop(data):
 
 
 def test_each_epoch_takes_the_items_once_and_in_another_order():
-    batches = train.batches(10, 5, 0, 6, seed=4)
+    batches = fitting.batches(10, 5, 0, 6, seed=4)
     epochs = batches.reshape(3, 10)  # (steps, batch) -> (epochs, items)
     assert all(sorted(epoch) == list(range(10)) for epoch in epochs)
     assert not np.array_equal(epochs[0], epochs[1])
-    assert np.array_equal(batches[3:], train.batches(10, 5, 3, 6, seed=4))
+    assert np.array_equal(batches[3:], fitting.batches(10, 5, 3, 6, seed=4))
 
 
 def test_epochs_are_whole_batches(data):

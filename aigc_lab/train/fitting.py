@@ -1,30 +1,21 @@
-"""Stage 5, train: one ``fit`` for every model, many steps in one compiled call.
-
-A model that can be trained here has ``loss_terms(inputs, outputs)``: a dict of scalars,
-``"loss"`` among them. It may have ``check_training_data(x, labels)``,
-``make_optimizer(schedule)`` and ``remark(rows)``: a sentence about the reports so far, which is
-said once, as a warning. On TensorFlow the steps between two reports are one compiled loop over
-data that stay in memory, because on a CPU the Python work of each step costs more than the
-mathematics of a small network. On JAX and PyTorch, Keras' own ``fit`` does it.
-Introduced in notebook 00.
-"""
+"""One ``fit`` for every model, many steps in one compiled call. Introduced in notebook 00."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from aigc_lab.collect.atomic import atomic_write
-from aigc_lab.train_steps import batches, keras_runner, tensorflow_runner
+from aigc_lab.train.checkpoint import digest, restore, store, values_of
+from aigc_lab.train.checks import checked_data, checked_for, total_steps
+from aigc_lab.train.progress import ProgressLine
+from aigc_lab.train.steps import batches, keras_runner, tensorflow_runner
 
 
 @dataclass(frozen=True)
@@ -81,9 +72,9 @@ def fit(
         FloatingPointError: the loss became NaN or infinite; the message names the step, and the
             model's weights are those of the last report.
     """
-    data = _checked_data(x, labels)
-    _checked_for(model, data, batch_size)
-    total = _total_steps(steps, epochs, len(data[0]), batch_size)
+    data = checked_data(x, labels)
+    checked_for(model, data, batch_size)
+    total = total_steps(steps, epochs, len(data[0]), batch_size)
     trainer = Trainer(
         model, steps=total, batch_size=batch_size, learning_rate=learning_rate, jit_compile=jit_compile
     )
@@ -114,7 +105,7 @@ class Trainer:
     ) -> None:
         import keras
 
-        self.model, self.steps, self.batch_size = model, _total_steps(steps, None, 1, 1), batch_size
+        self.model, self.steps, self.batch_size = model, total_steps(steps, None, 1, 1), batch_size
         self.learning_rate = learning_rate
         schedule = keras.optimizers.schedules.CosineDecay(learning_rate, self.steps, alpha=0.02)
         # Two players in one model may need two learning rates.
@@ -122,7 +113,7 @@ class Trainer:
         optimizer = make_optimizer(schedule)
         optimizer.build(model.trainable_variables)
         self._state = [*model.variables, *optimizer.variables]
-        self._optimizer_state = list(zip(optimizer.variables, _values(optimizer.variables), strict=True))
+        self._optimizer_state = list(zip(optimizer.variables, values_of(optimizer.variables), strict=True))
         on_tensorflow = keras.backend.backend() == "tensorflow"
         make_runner = tensorflow_runner if on_tensorflow else keras_runner
         self._run_steps = make_runner(model, optimizer, batch_size, jit_compile)
@@ -147,15 +138,15 @@ class Trainer:
             ValueError: as ``train.fit``, or a ``start`` whose variables have other shapes.
             FloatingPointError: as ``train.fit``.
         """
-        data = _checked_data(x, labels)
-        _checked_for(self.model, data, self.batch_size)
+        data = checked_data(x, labels)
+        checked_for(self.model, data, self.batch_size)
         shapes = [[tuple(each.shape) for each in model.variables] for model in (self.model, start)]
         if shapes[0] != shapes[1]:
             raise ValueError(
                 "the model to start from has variables of other shapes than the compiled one; build both "
                 "with the same settings"
             )
-        for variable, value in zip(self.model.variables, _values(start.variables), strict=True):
+        for variable, value in zip(self.model.variables, values_of(start.variables), strict=True):
             variable.assign(value)
         for variable, value in self._optimizer_state:
             variable.assign(value)
@@ -175,22 +166,22 @@ class Trainer:
         import pandas as pd
 
         model, state, total, count = self.model, self._state, self.steps, len(data[0])
-        held_out = None if validation is None else _checked_data(*validation)
+        held_out = None if validation is None else checked_data(*validation)
         keras.utils.set_random_seed(seed)
         settings = json.dumps(
-            [total, self.batch_size, self.learning_rate, seed, count, _digest(data) if checkpoint else None]
+            [total, self.batch_size, self.learning_rate, seed, count, digest(data) if checkpoint else None]
         )
         rows: list[dict[str, float]] = []
         done = 0
         if checkpoint is not None and Path(checkpoint).exists():
-            done, rows = _restore(Path(checkpoint), state, settings)
+            done, rows = restore(Path(checkpoint), state, settings)
         run_steps = self._run_steps(data)
         stops = np.unique(np.linspace(0, total, min(reports, total) + 1).round().astype(int)[1:])
-        line = _ProgressLine(total, progress)
+        line = ProgressLine(total, progress)
         remarked = False
         begun = time.perf_counter() - (rows[-1]["seconds"] if rows else 0.0)
         for stop in stops[stops > done]:
-            before = _values(state)
+            before = values_of(state)
             terms = run_steps(batches(count, self.batch_size, done, int(stop), seed))
             broken = ~np.isfinite(terms["loss"])
             if broken.any():
@@ -215,19 +206,8 @@ class Trainer:
                 warnings.warn(remark, stacklevel=3)
             line.show(done, rows[-1]["loss"], rows[-1]["seconds"])
             if checkpoint is not None:
-                _store(Path(checkpoint), state, settings, done, rows)
+                store(Path(checkpoint), state, settings, done, rows)
         return History(pd.DataFrame(rows))
-
-
-def settings(profile: str, **profiles: dict[str, Any]) -> Any:
-    """The settings of one profile, as attributes: ``settings(profile, smoke={...}, classroom={...})``.
-
-    Raises:
-        ValueError: an unknown profile; the message names the known ones.
-    """
-    if profile not in profiles:
-        raise ValueError(f"there is no profile {profile!r}; choose one of {', '.join(profiles)}")
-    return SimpleNamespace(**profiles[profile])
 
 
 def _validation_loss(model, data, size: int = 500) -> float:
@@ -235,7 +215,7 @@ def _validation_loss(model, data, size: int = 500) -> float:
     from keras import ops
 
     seeds = [variable for variable in model.variables if "seed_generator_state" in variable.path]
-    before = _values(seeds)
+    before = values_of(seeds)
     total = 0.0
     for start in range(0, len(data[0]), size):
         batch = [ops.convert_to_tensor(each[start : start + size]) for each in data]
@@ -249,127 +229,3 @@ def _validation_loss(model, data, size: int = 500) -> float:
 
 def _nothing(rows: list[dict[str, float]]) -> None:
     """Models without remarks."""
-
-
-# -- checks and checkpoints -----------------------------------------------------------------------
-
-
-def _checked_data(x: Any, labels: Any = None) -> list[np.ndarray]:
-    pictures = np.asarray(x)
-    if pictures.dtype == np.uint8:
-        raise ValueError("training data must be float in [0, 1], got uint8; use Dataset.arrays()")
-    if not len(pictures):
-        raise ValueError("there are no items to train on; the set is empty after cleaning or selection")
-    bad = ~np.isfinite(pictures).all(axis=tuple(range(1, pictures.ndim)))
-    if bad.any():
-        raise ValueError(
-            f"{bad.sum()} items hold NaN or infinite values, the first is item {bad.argmax()}; "
-            "drop or repair them"
-        )
-    if labels is None:
-        return [pictures.astype("float32")]
-    labels = np.asarray(labels)
-    if labels.shape != (len(pictures),):
-        raise ValueError(
-            f"there are {len(pictures)} items but labels of shape {labels.shape}; give one for each item"
-        )
-    return [pictures.astype("float32"), labels.astype("int32")]
-
-
-def _checked_for(model: Any, data: list[np.ndarray], batch_size: int) -> None:
-    """What the model itself does not take, said before the first step."""
-    if hasattr(model, "check_training_data"):
-        model.check_training_data(*data)
-    count = len(data[0])
-    if batch_size < 1 or count < batch_size:
-        raise ValueError(
-            f"there are {count} items but batch_size is {batch_size}; choose one from 1 to {count}"
-        )
-    if batch_size < getattr(model, "smallest_batch", 1):
-        raise ValueError(
-            f"this model needs {model.smallest_batch} items or more in a batch, got batch_size={batch_size}"
-        )
-
-
-def _total_steps(steps: int | None, epochs: float | None, count: int, batch_size: int) -> int:
-    if (steps is None) == (epochs is None):
-        raise ValueError("say how long to train in exactly one unit: steps=… or epochs=…")
-    if batch_size < 1 or count < batch_size:
-        raise ValueError(
-            f"there are {count} items but batch_size is {batch_size}; choose one from 1 to {count}"
-        )
-    total = int(steps) if steps is not None else round(epochs * (count // batch_size))
-    if total < 1:
-        raise ValueError(f"training must last at least one step, got steps={steps}, epochs={epochs}")
-    return total
-
-
-def _values(variables: list[Any]) -> list[np.ndarray]:
-    from keras import ops
-
-    return [ops.convert_to_numpy(variable).copy() for variable in variables]
-
-
-def _digest(data: list[np.ndarray]) -> str:
-    return hashlib.sha256(
-        b"".join(hashlib.sha256(np.ascontiguousarray(each)).digest() for each in data)
-    ).hexdigest()
-
-
-def _store(path: Path, state: list[Any], settings: str, done: int, rows: list[dict[str, float]]) -> None:
-    about = json.dumps({"settings": settings, "done": done, "rows": rows})
-    arrays = {f"variable_{number}": value for number, value in enumerate(_values(state))}
-    with atomic_write(path) as stream:
-        np.savez(stream, about=np.array(about), **arrays)
-
-
-def _restore(path: Path, state: list[Any], settings: str) -> tuple[int, list[dict[str, float]]]:
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            about = json.loads(str(stored["about"]))
-            values = [stored[f"variable_{number}"] for number in range(len(state))]
-    except Exception as error:
-        raise ValueError(
-            f"{path} is no checkpoint of this model ({error}); delete it to train anew"
-        ) from error
-    shapes_differ = any(value.shape != tuple(each.shape) for value, each in zip(values, state, strict=True))
-    if about["settings"] != settings or shapes_differ:
-        raise ValueError(
-            f"{path} belongs to another run (other data, settings or model); delete it or name another"
-        )
-    for variable, value in zip(state, values, strict=True):
-        variable.assign(value)
-    return about["done"], about["rows"]
-
-
-class _ProgressLine:
-    """One line that is rewritten in place: in a notebook no wall of text is stored."""
-
-    def __init__(self, total: int, wanted: bool | str) -> None:
-        self.total, self.wanted, self.handle = total, bool(wanted), None
-        self.name = f"{wanted} " if isinstance(wanted, str) else ""
-        self.in_notebook = self.wanted and in_notebook()
-
-    def show(self, done: int, loss: float, seconds: float) -> None:
-        if not self.wanted:
-            return
-        filled = round(20 * done / self.total)
-        bar = "#" * filled + "." * (20 - filled)
-        text = f"{self.name}[{bar}] step {done}/{self.total}, loss {loss:.1f}, {seconds:.0f} s"
-        if not self.in_notebook:
-            print(f"\r{text}", end="\n" if done == self.total else "", flush=True)
-            return
-        from IPython.display import Pretty, display
-
-        if self.handle is None:
-            self.handle = display(Pretty(text), display_id=True)
-        else:
-            self.handle.update(Pretty(text))
-
-
-def in_notebook() -> bool:
-    try:
-        from IPython import get_ipython
-    except ImportError:
-        return False
-    return type(get_ipython()).__name__ == "ZMQInteractiveShell"

@@ -1,0 +1,16 @@
+"""Stage 5, train: one ``fit`` for every model, many steps in one compiled call.
+
+A model that can be trained here has ``loss_terms(inputs, outputs)``: a dict of scalars,
+``"loss"`` among them. It may have ``check_training_data(x, labels)``,
+``make_optimizer(schedule)`` and ``remark(rows)``: a sentence about the reports so far, which is
+said once, as a warning. On TensorFlow the steps between two reports are one compiled loop over
+data that stay in memory, because on a CPU the Python work of each step costs more than the
+mathematics of a small network. On JAX and PyTorch, Keras' own ``fit`` does it.
+Introduced in notebook 00.
+"""
+
+from aigc_lab.train.checks import settings
+from aigc_lab.train.fitting import History, Trainer, fit
+from aigc_lab.train.progress import in_notebook
+
+__all__ = ["History", "Trainer", "fit", "in_notebook", "settings"]
