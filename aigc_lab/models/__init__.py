@@ -7,9 +7,9 @@ import os
 import sys
 from typing import Any
 
-_FAMILIES = ("gan", "latent", "super_resolution", "vae")
+_FAMILIES = ("gan", "latent", "super_resolution", "transformer", "vae")
 
-__all__ = ["gan", "latent", "super_resolution", "vae"]
+__all__ = ["gan", "latent", "super_resolution", "transformer", "vae"]
 
 
 def __getattr__(name: str) -> Any:

@@ -28,6 +28,7 @@ def test_the_same_tests_pass_on(backend):
     names = (
         "models/test_vae.py",
         "models/test_gan.py",
+        "models/test_transformer.py",
         "augment/test_differentiable.py",
         "train/test_fitting.py",
     )
