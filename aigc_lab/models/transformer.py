@@ -99,7 +99,9 @@ def character_model(
     hidden = Positions(length)(hidden)
     for number in range(blocks):
         hidden = Block(width, heads, recompute=recompute, name=f"block_{number}")(hidden)
-    logits = layers.Dense(vocabulary_size)(layers.LayerNormalization()(hidden))
+    # Small weights at the end: training starts at the uniform guess, log(vocabulary_size) nats.
+    head = layers.Dense(vocabulary_size, kernel_initializer=keras.initializers.RandomNormal(stddev=0.02))
+    logits = head(layers.LayerNormalization()(hidden))
     return CharacterModel(keras.Model(tokens, logits))
 
 
