@@ -83,6 +83,8 @@ class VAE(keras.Model):
                 shape=(), initializer="zeros", trainable=False, name="steps_done"
             )
         self.noise = keras.random.SeedGenerator(seed)
+        # Which of how many equal parts of the batch this process sees (train.distributed sets it).
+        self.share = (0, 1)
         # Keras' own fit shows these beside the loss.
         self.reconstruction_tracker = keras.metrics.Mean(name="reconstruction")
         self.kl_tracker = keras.metrics.Mean(name="kl")
@@ -96,7 +98,7 @@ class VAE(keras.Model):
         """One pass: encode, draw z = mean + exp(log_variance / 2) * noise (reparameterisation), decode."""
         pictures, condition = self._unpack(inputs)
         mean, log_variance = self.encoder([pictures, *condition], training=training)
-        noise = keras.random.normal(ops.shape(mean), dtype=mean.dtype, seed=self.noise)
+        noise = self._noise_like(mean)
         latent = mean + ops.exp(0.5 * log_variance) * noise
         outputs = {
             "mean": mean,
@@ -273,6 +275,19 @@ class VAE(keras.Model):
             ) from error
 
     # -- helpers ----------------------------------------------------------------------------------
+
+    def _noise_like(self, mean: Any) -> Any:
+        """Standard normal noise, ``(n, latent_size)``.
+
+        One of several workers draws it for the whole batch and takes the rows of its own items, so an
+        item's noise does not depend on the number of workers.
+        """
+        part, parts = self.share
+        if parts == 1:
+            return keras.random.normal(ops.shape(mean), dtype=mean.dtype, seed=self.noise)
+        rows, latent_size = ops.shape(mean)
+        noise = keras.random.normal((parts * rows, latent_size), dtype=mean.dtype, seed=self.noise)
+        return noise[part * rows : (part + 1) * rows]
 
     def _unpack(self, inputs: Any) -> tuple[Any, list[Any]]:
         """Pictures, and the one-hot condition as a list that is empty when the model has none."""
