@@ -10,7 +10,17 @@ Introduced in notebook 00.
 """
 
 from aigc_lab.train.checks import settings
+from aigc_lab.train.cost import cost_per_epoch, energy, fitted_exponent
 from aigc_lab.train.fitting import History, Trainer, fit
 from aigc_lab.train.progress import in_notebook
 
-__all__ = ["History", "Trainer", "fit", "in_notebook", "settings"]
+__all__ = [
+    "History",
+    "Trainer",
+    "cost_per_epoch",
+    "energy",
+    "fit",
+    "fitted_exponent",
+    "in_notebook",
+    "settings",
+]
