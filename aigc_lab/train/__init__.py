@@ -13,8 +13,10 @@ from aigc_lab.train.checks import settings
 from aigc_lab.train.cost import cost_per_epoch, energy, fitted_exponent
 from aigc_lab.train.fitting import History, Trainer, fit
 from aigc_lab.train.progress import in_notebook
+from aigc_lab.train.schedules import SCHEDULES, rates
 
 __all__ = [
+    "SCHEDULES",
     "History",
     "Trainer",
     "cost_per_epoch",
@@ -22,5 +24,6 @@ __all__ = [
     "fit",
     "fitted_exponent",
     "in_notebook",
+    "rates",
     "settings",
 ]
