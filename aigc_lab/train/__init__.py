@@ -12,14 +12,18 @@ Introduced in notebook 00.
 from aigc_lab.train.checks import settings
 from aigc_lab.train.cost import cost_per_epoch, energy, fitted_exponent
 from aigc_lab.train.fitting import History, Trainer, fit
+from aigc_lab.train.machine import Machine, device, devices
 from aigc_lab.train.progress import in_notebook
 from aigc_lab.train.schedules import SCHEDULES, rates
 
 __all__ = [
     "SCHEDULES",
     "History",
+    "Machine",
     "Trainer",
     "cost_per_epoch",
+    "device",
+    "devices",
     "energy",
     "fit",
     "fitted_exponent",
