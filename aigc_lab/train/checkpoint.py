@@ -1,9 +1,16 @@
-"""Checkpoints of ``train.fit``: every variable of model and optimizer, and the history so far."""
+"""Checkpoints of ``train.fit``: every variable of model and optimizer, and the history so far.
+
+A checkpoint is one ``.npz`` file: the arrays, and a JSON text that says which run it belongs to. It is
+written beside the old one and renamed, so a killed process or a full disk leaves the old one whole.
+Introduced in notebook 12.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -24,27 +31,116 @@ def digest(data: list[np.ndarray]) -> str:
     ).hexdigest()
 
 
-def store(path: Path, state: list[Any], settings: str, done: int, rows: list[dict[str, float]]) -> None:
-    about = json.dumps({"settings": settings, "done": done, "rows": rows})
+def ready(path: Path, state: list[Any]) -> None:
+    """Ask before the first step whether a checkpoint can be written, not after an hour of training.
+
+    What a killed process left half written beside ``path`` is removed.
+
+    Raises:
+        OSError: ``path`` is a folder, its folder cannot be written in, or has no room for the file.
+    """
+    if path.is_dir():
+        raise IsADirectoryError(21, f"{path} is a folder; name a file in it, such as {path / 'run.npz'}")
+    needed = sum(int(np.prod(each.shape)) * 4 for each in state)  # values of four bytes, one copy more
+    probe = path.with_name(f".{path.name}.probe")
+    with atomic_write(probe) as stream:
+        stream.write(b"?")
+    probe.unlink()
+    for left in path.parent.glob(f".{path.name}.*.part"):
+        left.unlink(missing_ok=True)
+    free = shutil.disk_usage(path.parent).free
+    if free < needed:
+        raise OSError(
+            28,
+            f"the folder {path.parent} has {free / 1e6:.1f} MB left and the checkpoint takes "
+            f"{needed / 1e6:.1f} MB; make room or choose another folder",
+        )
+
+
+def store(path: Path, state: list[Any], settings: dict[str, Any], done: int, rows: list[dict]) -> None:
+    """Write the checkpoint of step ``done``.
+
+    Raises:
+        OSError: it cannot be written; the message says why. Model and older checkpoint stay as they are.
+    """
+    about = json.dumps({"backend": _backend(), "settings": settings, "done": done, "rows": rows})
     arrays = {f"variable_{number}": value for number, value in enumerate(values_of(state))}
-    with atomic_write(path) as stream:
-        np.savez(stream, about=np.array(about), **arrays)
+    try:
+        with atomic_write(path) as stream:
+            np.savez(stream, about=np.array(about), **arrays)
+            stream.flush()
+            os.fsync(stream.fileno())
+    except OSError as error:
+        older = "the checkpoint of before is whole" if path.is_file() else "there is no older checkpoint"
+        raise OSError(
+            error.errno,
+            f"the checkpoint of step {done} was not written: {_reason(error, path)}. The model keeps the "
+            f"weights of step {done}, and {older}",
+        ) from error
 
 
-def restore(path: Path, state: list[Any], settings: str) -> tuple[int, list[dict[str, float]]]:
+def restore(path: Path, state: list[Any], settings: dict[str, Any]) -> tuple[int, list[dict[str, float]]]:
+    """Put the checkpoint's values into ``state``: all of them, or none if it does not fit.
+
+    Returns:
+        The steps that are done, and the rows of the history so far.
+
+    Raises:
+        ValueError: it cannot be read, or belongs to another backend, architecture, data set or settings.
+    """
     try:
         with np.load(path, allow_pickle=False) as stored:
             about = json.loads(str(stored["about"]))
-            values = [stored[f"variable_{number}"] for number in range(len(state))]
+            values = [stored[f"variable_{number}"] for number in range(len(stored.files) - 1)]
     except Exception as error:
         raise ValueError(
-            f"{path} is no checkpoint of this model ({error}); delete it to train anew"
+            f"{path} is no checkpoint that can be read ({' '.join(str(error).split())[:120]}): it was cut "
+            "off, or is another file; copy it again, or delete it to train anew"
         ) from error
-    shapes_differ = any(value.shape != tuple(each.shape) for value, each in zip(values, state, strict=True))
-    if about["settings"] != settings or shapes_differ:
+    if about["backend"] != _backend():
         raise ValueError(
-            f"{path} belongs to another run (other data, settings or model); delete it or name another"
+            f"{path} was written on the Keras backend {about['backend']}, and this is {_backend()}: random "
+            f"numbers differ between them; start with KERAS_BACKEND={about['backend']}, or name another file"
+        )
+    there, here = ([tuple(each.shape) for each in variables] for variables in (values, state))
+    if there != here:
+        raise ValueError(
+            f"{path} belongs to another run, with a model of other layers ({_difference(there, here)}); "
+            "build the model with the settings that it was trained with, or name another file"
+        )
+    differing = [name for name in settings if about["settings"].get(name) != settings[name]]
+    if differing:
+        words = [
+            f"{name} was {about['settings'].get(name)}, now {settings[name]}"
+            if name != "data"
+            else "other data"
+            for name in differing
+        ]
+        raise ValueError(
+            f"{path} belongs to another run ({'; '.join(words)}); go on with its settings, or name another "
+            "file"
         )
     for variable, value in zip(state, values, strict=True):
         variable.assign(value)
     return about["done"], about["rows"]
+
+
+def _backend() -> str:
+    import keras
+
+    return keras.backend.backend()
+
+
+def _difference(there: list[tuple[int, ...]], here: list[tuple[int, ...]]) -> str:
+    if len(there) != len(here):
+        return f"{len(there)} variables there, {len(here)} here"
+    number = next(
+        number for number, shapes in enumerate(zip(there, here, strict=True)) if len(set(shapes)) > 1
+    )
+    return f"variable {number} has shape {there[number]} there, {here[number]} here"
+
+
+def _reason(error: OSError, path: Path) -> str:
+    if error.errno == 28:
+        return f"no space is left in {path.parent}; make room or choose another folder, and go on"
+    return str(error.strerror or error)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 import warnings
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from aigc_lab.train.checkpoint import digest, restore, store, values_of
+from aigc_lab.train.checkpoint import digest, ready, restore, store, values_of
 from aigc_lab.train.checks import checked_data, checked_for, total_steps
 from aigc_lab.train.progress import ProgressLine
 from aigc_lab.train.steps import batches, keras_runner, tensorflow_runner
@@ -168,13 +167,20 @@ class Trainer:
         model, state, total, count = self.model, self._state, self.steps, len(data[0])
         held_out = None if validation is None else checked_data(*validation)
         keras.utils.set_random_seed(seed)
-        settings = json.dumps(
-            [total, self.batch_size, self.learning_rate, seed, count, digest(data) if checkpoint else None]
-        )
+        settings = {
+            "steps": total,
+            "batch_size": self.batch_size,
+            "learning_rate": self.learning_rate,
+            "seed": seed,
+            "items": count,
+            "data": digest(data) if checkpoint else None,
+        }
         rows: list[dict[str, float]] = []
         done = 0
-        if checkpoint is not None and Path(checkpoint).exists():
-            done, rows = restore(Path(checkpoint), state, settings)
+        if checkpoint is not None:
+            ready(Path(checkpoint), state)
+            if Path(checkpoint).exists():
+                done, rows = restore(Path(checkpoint), state, settings)
         run_steps = self._run_steps(data)
         stops = np.unique(np.linspace(0, total, min(reports, total) + 1).round().astype(int)[1:])
         line = ProgressLine(total, progress)
