@@ -91,6 +91,7 @@ class Trainer:
         model: what is compiled and trained; it is the trained model afterwards.
         steps, batch_size, learning_rate, jit_compile: as for ``fit``. With XLA, data of another length
             are compiled anew.
+        make_runner: who computes the steps, where it is not this process alone (``train.distributed``).
     """
 
     def __init__(
@@ -101,6 +102,7 @@ class Trainer:
         batch_size: int = 64,
         learning_rate: float = 3e-3,
         jit_compile: bool = False,
+        make_runner: Any = None,
     ) -> None:
         import keras
 
@@ -114,7 +116,7 @@ class Trainer:
         self._state = [*model.variables, *optimizer.variables]
         self._optimizer_state = list(zip(optimizer.variables, values_of(optimizer.variables), strict=True))
         on_tensorflow = keras.backend.backend() == "tensorflow"
-        make_runner = tensorflow_runner if on_tensorflow else keras_runner
+        make_runner = make_runner or (tensorflow_runner if on_tensorflow else keras_runner)
         self._run_steps = make_runner(model, optimizer, batch_size, jit_compile)
 
     def fit(
