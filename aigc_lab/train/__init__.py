@@ -12,7 +12,9 @@ Introduced in notebook 00.
 from aigc_lab.train.checks import settings
 from aigc_lab.train.cost import cost_per_epoch, energy, fitted_exponent
 from aigc_lab.train.fitting import History, Trainer, fit
+from aigc_lab.train.limits import Roofline, roofline, step_cost
 from aigc_lab.train.machine import Machine, device, devices
+from aigc_lab.train.profiling import Profile, profile
 from aigc_lab.train.progress import in_notebook
 from aigc_lab.train.schedules import SCHEDULES, rates
 
@@ -20,6 +22,8 @@ __all__ = [
     "SCHEDULES",
     "History",
     "Machine",
+    "Profile",
+    "Roofline",
     "Trainer",
     "cost_per_epoch",
     "device",
@@ -28,6 +32,9 @@ __all__ = [
     "fit",
     "fitted_exponent",
     "in_notebook",
+    "profile",
     "rates",
+    "roofline",
     "settings",
+    "step_cost",
 ]

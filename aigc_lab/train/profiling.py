@@ -1,0 +1,153 @@
+"""A training step taken apart: waiting for data, Python, and the kernels, from TensorFlow's profiler.
+
+Introduced in notebook 12.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+# Keras and TensorFlow name an operation "where/it/stands:Kind".
+_KERNEL = re.compile(r"^[\w./-]+:(_?[A-Z]\w*)$")
+_FAMILIES = (
+    ("convolutions", re.compile(r"Conv2D|DepthToSpace|SpaceToDepth")),
+    ("matrix products", re.compile(r"MatMul|Einsum")),
+    ("random numbers", re.compile(r"Random|Philox|Rng")),
+    (
+        "copies",
+        re.compile(r"Transpose|Concat|Slice|Pad|Gather|Pack|Tile|Cast|Reshape|Shape|Identity|Const|Read"),
+    ),
+)
+_OPTIMIZERS = re.compile(r"^(adam|sgd|two_player_adam|loss_scale)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Milliseconds of one step, mean over ``steps`` steps.
+
+    ``data`` is waiting for the batch; ``inside`` is inside TensorFlow: compiled functions, or operations
+    that Python asked for one by one. ``python`` is what remains of ``step``. ``kernels`` maps a family of
+    operations to its time, summed over the threads: it may exceed ``inside`` when two threads work at once.
+    ``slowest`` lists ``(operation, milliseconds)``.
+    """
+
+    steps: int
+    step: float
+    data: float
+    inside: float
+    python: float
+    kernels: dict[str, float]
+    slowest: list[tuple[str, float]]
+
+
+def profile(step: Callable[..., Any], batches: Iterable[Any], steps: int = 30, warm_up: int = 3) -> Profile:
+    """Run ``step(batch)`` under TensorFlow's profiler and say where the time goes.
+
+    Args:
+        step: a training step; a ``tf.function`` or plain Python. batches: its data, ``warm_up + steps``
+            or more: what it takes to produce the next one counts as data.
+
+    Raises:
+        ValueError: fewer batches than steps. RuntimeError: another profiler runs already.
+    """
+    import tensorflow as tf
+
+    source = iter(batches)
+    waited = called = 0.0
+
+    def many(count: int) -> None:
+        nonlocal waited, called
+        for _ in range(count):
+            begun = time.perf_counter()
+            try:
+                batch = next(source)
+            except StopIteration:
+                raise ValueError(
+                    f"there are fewer batches than {warm_up} + {steps} steps; give more"
+                ) from None
+            got = time.perf_counter()
+            step(batch)
+            waited += got - begun
+            called += time.perf_counter() - got
+
+    many(warm_up)  # traced and compiled before the clock starts
+    waited = called = 0.0
+    options = tf.profiler.experimental.ProfilerOptions(host_tracer_level=2, python_tracer_level=0)
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            tf.profiler.experimental.start(folder, options=options)
+        except tf.errors.AlreadyExistsError:
+            raise RuntimeError("another profiler runs in this process; stop it first") from None
+        try:
+            many(steps)
+        finally:
+            tf.profiler.experimental.stop()
+        (written,) = Path(folder).rglob("*.xplane.pb")
+        inside, kernels = read_trace(written.read_bytes())
+    milliseconds = 1e3 / steps
+    families: dict[str, float] = defaultdict(float)
+    for (name, kind), seconds in kernels.items():
+        families[family(name, kind)] += seconds * milliseconds
+    slowest = sorted(kernels.items(), key=lambda pair: -pair[1])[:8]
+    inside = min(inside, called)
+    return Profile(
+        steps,
+        (waited + called) * milliseconds,
+        waited * milliseconds,
+        inside * milliseconds,
+        (called - inside) * milliseconds,
+        dict(sorted(families.items(), key=lambda pair: -pair[1])),
+        [(name, seconds * milliseconds) for (name, _), seconds in slowest],
+    )
+
+
+def read_trace(content: bytes) -> tuple[float, dict[tuple[str, str], float]]:
+    """Seconds inside TensorFlow, and of each kernel ``(name, kind)``, from a profiler's file.
+
+    An operation that Python asked for by itself counts in both; a compiled function in the first, its
+    operations in the second.
+
+    Raises:
+        ValueError: this TensorFlow cannot read its profiler's file.
+    """
+    try:
+        from tensorflow.tsl.profiler.protobuf import xplane_pb2
+    except ImportError as error:
+        raise ValueError(
+            f"this TensorFlow cannot read what its profiler writes ({error}); use 2.21"
+        ) from error
+    space = xplane_pb2.XSpace()
+    space.ParseFromString(content)
+    inside, kernels = 0.0, defaultdict(float)
+    for plane in space.planes:
+        if not plane.name.startswith("/host:CPU"):
+            continue
+        for line in plane.lines:
+            for event in line.events:
+                name = plane.event_metadata[event.metadata_id].name
+                seconds = event.duration_ps * 1e-12
+                if name.startswith("EagerLocalExecute: "):
+                    inside += seconds
+                    kind = name.partition(": ")[2]
+                    if not kind.startswith("__inference_"):
+                        kernels[kind, kind] += seconds
+                elif found := _KERNEL.match(name):
+                    kernels[name.rpartition(":")[0], found[1]] += seconds
+    return inside, dict(kernels)
+
+
+def family(name: str, kind: str) -> str:
+    """To which family of kernels an operation belongs."""
+    if _OPTIMIZERS.match(name) or kind.startswith(("Assign", "ResourceApply")):
+        return "optimizer"
+    for title, pattern in _FAMILIES:
+        if pattern.search(kind):
+            return title
+    return "number by number"
