@@ -8,6 +8,16 @@ from contextlib import contextmanager
 from typing import Any
 
 PATIENCE = 10  # seconds in which a scheduler must answer
+# One thread a worker, because the networks are small. Most runs are then repeated to the last bit, not
+# all: a convolution may add up in another order, and training amplifies the difference.
+ONE_THREAD = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "TF_NUM_INTRAOP_THREADS": "1",
+    "TF_NUM_INTEROP_THREADS": "1",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+}
 
 
 @contextmanager

@@ -11,21 +11,10 @@ from typing import TYPE_CHECKING, Any
 from aigc_lab.experiment import runs
 from aigc_lab.experiment.store import Store, table
 from aigc_lab.experiment.study import Cell, Study
-from aigc_lab.processes import dask_client
+from aigc_lab.processes import ONE_THREAD, dask_client
 
 if TYPE_CHECKING:
     import pandas
-
-# One thread a worker, because the networks are small. Most runs are then repeated to the last bit, not
-# all: a convolution may add up in another order, and training amplifies the difference.
-ONE_THREAD = {
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "TF_NUM_INTRAOP_THREADS": "1",
-    "TF_NUM_INTEROP_THREADS": "1",
-    "TF_CPP_MIN_LOG_LEVEL": "3",
-}
 
 
 def run(
