@@ -14,7 +14,9 @@ import numpy as np
 from aigc_lab.train.checkpoint import digest, ready, restore, store, values_of
 from aigc_lab.train.checks import checked_data, checked_for, total_steps
 from aigc_lab.train.progress import ProgressLine
+from aigc_lab.train.schedules import checked_rates, keras_schedule
 from aigc_lab.train.steps import batches, keras_runner, tensorflow_runner
+from aigc_lab.train.stopping import Best
 
 
 @dataclass(frozen=True)
@@ -41,22 +43,27 @@ def fit(
     epochs: float | None = None,
     batch_size: int = 64,
     learning_rate: float = 3e-3,
+    schedule: Any = "cosine",
     seed: int = 0,
     validation: tuple[Any, ...] | None = None,
+    patience: int | None = None,
     checkpoint: str | Path | None = None,
     reports: int = 10,
     measure: Callable[[], dict[str, float]] | None = None,
     jit_compile: bool = False,
     progress: bool | str = True,
 ) -> History:
-    """Train ``model`` with Adam and a cosine schedule that ends at 2% of ``learning_rate``.
+    """Train ``model`` with Adam and, if nothing else is said, a cosine schedule to 2% of ``learning_rate``.
 
     Args:
         x: float pictures ``(n, height, width, channels)``; labels: ``(n,)`` integers or None.
         steps, epochs: how long, in exactly one of the two units. Each epoch takes the items in
             a new order; the items that do not fill the last batch wait for another epoch.
+        schedule: a name of ``train.SCHEDULES``, or the rate of each step as numbers ``(steps,)``.
         seed: of the order of the items; equal seeds give equal runs on one backend and machine.
         validation: ``(x,)`` or ``(x, labels)`` held out; its loss is taken at each report.
+        patience: stop after so many reports without a new lowest ``validation_loss``; the weights of the
+            lowest one are put back (with a checkpoint, they lie beside it in ``FILE.best``).
         checkpoint: a file, written at each report. If it exists, training goes on from it and
             ends with the same weights as a run that was never cut.
         reports: how many rows the history has (and how often a checkpoint is written).
@@ -75,9 +82,14 @@ def fit(
     checked_for(model, data, batch_size)
     total = total_steps(steps, epochs, len(data[0]), batch_size)
     trainer = Trainer(
-        model, steps=total, batch_size=batch_size, learning_rate=learning_rate, jit_compile=jit_compile
+        model,
+        steps=total,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        schedule=schedule,
+        jit_compile=jit_compile,
     )
-    return trainer._train(data, seed, validation, checkpoint, reports, measure, progress)
+    return trainer._train(data, seed, validation, checkpoint, reports, measure, progress, patience)
 
 
 class Trainer:
@@ -89,8 +101,8 @@ class Trainer:
 
     Args:
         model: what is compiled and trained; it is the trained model afterwards.
-        steps, batch_size, learning_rate, jit_compile: as for ``fit``. With XLA, data of another length
-            are compiled anew.
+        steps, batch_size, learning_rate, schedule, jit_compile: as for ``fit``. With XLA, data of another
+            length are compiled anew.
         make_runner: who computes the steps, where it is not this process alone (``train.distributed``).
     """
 
@@ -101,6 +113,7 @@ class Trainer:
         steps: int,
         batch_size: int = 64,
         learning_rate: float = 3e-3,
+        schedule: Any = "cosine",
         jit_compile: bool = False,
         make_runner: Any = None,
     ) -> None:
@@ -108,7 +121,7 @@ class Trainer:
 
         self.model, self.steps, self.batch_size = model, total_steps(steps, None, 1, 1), batch_size
         self.learning_rate = learning_rate
-        schedule = keras.optimizers.schedules.CosineDecay(learning_rate, self.steps, alpha=0.02)
+        schedule, self._rates = keras_schedule(schedule, self.steps, learning_rate)
         # Two players in one model may need two learning rates.
         make_optimizer = getattr(model, "make_optimizer", keras.optimizers.Adam)
         optimizer = make_optimizer(schedule)
@@ -127,16 +140,21 @@ class Trainer:
         *,
         seed: int = 0,
         validation: tuple[Any, ...] | None = None,
+        patience: int | None = None,
         reports: int = 1,
         measure: Callable[[], dict[str, float]] | None = None,
         progress: bool | str = False,
+        rates: Any = None,
     ) -> History:
         """Train ``self.model`` from the weights of ``start``, a new model of the same architecture.
 
         The arguments are those of ``train.fit``. ``start`` is only read; its random state is taken too.
+        ``rates``, the learning rate of each step ``(steps,)``, replace those that the trainer was made with,
+        from now on; so a search over learning rates compiles once (on TensorFlow).
 
         Raises:
-            ValueError: as ``train.fit``, or a ``start`` whose variables have other shapes.
+            ValueError: as ``train.fit``, a ``start`` whose variables have other shapes, or ``rates`` for a
+                trainer that was made with the schedule ``"cosine"`` or on another backend.
             FloatingPointError: as ``train.fit``.
         """
         data = checked_data(x, labels)
@@ -151,7 +169,18 @@ class Trainer:
             variable.assign(value)
         for variable, value in self._optimizer_state:
             variable.assign(value)
-        return self._train(data, seed, validation, None, reports, measure, progress)
+        if rates is not None:
+            self._give_rates(rates)
+        return self._train(data, seed, validation, None, reports, measure, progress, patience)
+
+    def _give_rates(self, rates: Any) -> None:
+        import keras
+
+        if self._rates is None or keras.backend.backend() != "tensorflow":
+            raise ValueError(
+                "this trainer cannot take other rates: make it on TensorFlow and with schedule='constant'"
+            )
+        self._rates.assign(checked_rates(rates, self.steps))
 
     def _train(
         self,
@@ -162,6 +191,7 @@ class Trainer:
         reports: int,
         measure: Callable[[], dict[str, float]] | None,
         progress: bool | str,
+        patience: int | None = None,
     ) -> History:
         import keras
         import pandas as pd
@@ -173,6 +203,7 @@ class Trainer:
             "steps": total,
             "batch_size": self.batch_size,
             "learning_rate": self.learning_rate,
+            "schedule": "cosine" if self._rates is None else digest(values_of([self._rates])),
             "seed": seed,
             "items": count,
             "data": digest(data) if checkpoint else None,
@@ -183,12 +214,15 @@ class Trainer:
             ready(Path(checkpoint), state)
             if Path(checkpoint).exists():
                 done, rows = restore(Path(checkpoint), state, settings)
+        best = Best(patience, state, checkpoint, settings, held_out is not None)
         run_steps = self._run_steps(data)
         stops = np.unique(np.linspace(0, total, min(reports, total) + 1).round().astype(int)[1:])
         line = ProgressLine(total, progress)
         remarked = False
         begun = time.perf_counter() - (rows[-1]["seconds"] if rows else 0.0)
         for stop in stops[stops > done]:
+            if best.stops(rows):
+                break
             before = values_of(state)
             terms = run_steps(batches(count, self.batch_size, done, int(stop), seed))
             broken = ~np.isfinite(terms["loss"])
@@ -213,8 +247,10 @@ class Trainer:
                 remarked = True
                 warnings.warn(remark, stacklevel=3)
             line.show(done, rows[-1]["loss"], rows[-1]["seconds"])
+            best.keep(done, rows)
             if checkpoint is not None:
                 store(Path(checkpoint), state, settings, done, rows)
+        best.put_back()
         return History(pd.DataFrame(rows))
 
 

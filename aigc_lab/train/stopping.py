@@ -26,7 +26,12 @@ class Best:
     """
 
     def __init__(
-        self, patience: int | None, state: list[Any], checkpoint: Any, settings: str, validated: bool
+        self,
+        patience: int | None,
+        state: list[Any],
+        checkpoint: Any,
+        settings: dict[str, Any],
+        validated: bool,
     ) -> None:
         if patience is not None:
             if isinstance(patience, bool) or int(patience) != patience or patience < 1:
