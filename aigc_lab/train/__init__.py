@@ -16,6 +16,7 @@ from aigc_lab.train.limits import Roofline, roofline, step_cost
 from aigc_lab.train.machine import Machine, device, devices
 from aigc_lab.train.profiling import Profile, profile
 from aigc_lab.train.progress import in_notebook
+from aigc_lab.train.range_test import RangeTest, range_test
 from aigc_lab.train.schedules import SCHEDULES, rates
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "History",
     "Machine",
     "Profile",
+    "RangeTest",
     "Roofline",
     "Trainer",
     "cost_per_epoch",
@@ -33,6 +35,7 @@ __all__ = [
     "fitted_exponent",
     "in_notebook",
     "profile",
+    "range_test",
     "rates",
     "roofline",
     "settings",
