@@ -1,4 +1,4 @@
-"""How the cost of removing duplicate texts grows: in memory, shard by shard, and on two Dask workers.
+"""How the cost of removing duplicate texts grows: in memory, by shards, and on two Dask workers.
 
 Run by hand: ``python benchmarks/cleaning_growth.py`` (10,000 and 100,000 texts), or with
 ``--sizes 10000 100000 1000000``. The texts are those of ``near_duplicate_text.py`` (a tenth of them
@@ -15,15 +15,17 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import os
 import resource
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
+import table
+
+BENCH = ["--sizes", "10000", "40000"]
+QUICK = ["--sizes", "1000", "2000"]
 
 METHODS = ("memory", "shards", "dask")
 SHARD_ROWS = 50_000
@@ -67,44 +69,46 @@ def measure(method: str, folder: Path, output: Path) -> dict[str, object]:
     }
 
 
-def in_a_process(*arguments: object) -> str:
-    # One thread each, so that two workers and one process can be compared.
-    one = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
-    command = [sys.executable, __file__, *map(str, arguments)]
-    done = subprocess.run(command, env={**os.environ, **one}, stdout=subprocess.PIPE, text=True, check=True)
-    return done.stdout
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000])
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     arguments = parser.parse_args()
+    table.one_thread()  # one each, so that two workers and one process can be compared
     first: dict[str, float] = {}
-    print("texts     way     clock s  processor s  µs a text  ratio  caller MiB  worker MiB  exact   near")
     for size in arguments.sizes:
+        rows, answers = [], set()
         with tempfile.TemporaryDirectory() as temporary:
             source = Path(temporary) / "in"
-            in_a_process("generate", size, source)
-            answers = set()
+            table.in_a_process("generate", size, source, script=__file__)
             for method in arguments.methods:
-                found = json.loads(in_a_process("measure", method, source, Path(temporary) / method))
-                seconds = found["processor"]
-                each = 1e6 * seconds / size
-                ratio = each / first.setdefault(method, each)
-                print(
-                    f"{size:<9} {method:<7} {found['seconds']:7.1f}  {seconds:11.1f}  {each:9.1f}  "
-                    f"{ratio:5.2f}  {found['caller']:10.0f}  {found['worker']:10.0f}  "
-                    f"{found['exact']:<7} {found['near']}",
-                    flush=True,
+                output = Path(temporary) / method
+                found = table.in_a_process("measure", method, source, output, script=__file__)
+                each = 1e6 * found["processor"] / size
+                rows.append(
+                    [
+                        method,
+                        f"{found['seconds']:.1f}",
+                        f"{found['processor']:.1f}",
+                        f"{each:.0f}",
+                        f"{each / first.setdefault(method, each):.2f}",
+                        f"{found['caller']:,.0f}",
+                        f"{found['worker']:,.0f}",
+                        f"{found['exact']:,} and {found['near']:,}",
+                    ]
                 )
                 answers.add(found["findings"])
-            print(f"{'':9} the findings {'are the same' if len(answers) == 1 else 'DIFFER'}", flush=True)
+        columns = ["way", "clock, s", "processor, s", "µs a text", "over the first size", "caller, MiB"]
+        table.show(f"{size:,} texts", [*columns, "worker, MiB", "exact and near found"], rows)
+        if len(answers) > 1:
+            raise SystemExit(f"the ways of removing duplicates do not agree on {size:,} texts")
+        print("\nAll ways found the same.", flush=True)
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["generate"]:
         generate(int(sys.argv[2]), Path(sys.argv[3]))
+        print("true")
     elif sys.argv[1:2] == ["measure"]:
         print(json.dumps(measure(sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4]))))
     else:

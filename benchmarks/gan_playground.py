@@ -1,4 +1,4 @@
-"""Frames a second of the GAN playground in the kernel: rounds of the game, drawing, PNG, message.
+"""Frames a second of the GAN playground in the kernel: game, drawing, PNG, message.
 
     python benchmarks/gan_playground.py [frames]
 
@@ -8,13 +8,16 @@ The time that the browser needs on top is not in it.
 
 from __future__ import annotations
 
-import platform
 import sys
 import time
 
 import numpy as np
+import table
 
 from aigc_lab import show
+
+BENCH = ["30"]
+QUICK = ["5"]
 
 ARMS = {
     "non-saturating": {},
@@ -24,7 +27,7 @@ ARMS = {
 
 
 def main(frames: int = 60) -> None:
-    print(f"{frames} frames of 10 rounds, 420 x 420 pixels, on {platform.machine()} CPU")
+    rows = []
     for name, rules in ARMS.items():
         playground = show.gan_playground(**rules)
         seconds = []
@@ -34,9 +37,11 @@ def main(frames: int = 60) -> None:
             seconds.append(time.perf_counter() - start)
             assert playground.error is None and playground.image.value != before, "the picture did not follow"
         milliseconds = 1000 * np.array(seconds)
-        slow = np.percentile(milliseconds, 95)
         rate = 1000 / np.median(milliseconds)
-        print(f"{name:<34} {rate:5.1f} frames a second, 95th percentile of a frame {slow:.0f} ms")
+        slow = np.percentile(milliseconds, 95)
+        rows.append([name, f"{rate:.1f}", table.spread(milliseconds, 1), f"{slow:.0f}", "10 frames a second"])
+    columns = ["loss", "frames a second", "ms a frame", "95th percentile, ms", "aim"]
+    table.show(f"{frames} frames of 10 rounds, 420 x 420 pixels", columns, rows)
 
 
 if __name__ == "__main__":

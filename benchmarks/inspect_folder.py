@@ -1,4 +1,4 @@
-"""clean.inspect on a folder of many small pictures: time, and the highest memory it needed.
+"""Inspecting a folder of many small pictures: time, and the highest memory it needed.
 
     python benchmarks/inspect_folder.py [pictures]
 
@@ -18,18 +18,21 @@ import time
 from pathlib import Path
 
 import numpy as np
+import silhouettes
+import table
 from PIL import Image
 
-from aigc_lab import clean, collect, defects
+from aigc_lab import collect, defects
+
+BENCH = ["5000"]
+QUICK = ["500"]
 
 RATES = {name: 0.01 for name in ("exact_duplicate", "near_duplicate", "junk", "blur", "noise", "label_flip")}
 
 
 def write_folder(folder: Path, count: int) -> None:
-    animals = collect.load("animals")
-    unique = clean.apply(animals, clean.exact_duplicates(animals)).kept
-    turned = [np.rot90(unique.data, turns, axes=(1, 2)) for turns in range(4)]
-    every = np.concatenate([*turned, *(one[:, :, ::-1] for one in turned)])
+    unique = silhouettes.unique_animals()
+    every = silhouettes.turned(unique.data)
     wanted = round(count / 1.03)  # copies and junk are added to these
     if wanted > len(every):
         raise SystemExit(f"at most {len(every):,} different pictures can be made")
@@ -56,10 +59,18 @@ def main(count: int = 50_000) -> None:
         done = subprocess.run(line, check=True, capture_output=True, text=True)
         seconds = time.perf_counter() - start
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
-        print("\n".join(row for row in done.stdout.splitlines() if not row.strip().startswith("report")))
-        print(f"wall {seconds:.0f} s, processor {used.ru_utime + used.ru_stime:.0f} s")
-        print(f"peak memory {used.ru_maxrss / 2**20:.2f} GiB (the aim: below 2 GiB)")  # KiB on Linux
-        print(f"report {report.stat().st_size / 1e6:.1f} MB")
+        found = [row.strip() for row in done.stdout.splitlines() if row.strip()]
+        table.show(
+            f"`python -m aigc_lab.clean` on {count:,} pictures",
+            ["what", "measured", "aim"],
+            [
+                ["clock", f"{seconds:.0f} s ({1e6 * seconds / count:,.0f} µs a picture)", ""],
+                ["processor", f"{used.ru_utime + used.ru_stime:.0f} s", ""],
+                ["peak memory", f"{used.ru_maxrss / 2**20:.2f} GiB", "below 2 GiB at 50,000"],  # KiB on Linux
+                ["report", f"{report.stat().st_size / 1e6:.1f} MB", ""],
+            ],
+        )
+        print(f"\nIt said: {found[0]}.")
 
 
 if __name__ == "__main__":

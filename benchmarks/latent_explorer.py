@@ -8,14 +8,17 @@ browser needs on top is not in it. The weights are not trained: that does not ch
 
 from __future__ import annotations
 
-import platform
 import sys
 import time
 
 import numpy as np
+import table
 
 from aigc_lab import show
 from aigc_lab.models.vae import convolutional_vae
+
+BENCH = ["100"]
+QUICK = ["10"]
 
 
 def main(moves: int = 200) -> None:
@@ -32,9 +35,11 @@ def main(moves: int = 200) -> None:
         seconds.append(time.perf_counter() - start)
         assert explorer.error is None and explorer.image.value != before, "the picture did not follow"
     milliseconds = 1000 * np.array(seconds)
-    print(f"{moves} slider moves, one 28 x 28 picture enlarged to 280 x 280, on {platform.machine()} CPU")
-    print(
-        f"median {np.median(milliseconds):.1f} ms, 95th percentile {np.percentile(milliseconds, 95):.1f} ms"
+    slow = np.percentile(milliseconds, 95)
+    table.show(
+        f"{moves} slider moves, one 28 x 28 picture enlarged to 280 x 280",
+        ["ms a move", "95th percentile, ms", "aim"],
+        [[table.spread(milliseconds, 1), f"{slow:.1f}", "a median below 200 ms"]],
     )
 
 

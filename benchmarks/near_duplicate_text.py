@@ -1,4 +1,4 @@
-"""Near-duplicate texts: this package against datasketch and rensa, and how the cost grows.
+"""Near-duplicate texts: ours beside datasketch and rensa, and how the cost grows.
 
 Run by hand: ``python benchmarks/near_duplicate_text.py`` (10,000 and 100,000 texts, three interleaved
 rounds); ``--sizes 10000 100000 1000000 --methods aigc_lab --exact-up-to 0`` for the growth. rensa is
@@ -14,7 +14,6 @@ are those of the processor, so that other programs do not count.
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import resource
 import statistics
@@ -23,15 +22,18 @@ import tempfile
 import time
 from collections import Counter, defaultdict
 from concurrent.futures import ProcessPoolExecutor
-from importlib.util import find_spec
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+import table
 
 from aigc_lab import collect
 from aigc_lab.clean import text
 from aigc_lab.defects.text import nearly_copy_text
+
+BENCH = ["--sizes", "10000", "--rounds", "3"]
+QUICK = ["--sizes", "1000", "--rounds", "1"]
 
 THRESHOLD = 0.8
 PERMUTATIONS = 128
@@ -146,9 +148,9 @@ def main(folder: str) -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--exact-up-to", type=int, default=200_000, help="texts; more are not joined exactly")
     options = parser.parse_args()
-    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS"):
-        os.environ[variable] = "1"  # for the processes that measure
-    methods = [name for name in options.methods if name != "rensa" or find_spec("rensa")]
+    table.one_thread()  # for the processes that measure
+    absent = [name for name in options.methods if not table.installed(name.split(",")[0])]
+    methods = [name for name in options.methods if name not in absent]
     for count in options.sizes:
         texts = corpus(count)
         path = Path(folder) / f"{count}.txt"
@@ -156,25 +158,24 @@ def main(folder: str) -> None:
         characters = statistics.mean(map(len, texts))
         truth = exact_pairs(texts) if count <= options.exact_up_to else None
         known = f"{len(truth):,} pairs" if truth is not None else "pairs not counted"
-        print(f"\n{count:,} texts of {characters:.0f} characters on average, {known}")
+        title = f"{count:,} texts of {characters:.0f} characters, {known}, {options.rounds} rounds"
         del texts
         results: dict[str, list] = {name: [] for name in methods}
-        for _ in range(options.rounds):
-            for name in methods:
-                results[name].append(apart(measure, name, str(path)))
-        typical = {name: statistics.median(run[0] for run in runs) for name, runs in results.items()}
+
+        def once(name: str, path: Path = path, results: dict[str, list] = results) -> float:
+            results[name].append(apart(measure, name, str(path)))
+            return results[name][-1][0]
+
+        seconds = table.rounds({name: lambda name=name: once(name) for name in methods}, options.rounds)
+        more: dict[str, dict[str, str]] = {"texts a second": {}, "recall": {}, "precision": {}, "MiB": {}}
         for name, runs in results.items():
             pairs = runs[0][2]
-            recall = len(truth & pairs) / len(truth) if truth else float("nan")
-            precision = len(truth & pairs) / max(1, len(pairs)) if truth else float("nan")
-            ratios = [theirs[0] / ours[0] for theirs, ours in zip(runs, results[methods[0]], strict=True)]
-            print(
-                f"  {name:<23} {typical[name]:8.2f} s {count / typical[name]:9,.0f} texts/s "
-                f"{statistics.median(ratios):6.1f} times {methods[0]} ({min(ratios):.1f}-{max(ratios):.1f}) "
-                f"recall {recall:.4f}  precision {precision:.4f}  "
-                f"peak {max(run[1] for run in runs):,.0f} MiB",
-                flush=True,
-            )
+            more["texts a second"][name] = f"{count / statistics.median(seconds[name]):,.0f}"
+            if truth:
+                more["recall"][name] = f"{len(truth & pairs) / len(truth):.4f}"
+                more["precision"][name] = f"{len(truth & pairs) / max(1, len(pairs)):.4f}"
+            more["MiB"][name] = f"{max(run[1] for run in runs):,.0f}"
+        table.compare(title, seconds, methods[0], absent=absent, more=more)
 
 
 if __name__ == "__main__":

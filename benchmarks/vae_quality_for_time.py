@@ -1,4 +1,4 @@
-"""Quality for time: which VAE reaches which held-out score after 15, 30, 60 and 120 s of training.
+"""Quality for time: which VAE reaches which held-out score after so many seconds of training.
 
     python benchmarks/vae_quality_for_time.py [--seeds 3] [--marks 15 30 60 120] [--rounds 5] [--output FILE]
 
@@ -26,10 +26,9 @@ second, the plain loop 191 times.
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import os
-import platform
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -39,11 +38,15 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
+import table
 import tensorflow as tf
 from keras import layers
 
 from aigc_lab import collect, train
 from aigc_lab.models import vae
+
+BENCH = ["--seeds", "1", "--marks", "5", "20", "--rounds", "3"]
+QUICK = ["--seeds", "1", "--marks", "2", "4", "--rounds", "1"]
 
 BATCH = 128
 
@@ -231,12 +234,8 @@ def main() -> None:
 
     training, _, test = collect.load("quickdraw").split(seed=0)
     x, held_out = training.arrays()[0], test.arrays()[0]
-    with_torch = importlib.util.find_spec("torch") is not None
-    print(
-        f"{platform.machine()}, {os.cpu_count()} cores, "
-        f"TensorFlow {tf.__version__}, Keras {keras.__version__}"
-    )
-    print(f"quickdraw, six classes: {len(x)} to train on, {len(held_out)} held out\n")
+    with_torch = table.installed("torch")
+    print(f"quickdraw, six classes: {len(x):,} to train on, {len(held_out):,} held out.")
     found: dict[str, Any] = {"speed": {}, "scores": []}
 
     for name, build, xla, steps in (
@@ -245,18 +244,27 @@ def main() -> None:
     ):
         rows = speed_ratios(build, x, xla, steps, chosen.rounds, with_torch and build is dense_reference)
         found["speed"][name] = rows
-        print(f"steps a second, batch {BATCH}, {name}: ours {np.median([row['ours'] for row in rows]):.0f}")
-        for rival in [each for each in ("plain", "torch") if each in rows[0]]:
-            ratios = [row["ours"] / row[rival] for row in rows]
-            rate = np.median([row[rival] for row in rows])
-            spread = f"[{min(ratios):.2f}, {max(ratios):.2f}]"
-            print(f"  against the {rival} loop ({rate:.0f}): {np.median(ratios):.2f} times {spread}")
+        names = {"ours": "train.fit (ours)", "plain": "a tf.function a batch", "torch": "plain PyTorch"}
+        table.compare(
+            f"A step of the {name} network, batch {BATCH}, {chosen.rounds} rounds",
+            {names[way]: [1 / row[way] for row in rows] for way in names if way in rows[0]},
+            names["ours"],
+            absent=[] if with_torch or build is not dense_reference else [names["torch"]],
+            unit="ms",
+            scale=1000,
+            more={
+                "steps a second": {
+                    names[way]: f"{np.median([row[way] for row in rows]):.0f}" for way in rows[0]
+                }
+            },
+        )
     fastest_is_torch = (
         with_torch
         and np.median([row["torch"] / row["plain"] for row in found["speed"]["dense, 20 latents"]]) > 1
     )
 
-    print("\nheld-out negative ELBO in nats after so many seconds of training (lower is better)")
+    told: list[list[str]] = []
+    remarks: list[str] = []
     for latent_size, build in ((20, dense_reference), (2, convolutional_reference)):
         for seed in range(chosen.seeds):
             begun = time.perf_counter()
@@ -281,15 +289,25 @@ def main() -> None:
                 {"latent_size": latent_size, "seed": seed, "reference": reference, "ours": ours}
             )
             for who, rows in (("reference", reference), ("ours", ours)):
-                cells = "  ".join(f"{row['seconds']:5.0f} s {row['score']:7.2f}" for row in rows)
-                print(f"latent size {latent_size:2d}, seed {seed}, {who:9s}: {cells}", flush=True)
+                cells = {mark: "" for mark in marks} | {
+                    min(marks, key=lambda mark, row=row: abs(mark - row["seconds"])): f"{row['score']:.2f}"
+                    for row in rows
+                }
+                told.append([str(latent_size), str(seed), who, *cells.values()])
+            print(f"  latent size {latent_size}, seed {seed}", file=sys.stderr, flush=True)
             quarter = ours[[row["seconds"] <= 1.05 * marks[-1] / 4 for row in ours].count(True) - 1]
-            gain = reference[-1]["score"] - quarter["score"]
-            best = min(row["score"] for row in reference) - quarter["score"]
-            print(
-                f"  after {quarter['seconds']:.0f} s ours is {gain:+.2f} nats better than the reference "
-                f"after {reference[-1]['seconds']:.0f} s, {best:+.2f} than the reference's best"
+            remarks.append(
+                f"{latent_size} latents, seed {seed}: after {quarter['seconds']:.0f} s ours is "
+                f"{reference[-1]['score'] - quarter['score']:+.2f} nats better than the reference after "
+                f"{reference[-1]['seconds']:.0f} s, "
+                f"{min(row['score'] for row in reference) - quarter['score']:+.2f} than its best."
             )
+    table.show(
+        "Held-out negative ELBO in nats after so many seconds of training (lower is better)",
+        ["latents", "seed", "design", *(f"{mark:g} s" for mark in marks)],
+        told,
+    )
+    print("\n" + "\n".join(remarks))
     if chosen.output:
         chosen.output.write_text(json.dumps(found, indent=1), encoding="utf-8")
 
