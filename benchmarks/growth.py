@@ -33,7 +33,7 @@ from aigc_lab import collect, train
 from aigc_lab.models import transformer, vae
 
 BENCH = ["--rounds", "3", "--score"]
-QUICK = ["--rounds", "1", "--images", "1000", "2000", "4000", "--widths", "1", "2"]
+QUICK = ["--rounds", "1", "--images", "1000", "2000", "4000", "--widths", "1", "2", "4"]
 
 BATCH, TARGET, LATENTS = 100, 118.0, 20
 

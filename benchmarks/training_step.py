@@ -21,6 +21,7 @@ from __future__ import annotations
 import argparse
 import math
 import os
+import statistics
 import sys
 import time
 from collections.abc import Callable
@@ -191,7 +192,7 @@ def main() -> None:
         table.rounds(actions, 1)  # builds and compiles
         measured = table.rounds(actions, chosen.rounds)
         each = {name: [1000 * value / steps for value in values] for name, values in measured.items()}
-        rate = {name: f"{1000 * batch / sorted(row)[len(row) // 2]:,.0f}" for name, row in each.items()}
+        rate = {name: f"{1000 * batch / statistics.median(row):,.0f}" for name, row in each.items()}
         size = workers["tensorflow"]("parameters", model, "ours")
         if backends["torch"]:
             other = workers["torch"]("parameters", model, "plain")
