@@ -28,6 +28,8 @@ def evaluated(objective: Callable[[Trial], Any], trial: Trial) -> tuple[str, flo
     except FloatingPointError as error:
         return DIVERGED, None, {"error": str(error)}
     value, more = result if isinstance(result, tuple) else (result, {})
+    if isinstance(value, (str, bool)) or not hasattr(value, "__float__"):
+        raise TypeError(f"the objective returned {value!r}; return the value, or the value and a dict")
     if not math.isfinite(value):
         return DIVERGED, None, {"error": f"the objective returned {value}"}
     return FINISHED, float(value), {name: float(each) for name, each in more.items()}
@@ -69,10 +71,8 @@ def run_on_dask(
             while True:
                 while len(futures) < room and (planned := book.next()) is not None:
                     number = planned.trial.number
-                    future = client.submit(
-                        _remote, objective, planned.parameters, planned.seed, book.plan.steps, number, channel,
-                        pure=False,
-                    )  # fmt: skip
+                    what = (planned.parameters, planned.seed, book.plan.steps, number, channel)
+                    future = client.submit(_remote, objective, *what, pure=False)
                     futures[future] = number
                 if not futures:
                     return
