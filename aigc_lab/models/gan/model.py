@@ -65,7 +65,8 @@ class GAN(keras.Model):
         penalty_share: float = 1.0,
         **options: Any,
     ) -> None:
-        super().__init__(**options)
+        # autocast=False: in mixed precision the layers compute in half, what is summed here does not.
+        super().__init__(autocast=False, **options)
         if loss not in LOSSES:
             raise ValueError(f"there is no loss {loss!r}; choose one of {', '.join(LOSSES)}")
         if penalty < 0 or discriminator_rate <= 0 or not 0 <= momentum < 1:
@@ -105,14 +106,14 @@ class GAN(keras.Model):
         pictures, condition = self._taken_apart(inputs)
         count = ops.shape(pictures)[0]
         latent = keras.random.normal((count, self.latent_size), seed=self.noise)
-        fakes = self.generator([latent, *condition] if condition else latent, training=training)
+        fakes = self._full(self.generator([latent, *condition] if condition else latent, training=training))
         shown_real, shown_fake = self._augmented(pictures, training), self._augmented(fakes, training)
         discriminator = self.discriminator
         cut_off = ops.stop_gradient(shown_fake)
         # One call for both: spectral normalisation has a state.
         twice = [ops.concatenate([each, each]) for each in condition]
         both = ops.concatenate([shown_real, cut_off])
-        logits = discriminator([both, *twice] if twice else both, training=training)
+        logits = self._full(discriminator([both, *twice] if twice else both, training=training))
         fixed = [ops.stop_gradient(variable.value) for variable in discriminator.trainable_variables]
         state = [variable.value for variable in discriminator.non_trainable_variables]
         judged, _ = discriminator.stateless_call(
@@ -122,7 +123,7 @@ class GAN(keras.Model):
             "fakes": fakes,
             "real_logits": logits[:count],
             "fake_logits": logits[count:],
-            "fake_logits_for_generator": judged,
+            "fake_logits_for_generator": self._full(judged),
         }
         if self.penalty:
             # The batch comes in random order: its first items are a random part.
@@ -139,7 +140,7 @@ class GAN(keras.Model):
 
         def critic(pictures: Any) -> Any:
             taken = [pictures, *condition] if condition else pictures
-            return discriminator.stateless_call(weights, state, taken, training=False)[0]
+            return self._full(discriminator.stateless_call(weights, state, taken, training=False)[0])
 
         mix = keras.random.uniform((ops.shape(real)[0], *[1] * (len(real.shape) - 1)), seed=self.noise)
         return gradient_penalty(critic, real, fake, mix)
@@ -208,6 +209,10 @@ class GAN(keras.Model):
             )
         return None
 
+    def _full(self, outputs: Any) -> Any:
+        """What a network gives, in the precision of the weights."""
+        return ops.cast(outputs, self.variable_dtype)
+
     def _augmented(self, pictures: Any, training: bool | None) -> Any:
         return pictures if self.augmentation is None else self.augmentation(pictures, training=training)
 
@@ -228,7 +233,7 @@ class GAN(keras.Model):
         parts = []
         for start in range(0, len(latent), 500):
             chunk = [each[start : start + 500] for each in taken]
-            parts.append(self.generator(chunk if len(chunk) > 1 else chunk[0]))
+            parts.append(self._full(self.generator(chunk if len(chunk) > 1 else chunk[0])))
         return np.concatenate([ops.convert_to_numpy(ops.stop_gradient(part)) for part in parts])
 
     def sample(self, n: int, labels: Any = None, seed: int = 0, temperature: float = 1.0) -> np.ndarray:

@@ -59,7 +59,8 @@ class VAE(keras.Model):
         seed: int = 0,
         **options: Any,
     ) -> None:
-        super().__init__(**options)
+        # autocast=False: in mixed precision the layers compute in half, what is summed here does not.
+        super().__init__(autocast=False, **options)
         if likelihood not in LIKELIHOODS:
             raise ValueError(f"likelihood must be one of {', '.join(LIKELIHOODS)}, got {likelihood!r}")
         if scale <= 0 or beta < 0:
@@ -97,13 +98,15 @@ class VAE(keras.Model):
     def call(self, inputs: Any, training: bool | None = None) -> dict[str, Any]:
         """One pass: encode, draw z = mean + exp(log_variance / 2) * noise (reparameterisation), decode."""
         pictures, condition = self._unpack(inputs)
-        mean, log_variance = self.encoder([pictures, *condition], training=training)
+        mean, log_variance = self._full(self.encoder([pictures, *condition], training=training))
         noise = self._noise_like(mean)
         latent = mean + ops.exp(0.5 * log_variance) * noise
         outputs = {
             "mean": mean,
             "log_variance": log_variance,
-            "pixels": self.decoder(self.decoder_inputs(latent, pictures, condition), training=training),
+            "pixels": self._full(
+                self.decoder(self.decoder_inputs(latent, pictures, condition), training=training)
+            ),
         }
         if self.warm_up_steps and training:
             outputs["warm_up"] = ops.minimum(1.0, self.steps_done / self.warm_up_steps)
@@ -155,14 +158,15 @@ class VAE(keras.Model):
         """Mean and log-variance of q(z|x), each ``(n, latent_size)``, for pictures ``(n, *image_shape)``."""
         pictures = self._checked_pictures(x)
         condition = self._one_hot(labels, len(pictures))
-        return tuple(_in_batches(self.encoder, [pictures, *condition]))
+        return tuple(_in_batches(lambda inputs: self._full(self.encoder(inputs)), [pictures, *condition]))
 
     def decode(self, z: np.ndarray, labels: Any = None) -> np.ndarray:
         """Expected pictures ``(n, *image_shape)`` for latent points ``(n, latent_size)``."""
         latent = np.asarray(z, "float32")
         if latent.ndim != 2 or latent.shape[1] != self.latent_size:
             raise ValueError(f"latent points must have shape (n, {self.latent_size}), got {latent.shape}")
-        (pixels,) = _in_batches(self.decoder, [latent, *self._one_hot(labels, len(latent))])
+        inputs = [latent, *self._one_hot(labels, len(latent))]
+        (pixels,) = _in_batches(lambda inputs: self._full(self.decoder(inputs)), inputs)
         return _sigmoid(pixels) if self.likelihood == "bernoulli" else pixels
 
     def sample(self, n: int, labels: Any = None, seed: int = 0) -> np.ndarray:
@@ -289,6 +293,12 @@ class VAE(keras.Model):
         noise = keras.random.normal((parts * rows, latent_size), dtype=mean.dtype, seed=self.noise)
         return noise[part * rows : (part + 1) * rows]
 
+    def _full(self, outputs: Any) -> Any:
+        """What a network gives, in the precision of the weights: a sum of 784 nats needs more than 8 bits."""
+        if isinstance(outputs, (tuple, list)):
+            return [self._full(each) for each in outputs]
+        return ops.cast(outputs, self.variable_dtype)
+
     def _unpack(self, inputs: Any) -> tuple[Any, list[Any]]:
         """Pictures, and the one-hot condition as a list that is empty when the model has none."""
         if not self.class_count:
@@ -309,7 +319,8 @@ class VAE(keras.Model):
 
     def _reconstruct_nats(self, inputs: list[Any]) -> Any:
         pictures, latent, *condition = inputs
-        return self._reconstruction(pictures, self.decoder(self.decoder_inputs(latent, pictures, condition)))
+        pixels = self.decoder(self.decoder_inputs(latent, pictures, condition))
+        return self._reconstruction(pictures, self._full(pixels))
 
     def _checked_pictures(self, x: np.ndarray) -> np.ndarray:
         pictures = np.asarray(x)
