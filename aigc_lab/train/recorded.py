@@ -119,8 +119,8 @@ class GpuRun:
             ratio = ratios.get(tuple(row.values())[:3])
             row[f"{other_name}/CPU"] = "" if ratio is None else "{:.2g} [{:.2g}, {:.2g}]".format(*ratio)
             row[f"{other_name}, items/s"] = _items(other)
-            row["start, s (CPU)"] = _short(cpu["start_seconds"])
-            row[f"start, s ({other_name})"] = _short(other["start_seconds"])
+            starts = [_short(each["start_seconds"]) or "-" for each in (cpu, other)]
+            row[f"start, s: CPU, {other_name}"] = ", ".join(starts)
             row["device memory"] = _mebibytes(other["device_peak_bytes"])
             rows.append(row)
         return pd.DataFrame(rows).set_index(_UNIT)
