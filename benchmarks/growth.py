@@ -127,7 +127,7 @@ def by_width(factors: list[int], rounds: int) -> None:
         )
 
 
-def to_a_score(counts: list[int], steps: int = 1500, reports: int = 30) -> None:
+def to_a_score(counts: list[int], steps: int = 1000, reports: int = 20) -> None:
     """When a VAE first has a held-out negative ELBO of TARGET nats a picture, and how low it got."""
     training, validation, _ = collect.load("quickdraw").split(seed=0)
     x, held_out = training.arrays()[0], validation.arrays()[0]

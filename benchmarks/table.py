@@ -37,14 +37,22 @@ def seconds(action: Callable[[], Any], clock: Callable[[], float] = time.perf_co
     return clock() - begun
 
 
-def rounds(ways: Mapping[str, Callable[[], float]], count: int) -> dict[str, list[float]]:
-    """Call every way once in each round; a way returns what it measured. The first one changes."""
+def rounds(
+    ways: Mapping[str, Callable[[], float]], count: int, patience: float = float("inf")
+) -> dict[str, list[float]]:
+    """Call every way once in each round; a way returns what it measured. The first one changes.
+
+    A way that took longer than ``patience`` seconds of the clock is left out after the second round.
+    """
     measured: dict[str, list[float]] = {name: [] for name in ways}
-    names = list(ways)
+    names, taken = list(ways), dict.fromkeys(ways, 0.0)
     for number in range(count):
         turn = number % len(names)
         for name in names[turn:] + names[:turn]:
-            measured[name].append(float(ways[name]()))
+            if number < 2 or taken[name] <= patience:
+                begun = time.perf_counter()
+                measured[name].append(float(ways[name]()))
+                taken[name] = max(taken[name], time.perf_counter() - begun)
         print(f"  round {number + 1} of {count}", file=sys.stderr, flush=True)
     return measured
 

@@ -6,6 +6,7 @@ import importlib.util
 import re
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -127,6 +128,8 @@ def test_rounds_take_turns_and_ratios_are_of_one_round(capsys):
     measured = table.rounds({name: lambda name=name: calls.append(name) or len(calls) for name in "abc"}, 2)
     assert calls == ["a", "b", "c", "b", "c", "a"]
     assert measured == {"a": [1, 6], "b": [2, 4], "c": [3, 5]}
+    slow = table.rounds({"a": lambda: 1.0, "b": lambda: threading.Event().wait(0.02) + 1.0}, 3, patience=0.01)
+    assert slow == {"a": [1, 1, 1], "b": [1, 1]}
     assert table.ratios([2.0, 9.0], [1.0, 3.0]) == [2.0, 3.0]
     assert table.spread([1, 2, 3, 4, 5]) == "3.00 [2.00, 4.00]"
     assert table.spread([1234.5], 1) == "1,234.5"
