@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from aigc_lab.train.checkpoint import digest, ready, restore, store, values_of
-from aigc_lab.train.checks import checked_data, checked_for, total_steps
+from aigc_lab.train.checks import checked_data, checked_for, computes_in_float16, total_steps
 from aigc_lab.train.progress import ProgressLine
 from aigc_lab.train.schedules import checked_rates, keras_schedule
 from aigc_lab.train.steps import batches, keras_runner, tensorflow_runner
@@ -51,6 +51,7 @@ def fit(
     reports: int = 10,
     measure: Callable[[], dict[str, float]] | None = None,
     jit_compile: bool = False,
+    micro_batches: int = 1,
     progress: bool | str = True,
 ) -> History:
     """Train ``model`` with Adam and, if nothing else is said, a cosine schedule to 2% of ``learning_rate``.
@@ -71,6 +72,9 @@ def fit(
             history. For scores that the loss does not tell, such as the KID of samples.
         jit_compile: compile with XLA on TensorFlow; helps dense networks, and makes convolutions on
             a CPU many times slower. JAX always compiles, PyTorch runs eagerly.
+        micro_batches: compute each batch in so many equal parts, one after the other, and take the mean of
+            their gradients: a step of the large batch in the memory of a small one. Equal to the whole batch
+            for a loss that is a mean over items, up to rounding and the noise that each part draws.
         progress: show a line that follows the steps; a text stands at its start.
 
     Raises:
@@ -88,6 +92,7 @@ def fit(
         learning_rate=learning_rate,
         schedule=schedule,
         jit_compile=jit_compile,
+        micro_batches=micro_batches,
     )
     return trainer._train(data, seed, validation, checkpoint, reports, measure, progress, patience)
 
@@ -101,8 +106,8 @@ class Trainer:
 
     Args:
         model: what is compiled and trained; it is the trained model afterwards.
-        steps, batch_size, learning_rate, schedule, jit_compile: as for ``fit``. With XLA, data of another
-            length are compiled anew.
+        steps, batch_size, learning_rate, schedule, jit_compile, micro_batches: as for ``fit``. With XLA, data
+            of another length are compiled anew.
         make_runner: who computes the steps, where it is not this process alone (``train.distributed``).
     """
 
@@ -115,9 +120,15 @@ class Trainer:
         learning_rate: float = 3e-3,
         schedule: Any = "cosine",
         jit_compile: bool = False,
+        micro_batches: int = 1,
         make_runner: Any = None,
     ) -> None:
         import keras
+
+        if micro_batches < 1 or batch_size % micro_batches:
+            raise ValueError(
+                f"batch_size must be a multiple of micro_batches, got {batch_size} and {micro_batches}"
+            )
 
         self.model, self.steps, self.batch_size = model, total_steps(steps, None, 1, 1), batch_size
         self.learning_rate = learning_rate
@@ -125,12 +136,17 @@ class Trainer:
         # Two players in one model may need two learning rates.
         make_optimizer = getattr(model, "make_optimizer", keras.optimizers.Adam)
         optimizer = make_optimizer(schedule)
+        on_tensorflow = keras.backend.backend() == "tensorflow"
+        if micro_batches > 1 and not on_tensorflow:
+            optimizer.gradient_accumulation_steps = micro_batches
+        if computes_in_float16(model):
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
         optimizer.build(model.trainable_variables)
         self._state = [*model.variables, *optimizer.variables]
         self._optimizer_state = list(zip(optimizer.variables, values_of(optimizer.variables), strict=True))
-        on_tensorflow = keras.backend.backend() == "tensorflow"
         make_runner = make_runner or (tensorflow_runner if on_tensorflow else keras_runner)
-        self._run_steps = make_runner(model, optimizer, batch_size, jit_compile)
+        options = {"micro_batches": micro_batches} if micro_batches > 1 else {}
+        self._run_steps = make_runner(model, optimizer, batch_size, jit_compile, **options)
 
     def fit(
         self,
@@ -180,7 +196,9 @@ class Trainer:
             raise ValueError(
                 "this trainer cannot take other rates: make it on TensorFlow and with schedule='constant'"
             )
-        self._rates.assign(checked_rates(rates, self.steps))
+        given = checked_rates(rates, self.steps)
+        self._rates.assign(given)
+        self.learning_rate = float(given.max())
 
     def _train(
         self,
