@@ -69,3 +69,8 @@ def total_steps(steps: int | None, epochs: float | None, count: int, batch_size:
     if total < 1:
         raise ValueError(f"training must last at least one step, got steps={steps}, epochs={epochs}")
     return total
+
+
+def computes_in_float16(model: Any) -> bool:
+    """Whether a layer computes in float16, whose smallest number above 0 is 6e-8."""
+    return any(layer.compute_dtype == "float16" for layer in model._flatten_layers())

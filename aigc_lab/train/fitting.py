@@ -138,7 +138,9 @@ class Trainer:
         optimizer = make_optimizer(schedule)
         on_tensorflow = keras.backend.backend() == "tensorflow"
         if micro_batches > 1 and not on_tensorflow:
-            optimizer.gradient_accumulation_steps = micro_batches
+            raise ValueError(
+                "micro_batches needs the TensorFlow backend; elsewhere choose a smaller batch_size"
+            )
         if computes_in_float16(model):
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
         optimizer.build(model.trainable_variables)

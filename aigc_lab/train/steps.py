@@ -15,7 +15,9 @@ Run = Callable[[np.ndarray], dict[str, np.ndarray]]
 Runner = Callable[[list[np.ndarray]], Run]
 
 
-def tensorflow_runner(model: Any, optimizer: Any, batch_size: int, jit_compile: bool) -> Runner:
+def tensorflow_runner(
+    model: Any, optimizer: Any, batch_size: int, jit_compile: bool, micro_batches: int = 1
+) -> Runner:
     """Many steps in one compiled call: gather a batch, tape, apply, and note the loss terms.
 
     The data are arguments of the compiled function, so other data need no other function.
@@ -24,19 +26,44 @@ def tensorflow_runner(model: Any, optimizer: Any, batch_size: int, jit_compile: 
 
     names: list[str] = []
 
+    # Of float16 the smallest gradients would be 0: the optimizer multiplies the loss, and divides again.
+    scaled = getattr(optimizer, "scale_loss", lambda loss: loss)
+
+    def terms_and_gradients(batch):
+        inputs = batch[0] if len(batch) == 1 else tuple(batch)
+        with tf.GradientTape() as tape:
+            terms = model.loss_terms(inputs, model(inputs, training=True))
+            loss = scaled(terms["loss"])
+        names[:] = list(terms)
+        values = tf.stack([tf.cast(value, tf.float32) for value in terms.values()])
+        gradients = tape.gradient(loss, model.trainable_variables)
+        # An embedding's comes as slices, in which a row stands twice when its token does; Keras' Adam squares
+        # the slices one by one, and so would not square the gradient.
+        return values, [each if each is None else tf.convert_to_tensor(each) for each in gradients]
+
+    def mean_of_micro_batches(batch):
+        """One after the other, so that only one has its activations in memory."""
+        size = batch_size // micro_batches
+        parts = [tf.reshape(each, (micro_batches, size, *each.shape[1:])) for each in batch]  # (batch, …) ->
+        first = terms_and_gradients([each[0] for each in parts])  # (micro_batches, size, …)
+        values, sums = tf.foldl(
+            lambda before, part: tf.nest.map_structure(tf.add, before, terms_and_gradients(part)),
+            [each[1:] for each in parts],
+            initializer=first,
+            parallel_iterations=1,
+        )
+        return values / micro_batches, [each / micro_batches for each in sums]
+
     def many_steps(batches, *tensors):
         def one_step(chosen):
             # ensure_shape: the convolution kernels are chosen for a known batch size.
             batch = [
                 tf.ensure_shape(tf.gather(each, chosen), (batch_size, *each.shape[1:])) for each in tensors
             ]
-            inputs = batch[0] if len(batch) == 1 else tuple(batch)
-            with tf.GradientTape() as tape:
-                terms = model.loss_terms(inputs, model(inputs, training=True))
-            gradients = tape.gradient(terms["loss"], model.trainable_variables)
+            compute = terms_and_gradients if micro_batches == 1 else mean_of_micro_batches
+            values, gradients = compute(batch)
             optimizer.apply(gradients, model.trainable_variables)
-            names[:] = list(terms)
-            return tf.stack([tf.cast(value, tf.float32) for value in terms.values()])
+            return values
 
         return tf.map_fn(one_step, batches, fn_output_signature=tf.float32, parallel_iterations=1)
 
