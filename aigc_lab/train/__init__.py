@@ -12,7 +12,7 @@ Introduced in notebook 00.
 from aigc_lab.train.checks import settings
 from aigc_lab.train.cost import cost_per_epoch, energy, fitted_exponent
 from aigc_lab.train.fitting import History, Trainer, fit
-from aigc_lab.train.limits import Roofline, roofline, step_cost
+from aigc_lab.train.limits import Roofline, peak_memory, roofline, step_cost
 from aigc_lab.train.machine import Machine, device, devices
 from aigc_lab.train.profiling import Profile, profile
 from aigc_lab.train.progress import in_notebook
@@ -34,6 +34,7 @@ __all__ = [
     "fit",
     "fitted_exponent",
     "in_notebook",
+    "peak_memory",
     "profile",
     "range_test",
     "rates",
