@@ -16,10 +16,10 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 as_root := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
-.PHONY: help lab run test quick bench book lint notebooks student lock clean environment-lab environment-all
+.PHONY: help lab run test quick bench gpu-record book lint notebooks student lock clean environment-lab environment-all
 
 help:  ## say what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 lab: environment-lab  ## open notebook 00 in JupyterLab (NOTEBOOK=… opens another)
 	$(python) -m jupyterlab $(as_root) --LabApp.default_url="/lab/tree/$(NOTEBOOK)" $(LAB_OPTIONS)
@@ -39,6 +39,9 @@ quick: environment-all  ## run the tests that take a few minutes together
 
 bench: environment-all  ## measure ours beside reference designs (15 minutes; BENCH_OPTIONS="--only gan_step")
 	$(python) benchmarks/run.py $(BENCH_OPTIONS)
+
+gpu-record: environment-lab  ## record a run on this machine's GPU (8 minutes; GPU_OPTIONS="--backend jax")
+	$(python) scripts/gpu_record.py $(GPU_OPTIONS)
 
 book: environment-all  ## build the site in book/_build from the stored outputs
 	$(python) book/build.py
