@@ -153,10 +153,12 @@ class Watch:
             return f"Load at the start: {self.load:.2f}; what else ran meanwhile is not known here."
         quiet = self.load < 0.5 and others < 0.05
         verdict = "The machine was quiet" if quiet else "THE MACHINE WAS NOT QUIET"
-        return (
+        words = (
             f"{verdict}: load average {self.load:.2f} at the start, and other programs took "
             f"{100 * others:.0f} % of the processor time during the run."
         )
+        priority = os.getpriority(os.PRIO_PROCESS, 0)
+        return words if priority == 0 else f"{words} The benchmarks ran at priority (nice) {priority}."
 
 
 def report(results: list[Result], watch: Watch, command: str, seconds: float) -> str:
@@ -178,6 +180,12 @@ def report(results: list[Result], watch: Watch, command: str, seconds: float) ->
     if failed:
         names = ", ".join(each.name for each in failed)
         parts += [f"**{len(failed)} of {len(results)} failed: {names}.**", ""]
+    parts += ["| benchmark | seconds | outcome |\n|---|---|---|"]
+    parts += [
+        f"| `{each.name}` | {each.seconds:.0f} | {'**failed**' if each.failure else 'done'} |"
+        for each in results
+    ]
+    parts += [""]
     for each in results:
         parts += [f"## {each.title.rstrip('.')}", "", f"`{each.command}`, {each.seconds:.0f} seconds.", ""]
         if each.failure:
