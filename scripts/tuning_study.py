@@ -59,8 +59,8 @@ def again(folder: Path) -> pd.DataFrame:
     trials = searches(folder)
     chosen = []
     for (split, method), part in trials.groupby(["split", "method"], sort=False):
-        best = part[part["state"] == tuning.FINISHED].sort_values("value").iloc[-1]
-        chosen.append((split, method, {name: best[name] for name in tuned.space()}))
+        found = tuning.Found(part, tuple(tuned.space()), maximize=True)
+        chosen.append((split, method, found.best_parameters))
     chosen += [(split, "default", dict(tuned.DEFAULT)) for split in SPLITS]
     return pd.concat(
         [_repeated(folder, split, method, parameters, FRESH_SEEDS) for split, method, parameters in chosen],

@@ -45,9 +45,10 @@ class Trial:
             Pruned: the trial is to end; the search catches it.
             FloatingPointError: the value is not finite; the search notes that the trial diverged.
         """
+        stop = self.tell(int(step), float(value))
         if not math.isfinite(value):
             raise FloatingPointError(f"the value after step {step} is {value}")
-        if self.tell(int(step), float(value)):
+        if stop:
             raise Pruned(f"behind the others after step {step}")
 
 
@@ -86,7 +87,7 @@ class Found:
     def best_parameters(self) -> dict[str, Any]:
         """The configuration of the best finished trial."""
         best = self.best
-        return {name: best[name] for name in self.parameter_names}
+        return {name: _plain(best[name]) for name in self.parameter_names}
 
     def best_so_far(self, places: Sequence[int]) -> np.ndarray:
         """The best finished value after so many steps in all, NaN before the first one."""
@@ -127,7 +128,8 @@ def search(
         budget: training steps of all trials together, those included that a kill had cut off.
         steps: of a whole trial.
         method: ``tpe``, ``random`` or ``grid``.
-        prune: end a trial that is worse than the median of the others at the same step (after four).
+        prune: end a trial whose best value so far is worse than the median of what the finished ones had
+            at the same step, once four have finished.
         maximize: whether a higher value is better.
         seed: of the proposals and of the trials' seeds.
         first: configurations to try first, such as the default.

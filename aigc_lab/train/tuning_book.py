@@ -58,7 +58,7 @@ class Plan:
         space = {name: json.loads(distribution_to_json(each)) for name, each in self.space.items()}
         parts = {
             "space": space, "steps": self.steps, "method": self.method, "prune": self.prune,
-            "maximize": self.maximize, "seed": self.seed, "first configurations": self.fixed,
+            "maximize": self.maximize, "seed": self.seed, "list of first configurations": self.fixed,
             "objective": objective,
         }  # fmt: skip
         return {name: json.dumps(value, sort_keys=True) for name, value in parts.items()}
@@ -101,8 +101,8 @@ class Book:
             there = self.study.user_attrs.get("about", {})
             if differing := [name for name in about if there.get(name) != about[name]]:
                 raise ValueError(
-                    f"{file} holds another search: its {' and '.join(differing)} differ from what is asked "
-                    "for; name another file, or ask for what it holds"
+                    f"{file} holds another search (with another {' and another '.join(differing)}); name "
+                    "another file, or ask for what it holds"
                 )
         else:
             self.study = optuna.create_study(
@@ -181,6 +181,8 @@ class Book:
             running.last = step
             return False
         running.last = step
+        if not np.isfinite(value):
+            return False  # the trial ends itself
         running.trial.report(value, step)
         return bool(running.trial.should_prune())
 
@@ -188,7 +190,8 @@ class Book:
         """Close a trial: ``finished`` with its value, ``pruned`` or ``diverged`` (with the error's words)."""
         running = self.running.pop(number)
         whole = state == "finished"
-        spent = running.lost + (self.plan.steps if whole else running.last)
+        # Nobody knows how far a trial came that never reported: it counts as a whole one.
+        spent = running.lost + (self.plan.steps if whole else running.last or self.plan.steps)
         running.trial.set_user_attr("steps", spent)
         running.trial.set_user_attr("state", state)
         for name, each in (more or {}).items():

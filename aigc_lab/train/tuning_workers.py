@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from aigc_lab.processes import ONE_THREAD, dask_client
+from aigc_lab.train.progress import in_notebook
 from aigc_lab.train.tuning import DIVERGED, FINISHED, PRUNED, Pruned, Trial
 from aigc_lab.train.tuning_book import Book
 
@@ -37,16 +38,18 @@ def evaluated(objective: Callable[[Trial], Any], trial: Trial) -> tuple[str, flo
 
 def run_here(book: Book, objective: Callable[[Trial], Any], progress: bool) -> None:
     """One trial after the other. An error or an interrupt leaves the trial to be run again."""
-    with _bar(book, progress) as bar:
-        while (planned := book.next()) is not None:
-            number = planned.trial.number
+    line = _Line(book, progress)
+    line.show()
+    while (planned := book.next()) is not None:
+        number = planned.trial.number
 
-            def tell(step: int, value: float, number: int = number) -> bool:
-                return book.report(number, step, value)
+        def tell(step: int, value: float, number: int = number) -> bool:
+            return book.report(number, step, value)
 
-            trial = Trial(planned.parameters, planned.seed, book.plan.steps, tell)
-            book.end(number, *evaluated(objective, trial))
-            bar.update(book.spent() - bar.n)
+        trial = Trial(planned.parameters, planned.seed, book.plan.steps, tell)
+        book.end(number, *evaluated(objective, trial))
+        line.show()
+    line.end()
 
 
 def run_on_dask(
@@ -61,8 +64,8 @@ def run_on_dask(
         # A trial whose worker dies is put in line by the book, which counts what was lost.
         dask.config.set({"distributed.scheduler.allowed-failures": 0}),
         dask_client("tuning.search", workers, scheduler, **local) as client,
-        _bar(book, progress) as bar,
     ):
+        line = _Line(book, progress)
         channel = f"search-{uuid.uuid4().hex}"
         reports = Queue(channel, client=client)
         room = max(1, sum(client.nthreads().values()))
@@ -80,8 +83,9 @@ def run_on_dask(
                 for future in [each for each in futures if each.done()]:
                     number = futures.pop(future)
                     _close(book, number, future)
-                    bar.update(book.spent() - bar.n)
+                    line.show()
         finally:
+            line.end()
             client.cancel(list(futures), force=True)
 
 
@@ -127,10 +131,30 @@ def _remote(objective, parameters, seed, steps, number, channel):
     return evaluated(objective, Trial(parameters, seed, steps, tell))
 
 
-def _bar(book: Book, progress: bool) -> Any:
-    from tqdm import tqdm
+class _Line:
+    """One line that is rewritten in place: in a notebook no wall of text is stored."""
 
-    return tqdm(
-        total=book.plan.budget, initial=book.spent(), unit="step", leave=False, disable=not progress,
-        desc=book.plan.method,
-    )  # fmt: skip
+    def __init__(self, book: Book, wanted: bool) -> None:
+        self.book, self.wanted, self.handle = book, wanted, None
+        self.in_notebook = wanted and in_notebook()
+
+    def show(self) -> None:
+        if not self.wanted:
+            return
+        plan, spent, best = self.book.plan, self.book.spent(), self.book.best()
+        filled = round(20 * spent / plan.budget)
+        text = f"{plan.method} [{'#' * filled + '.' * (20 - filled)}] {spent} of {plan.budget} steps"
+        text += "" if best is None else f", best {best:.4g}"
+        if not self.in_notebook:
+            print(f"\r{text:<79}", end="", flush=True)
+            return
+        from IPython.display import Pretty, display
+
+        if self.handle is None:
+            self.handle = display(Pretty(text), display_id=True)
+        else:
+            self.handle.update(Pretty(text))
+
+    def end(self) -> None:
+        if self.wanted and not self.in_notebook:
+            print(flush=True)

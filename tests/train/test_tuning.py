@@ -272,8 +272,11 @@ def of_another_program(path: Path) -> None:
         (lambda path: path.write_bytes(b"name,value\n" * 500), "is damaged or no study .*name another file"),
         (damaged, "is damaged or no study .*name another file"),
         (of_another_program, "is a database of another program; name another file"),
-        (lambda path: search(file=path, seed=9), "holds another search: its seed differ"),
-        (lambda path: search(file=path, space={**SPACE, "placebo": FloatDistribution(0, 2)}), "its space"),
+        (lambda path: search(file=path, seed=9), r"holds another search \(with another seed\)"),
+        (
+            lambda path: search(file=path, space={**SPACE, "placebo": FloatDistribution(0, 2)}),
+            r"with another space\)",
+        ),
     ],
     ids=["text", "damaged", "another program", "another seed", "another space"],
 )
