@@ -98,8 +98,8 @@ def _in_words(path: Path) -> Iterator[None]:
             ) from error
         if isinstance(cause, sqlite3.OperationalError):  # read-only, disk full, folder gone
             raise OSError(
-                f"the study in {path} cannot be written ({words}); make room or give access, and search again: "
-                "the trials that have ended are safe"
+                f"the study in {path} cannot be written ({words}); make room or give access, and search "
+                "again: the trials that have ended are safe"
             ) from error
         raise ValueError(
             f"{path} is damaged or no study ({words}); bring back a copy, or name another file"
