@@ -244,11 +244,11 @@ def importance(
     rows = table[table["state"] == FINISHED].dropna(subset=[value])
     if len(rows) < 10:
         raise ValueError(f"importance needs 10 finished trials or more, got {len(rows)}")
-    shares = _shares(rows, space, value, evaluator, maximize, seed)
+    shares = _shares(rows, space, value, evaluator, maximize, seed, trees=64)
     random = np.random.default_rng(seed)
     drawn = [
-        _shares(rows.iloc[random.integers(0, len(rows), len(rows))], space, value, evaluator, maximize, seed)
-        for _ in range(resamples)
+        _shares(rows.iloc[chosen], space, value, evaluator, maximize, seed, trees=16)
+        for chosen in random.integers(0, len(rows), (resamples, len(rows)))
     ]
     low, high = {}, {}
     for name in space:
@@ -260,7 +260,7 @@ def importance(
     return found.sort_values("share", ascending=False, ignore_index=True)
 
 
-def _shares(rows, space, value, evaluator, maximize, seed) -> dict[str, float]:
+def _shares(rows, space, value, evaluator, maximize, seed, trees) -> dict[str, float]:
     from aigc_lab.train.tuning_book import quiet_optuna
 
     optuna = quiet_optuna()
@@ -271,7 +271,7 @@ def _shares(rows, space, value, evaluator, maximize, seed) -> dict[str, float]:
             optuna.create_trial(params=parameters, distributions=dict(space), value=float(row[value]))
         )
     chosen = (
-        optuna.importance.FanovaImportanceEvaluator(seed=seed)
+        optuna.importance.FanovaImportanceEvaluator(n_trees=trees, seed=seed)
         if evaluator == "fanova"
         else optuna.importance.PedAnovaImportanceEvaluator()
     )
