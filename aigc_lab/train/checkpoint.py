@@ -125,6 +125,15 @@ def restore(path: Path, state: list[Any], settings: dict[str, Any]) -> tuple[int
     return about["done"], about["rows"]
 
 
+def steps_done(path: Path) -> int:
+    """The step of a checkpoint; 0 if there is none that can be read."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return int(json.loads(str(stored["about"]))["done"])
+    except Exception:
+        return 0
+
+
 def _backend() -> str:
     import keras
 
