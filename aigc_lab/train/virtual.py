@@ -2,7 +2,7 @@
 
 ``run`` starts a process of its own, since the backend and the number of devices are fixed when JAX is
 imported. The virtual devices share the cores there are, so this shows that the mathematics is right, and
-gains no time. On a machine with several GPUs or TPUs the same three lines use them. Introduced in
+gains no time. On a machine with several GPUs or TPUs the same two lines use them. Introduced in
 notebook 12.
 """
 
@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -22,31 +23,30 @@ import numpy as np
 from aigc_lab.train.distributed import ROOT, Job, Outcome, WorkerError
 
 
-def run(job: Job, devices: int = 4) -> Outcome:
-    """Train on ``devices`` virtual CPU devices of JAX.
+def run(job: Job, devices: Sequence[int] = (1, 4)) -> dict[int, Outcome]:
+    """Train anew for each number in ``devices``, on so many virtual CPU devices of JAX.
 
-    ``Outcome.table`` has one more column, ``devices``: on how many the batch lay. ``seconds`` include the
-    start of the process; ``table.seconds`` do not.
+    The tables of the outcomes have one more column, ``devices``: on how many the batch lay. A job's
+    checkpoint is not used. All trainings share one process.
 
     Raises:
         ValueError: a batch that the devices cannot share evenly, or unknown data.
         WorkerError: the process broke off, for example because JAX is not installed.
     """
-    if devices < 1 or job.batch_size % devices:
-        raise ValueError(f"a batch of {job.batch_size} cannot be shared out evenly among {devices} devices")
+    uneven = [each for each in devices if each < 1 or job.batch_size % each]
+    if uneven or not devices:
+        raise ValueError(f"a batch of {job.batch_size} cannot be shared out evenly among {uneven} devices")
     job.arrays()
-    begun = time.perf_counter()
-    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={devices}".strip()
+    flags = f"--xla_force_host_platform_device_count={max(devices)}"
     environment = {
         **os.environ,
         "KERAS_BACKEND": "jax",
         "JAX_PLATFORMS": "cpu",
-        "XLA_FLAGS": flags,
+        "XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} {flags}".strip(),
         "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")])),
     }
     with tempfile.TemporaryDirectory() as folder:
-        result = Path(folder) / "result.npz"
-        asked = json.dumps({"job": asdict(job), "devices": devices, "result": str(result)})
+        asked = json.dumps({"job": asdict(job), "devices": list(devices), "folder": folder})
         done = subprocess.run(
             [sys.executable, "-m", "aigc_lab.train.virtual"],
             input=asked,
@@ -56,36 +56,43 @@ def run(job: Job, devices: int = 4) -> Outcome:
         )
         if done.returncode:
             last = (done.stderr.strip().splitlines() or ["no output"])[-1]
-            raise WorkerError(f"the process with {devices} JAX devices broke off: {last}")
-        with np.load(result, allow_pickle=False) as stored:
-            rows = json.loads(str(stored["rows"]))
-            variables = [stored[f"arr_{number}"] for number in range(len(stored.files) - 1)]
+            raise WorkerError(f"the process with {max(devices)} JAX devices broke off: {last}")
+        return {each: _outcome(Path(folder) / f"{each}.npz") for each in devices}
+
+
+def _outcome(path: Path) -> Outcome:
     import pandas as pd
 
-    return Outcome(pd.DataFrame(rows), variables, time.perf_counter() - begun)
+    with np.load(path, allow_pickle=False) as stored:
+        about = json.loads(str(stored["about"]))
+        variables = [stored[f"arr_{number}"] for number in range(len(stored.files) - 1)]
+    return Outcome(pd.DataFrame(about["rows"]), variables, about["seconds"])
 
 
 def _main() -> None:
     asked = json.loads(sys.stdin.read())
-    job, devices = Job(**asked["job"]), asked["devices"]
+    job = Job(**asked["job"])
     import keras
 
     from aigc_lab.train.checkpoint import values_of
     from aigc_lab.train.fitting import Trainer
 
-    # The three lines: which devices, how the data lie on them, and that Keras is to do so.
-    found = keras.distribution.list_devices("cpu")
-    distribution = keras.distribution.DataParallel(devices=found)
-    keras.distribution.set_distribution(distribution)
-
     data = job.arrays()
-    model = job.build(data[0])
-    trainer = Trainer(model, steps=job.steps, batch_size=job.batch_size, learning_rate=job.learning_rate)
-    history = trainer._train(data, job.seed, None, job.checkpoint, job.reports, None, False)
-    placed = distribution.get_data_layout((job.batch_size, *data[0].shape[1:])).device_mesh.shape[0]
-    rows = [row | {"devices": placed} for row in history.table.to_dict("records")]
-    np.savez(asked["result"], *values_of(model.variables), rows=np.array(json.dumps(rows)))
-    assert len(found) == devices
+    found = keras.distribution.list_devices("cpu")
+    for count in asked["devices"]:
+        begun = time.perf_counter()
+        # The two lines: on which devices the data lie, and that Keras is to do so.
+        distribution = keras.distribution.DataParallel(devices=found[:count])
+        keras.distribution.set_distribution(distribution)
+
+        model = job.build(data[0])
+        trainer = Trainer(model, steps=job.steps, batch_size=job.batch_size, learning_rate=job.learning_rate)
+        history = trainer._train(data, job.seed, None, None, job.reports, None, False)
+        # Asked of a weight, not of the settings: a copy of it lies on each device.
+        placed = len(model.trainable_variables[0].value.sharding.device_set)
+        rows = [row | {"devices": placed} for row in history.table.to_dict("records")]
+        about = json.dumps({"rows": rows, "seconds": time.perf_counter() - begun})
+        np.savez(Path(asked["folder"]) / f"{count}.npz", *values_of(model.variables), about=np.array(about))
 
 
 if __name__ == "__main__":
