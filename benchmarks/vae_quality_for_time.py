@@ -296,18 +296,18 @@ def main() -> None:
                 told.append([str(latent_size), str(seed), who, *cells.values()])
             print(f"  latent size {latent_size}, seed {seed}", file=sys.stderr, flush=True)
             quarter = ours[[row["seconds"] <= 1.05 * marks[-1] / 4 for row in ours].count(True) - 1]
+            last, best = reference[-1], min(row["score"] for row in reference)
             remarks.append(
-                f"{latent_size} latents, seed {seed}: after {quarter['seconds']:.0f} s ours is "
-                f"{reference[-1]['score'] - quarter['score']:+.2f} nats better than the reference after "
-                f"{reference[-1]['seconds']:.0f} s, "
-                f"{min(row['score'] for row in reference) - quarter['score']:+.2f} than its best."
+                f"{latent_size} latents, seed {seed}: ours after {quarter['seconds']:.0f} s has "
+                f"{quarter['score']:.2f} nats, the reference after {last['seconds']:.0f} s "
+                f"{last['score']:.2f} (its best: {best:.2f})."
             )
     table.show(
         "Held-out negative ELBO in nats after so many seconds of training (lower is better)",
         ["latents", "seed", "design", *(f"{mark:g} s" for mark in marks)],
         told,
     )
-    print("\n" + "\n".join(remarks))
+    print("\n" + "\n\n".join(remarks))
     if chosen.output:
         chosen.output.write_text(json.dumps(found, indent=1), encoding="utf-8")
 
