@@ -34,8 +34,9 @@ DETERMINISTIC = {
 # TF32, which NVIDIA's cards use for float32 products unless told otherwise, has 11: errors of 5e-4 each.
 LOSS_WHOLE, GRADIENTS_WHOLE = 1e-5, 1e-3
 LOSS_TF32, GRADIENTS_TF32 = 2e-3, 5e-2
-# The last loss in 16 bits over that in float32, from the same weights and items.
-LOSS_16_BIT = 0.03
+# The last loss in 16 bits from that in float32, after 60 steps from the same weights on the same items. In
+# float16 the first steps are skipped until the scale of the loss fits. The GAN's loss is a balance that sways.
+LOSS_16_BIT = {"VAE": 0.03, "GAN": 0.15, "Transformer": 0.03}
 
 subjects = pytest.mark.parametrize("name", yardstick.SUBJECTS)
 
@@ -128,11 +129,8 @@ def test_every_precision_trains(asked, name, precision):
     assert str(found[f"{name} {precision} weights in"]) == "float32"
     assert found[f"{name} {precision} finite"]
     losses, whole = found[f"{name} {precision} losses"], found[f"{name} float32 losses"]
-    if name != "GAN":  # whose loss is no measure of how far it came
-        assert losses[-1] < 0.95 * losses[0]
-        assert losses[-1] == pytest.approx(whole[-1], rel=LOSS_16_BIT)
-    else:
-        assert losses[0] == pytest.approx(whole[0], rel=0.1)
+    assert losses[-1] < 0.95 * losses[0]
+    assert losses[-1] == pytest.approx(whole[-1], rel=LOSS_16_BIT[name])
 
 
 def test_determinism_gives_the_same_bits_twice(asked):
