@@ -21,11 +21,17 @@ def __getattr__(name: str) -> Any:
 
 
 def wake_backend() -> None:
-    """Import Keras and run one operation in silence: TensorFlow reports on CUDA at both moments."""
+    """Import Keras and run one operation in silence: TensorFlow reports on CUDA at both moments.
+
+    Raises:
+        ImportError: the backend that is asked for is not installed.
+    """
     if "keras" in sys.modules:
         return
     from aigc_lab.quiet import quiet
+    from aigc_lab.train.backend import check_backend
 
+    check_backend()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with quiet():
         import keras

@@ -9,6 +9,7 @@ mathematics of a small network. On JAX and PyTorch, Keras' own ``fit`` does it.
 Introduced in notebook 00.
 """
 
+from aigc_lab.train.backend import check_backend
 from aigc_lab.train.checks import settings
 from aigc_lab.train.cost import cost_per_epoch, energy, fitted_exponent
 from aigc_lab.train.fitting import History, Trainer, fit
@@ -18,6 +19,7 @@ from aigc_lab.train.profiling import Profile, profile
 from aigc_lab.train.progress import in_notebook
 from aigc_lab.train.range_test import RangeTest, range_test
 from aigc_lab.train.schedules import SCHEDULES, rates
+from aigc_lab.train.trouble import first_not_finite, memory_advice
 
 __all__ = [
     "SCHEDULES",
@@ -27,13 +29,16 @@ __all__ = [
     "RangeTest",
     "Roofline",
     "Trainer",
+    "check_backend",
     "cost_per_epoch",
     "device",
     "devices",
     "energy",
+    "first_not_finite",
     "fit",
     "fitted_exponent",
     "in_notebook",
+    "memory_advice",
     "peak_memory",
     "profile",
     "range_test",
