@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from aigc_lab.train.distributed import Job
+from aigc_lab.train.job import Job
 
 # What a collective operation ends with when another worker is gone.
 _LOST = ("UnavailableError", "DeadlineExceededError", "AbortedError", "CancelledError", "InternalError")
