@@ -22,7 +22,7 @@ import table
 from aigc_lab import collect, evaluate, train
 from aigc_lab.models import gan
 
-BENCH = ["60", "3", "2"]
+BENCH = ["40", "3", "2"]
 QUICK = ["20", "2", "1"]
 
 RATE, BATCH = 4e-3, 64

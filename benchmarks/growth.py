@@ -32,7 +32,7 @@ import table
 from aigc_lab import collect, train
 from aigc_lab.models import transformer, vae
 
-BENCH = ["--rounds", "3", "--score"]
+BENCH = ["--rounds", "2", "--score"]
 QUICK = ["--rounds", "1", "--images", "1000", "2000", "4000", "--widths", "1", "2", "4"]
 
 BATCH, TARGET, LATENTS = 100, 240.0, 20
@@ -127,7 +127,7 @@ def by_width(factors: list[int], rounds: int) -> None:
         )
 
 
-def to_a_score(counts: list[int], steps: int = 1000, reports: int = 20) -> None:
+def to_a_score(counts: list[int], steps: int = 600, reports: int = 12) -> None:
     """When a VAE first has a held-out negative ELBO of TARGET nats a picture, and how low it got."""
     training, validation, _ = collect.load("quickdraw").split(seed=0)
     x, held_out = training.arrays()[0], validation.arrays()[0]

@@ -17,7 +17,7 @@ import table
 
 import aigc_lab
 
-BENCH = ["3"]
+BENCH = ["2"]
 QUICK = ["1"]
 
 REFERENCES = {"Python alone": "pass", "import numpy": "import numpy", "import pandas": "import pandas"}

@@ -24,7 +24,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import nbformat  # noqa: E402
 import table  # noqa: E402
 
-BENCH = ["--rounds", "1", "--notebooks", "00", "06"]
+BENCH = ["--rounds", "1", "--notebooks", "00", "05"]
 QUICK = ["--rounds", "1", "--notebooks", "05"]
 
 from tools import run_notebook  # noqa: E402

@@ -29,7 +29,7 @@ from typing import Any
 
 import table
 
-BENCH = ["--rounds", "5"]
+BENCH = ["--rounds", "4"]
 QUICK = ["--rounds", "1", "--models", "dense VAE"]
 
 # Batch, pictures or windows of one epoch (whole batches), and whether XLA helps ours.

@@ -45,7 +45,7 @@ from keras import layers
 from aigc_lab import collect, train
 from aigc_lab.models import vae
 
-BENCH = ["--seeds", "1", "--marks", "2.5", "10", "--rounds", "3"]
+BENCH = ["--seeds", "1", "--marks", "2.5", "10", "--rounds", "2"]
 QUICK = ["--seeds", "1", "--marks", "2", "4", "--rounds", "1"]
 
 BATCH = 128
