@@ -89,7 +89,7 @@ def restore(path: Path, state: list[Any], settings: dict[str, Any]) -> tuple[int
         ValueError: it cannot be read, or belongs to another backend, architecture, data set or settings.
     """
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as stored:
             about = json.loads(str(stored["about"]))
             values = [stored[f"variable_{number}"] for number in range(len(stored.files) - 1)]
     except Exception as error:
@@ -128,7 +128,7 @@ def restore(path: Path, state: list[Any], settings: dict[str, Any]) -> tuple[int
 def steps_done(path: Path) -> int:
     """The step of a checkpoint; 0 if there is none that can be read."""
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as stored:
             return int(json.loads(str(stored["about"]))["done"])
     except Exception:
         return 0

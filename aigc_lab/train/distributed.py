@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from aigc_lab.train.checkpoint import ready
 from aigc_lab.train.crew import ROOT, Crew
 from aigc_lab.train.job import Job, Outcome, WorkerError
 
@@ -88,9 +89,12 @@ def _checked(
     tasks = list(range(count)) if tasks is None else list(tasks)
     if not tasks or min(tasks) < 0 or max(tasks) >= count:
         raise ValueError(f"tasks are numbered from 0 to {count - 1}, as the addresses are, got {tasks}")
+    job.maker()
     data = job.arrays()
     if len(data[0]) < job.batch_size:
         raise ValueError(f"there are {len(data[0])} items but the global batch is {job.batch_size}")
+    if job.checkpoint and 0 in tasks:
+        ready(Path(job.checkpoint), [])
     if isinstance(workers, int):
         held = [_hold(0) for _ in range(count)]
         return [f"127.0.0.1:{each.getsockname()[1]}" for each in held], tasks, held

@@ -13,6 +13,9 @@ import numpy as np
 
 from aigc_lab.train.checks import checked_data
 
+# Their noise can be shared out (``VAE.share``), so that many workers give the result of one process.
+MODELS = (("vae", "convolutional_vae"), ("vae", "dense_vae"))
+
 
 class WorkerError(RuntimeError):
     """A worker ended before the training did; the message says which, and how to go on."""
@@ -62,10 +65,22 @@ class Job:
         chosen = np.random.default_rng(self.seed).permutation(len(x))[: self.items or len(x)]
         return checked_data(x[chosen], labels[chosen] if self.options.get("class_count") else None)
 
+    def maker(self) -> tuple[str, str]:
+        """Module and name of the function that makes the model.
+
+        Raises:
+            ValueError: there is none of that name.
+        """
+        family, _, name = self.model.partition(".")
+        if (family, name) not in MODELS:
+            known = ", ".join(".".join(each) for each in MODELS)
+            raise ValueError(f"there is no model {self.model!r} for several workers; choose one of {known}")
+        return f"aigc_lab.models.{family}", name
+
     def build(self, x: np.ndarray) -> Any:
         """A new model for the pictures ``x``, with the weights that its seed gives."""
-        family, _, name = self.model.partition(".")
-        make = getattr(importlib.import_module(f"aigc_lab.models.{family}"), name)
+        module, name = self.maker()
+        make = getattr(importlib.import_module(module), name)
         return make(tuple(x.shape[1:]), **{"seed": self.seed, **self.options})
 
     def digest(self, data: list[np.ndarray]) -> str:
