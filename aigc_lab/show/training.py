@@ -56,7 +56,7 @@ def step_parts(profiles: Mapping[str, Any], of: str | None = None) -> Any:
     right.set_yticks(range(len(names)), names, fontsize=13)
     right.invert_yaxis()
     _tidy(left, "milliseconds a step", "", "One step in parts")
-    _tidy(right, "milliseconds a step, summed over threads", "", f"Kernels of: {of}")
+    _tidy(right, "ms a step, all threads", "", f"Kernels of: {of}")
     return figure
 
 
@@ -88,6 +88,9 @@ def roofline_picture(roof: Any, points: Mapping[str, tuple[float, float]]) -> An
             **look,
         )
     axes.legend(fontsize=12, loc="lower right")
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter("")
+    axes.xaxis.set_major_formatter("{x:g}")
     _tidy(
         axes,
         "operations for each byte",
@@ -122,7 +125,7 @@ def ladder_picture(measured: Mapping[str, Mapping[str, Sequence[float]]]) -> Any
             axes.barh(row, middle, color=SERIES[0], height=0.62)
             axes.plot([low, high], [row, row], color="black", linewidth=2)
             ratio = "" if before is None else f"  {np.median(np.divide(before, values)):.2f} x"
-            axes.text(high, row, f" {middle:.2g} ms{ratio}", va="center", fontsize=12)
+            axes.text(high, row, f" {middle:.3g} ms{ratio}", va="center", fontsize=12)
             before = values
         axes.set_xscale("log")
         axes.set_yticks(range(len(rungs)), list(rungs), fontsize=12)

@@ -128,7 +128,7 @@ def _wait(tensor: Any) -> None:
 
 
 def peak_memory(work: Callable[[], Any]) -> int | None:
-    """Run ``work`` and say by how many bytes this process grew at its largest; None where Linux does not tell.
+    """Run ``work`` and say by how many bytes this process grew at its peak; None where Linux does not tell.
 
     Memory that the process already had and gave back to nobody is not counted, so run the same work
     once before: its first run also keeps what later ones use again.
