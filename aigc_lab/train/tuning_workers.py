@@ -59,7 +59,7 @@ def run_on_dask(
     import dask
     from distributed import Queue
 
-    local = {"memory_limit": None, "env": ONE_THREAD}
+    local = {"dashboard_address": "127.0.0.1:0", "memory_limit": None, "env": ONE_THREAD}
     with (
         # A trial whose worker dies is put in line by the book, which counts what was lost.
         dask.config.set({"distributed.scheduler.allowed-failures": 0}),
