@@ -179,7 +179,8 @@ def device(name: str) -> Iterator[None]:
         if place >= count:
             why = machine.advice[backend] or f"it sees {count}; the first is 'gpu:0'"
             raise RuntimeError(f"{NAMES[backend]} has no {name!r} here: {why}; or ask for 'cpu'")
-    with keras.device(f"{kind}:{place}"):
+    # To PyTorch "cpu:0" is another place than "cpu": Keras' variables there are copies, and nothing learns.
+    with keras.device("cpu" if backend == "torch" and kind == "cpu" else f"{kind}:{place}"):
         yield
 
 
