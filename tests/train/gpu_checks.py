@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,9 @@ from aigc_lab.train import yardstick  # noqa: E402
 from scripts.gpu_work import computes_on, peak_bytes  # noqa: E402
 
 BACKEND = keras.backend.backend()
-STEPS = 60  # long enough to see a model learn, short enough for a CPU
+STEPS = 60  # long enough to see a model learn
+# A CPU may take minutes for convolutions in float16.
+SIZE = "tiny" if os.environ.get("AIGC_LAB_GPU_TESTS_ON") == "cpu" else "notebook"
 
 
 def numbers(value: Any) -> np.ndarray:
@@ -128,8 +131,8 @@ def exact() -> dict[str, Any]:
 
 
 def fitted(name: str, precision: str, steps: int) -> tuple[Any, Any]:
-    """A trained model, at the size of the labs (the Transformer smaller), and its history."""
-    subject = yardstick.subject(name, "tiny" if name == "Transformer" else "notebook")
+    """A trained model and its history."""
+    subject = yardstick.subject(name, SIZE)
     model = subject.model(precision=precision)
     how = {"batch_size": 32, "learning_rate": subject.learning_rate, "reports": 4, "progress": False}
     return model, train.fit(model, subject.training, steps=steps, **how)

@@ -35,8 +35,8 @@ DETERMINISTIC = {
 LOSS_WHOLE, GRADIENTS_WHOLE = 1e-5, 1e-3
 LOSS_TF32, GRADIENTS_TF32 = 2e-3, 5e-2
 # The last loss in 16 bits from that in float32, after 60 steps from the same weights on the same items. In
-# float16 the first steps are skipped until the scale of the loss fits. The GAN's loss is a balance that sways.
-LOSS_16_BIT = {"VAE": 0.03, "GAN": 0.15, "Transformer": 0.03}
+# float16 the first steps are skipped until the loss's scale fits. The GAN's loss is a balance that sways.
+LOSS_16_BIT = {"VAE": 0.05, "GAN": 0.15, "Transformer": 0.03}
 
 subjects = pytest.mark.parametrize("name", yardstick.SUBJECTS)
 
