@@ -131,7 +131,7 @@ class Trainer:
             )
 
         self.model, self.steps, self.batch_size = model, total_steps(steps, None, 1, 1), batch_size
-        self.learning_rate = learning_rate
+        self.learning_rate, self.micro_batches = learning_rate, micro_batches
         schedule, self._rates = keras_schedule(schedule, self.steps, learning_rate)
         # Two players in one model may need two learning rates.
         make_optimizer = getattr(model, "make_optimizer", keras.optimizers.Adam)

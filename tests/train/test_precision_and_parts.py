@@ -53,6 +53,8 @@ def test_micro_batches_resume_exactly(tmp_path):
     resumed = characters()
     fit(resumed, micro_batches=4, checkpoint=tmp_path / "run.npz")
     assert all(map(np.array_equal, weights_of(whole), weights_of(resumed)))
+    with pytest.raises(ValueError, match="micro_batches was 4, now 1"):
+        fit(characters(), checkpoint=tmp_path / "run.npz")
 
 
 @pytest.mark.skipif(keras.backend.backend() == "tensorflow", reason="they work there")
