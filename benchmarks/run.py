@@ -80,11 +80,13 @@ def run(script: dict[str, object], quick: bool, longest: float) -> Result:
         if process.returncode:
             said = complaints.strip().splitlines() or [f"exit code {process.returncode}, and nothing said"]
             failure = said[-1]
-    except subprocess.TimeoutExpired:
+    except (subprocess.TimeoutExpired, KeyboardInterrupt) as ended:
         if hasattr(os, "killpg"):
             os.killpg(process.pid, signal.SIGKILL)
         else:
             process.kill()
+        if isinstance(ended, KeyboardInterrupt):
+            raise
         output, _ = process.communicate()
         failure = f"it took longer than {longest:g} seconds"
     spent = time.perf_counter() - begun
@@ -202,6 +204,7 @@ def store(path: Path, words: str) -> None:
 
 
 def main() -> int:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a benchmark never outlives the runner
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="see that each works; the numbers mean little")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="these benchmarks alone")
@@ -220,7 +223,11 @@ def main() -> int:
     watch, results, begun = Watch(), [], time.perf_counter()
     for name in names:
         print(f"{name}: {scripts[name]['title']}", flush=True)
-        results.append(run(scripts[name], chosen.quick, chosen.longest))
+        try:
+            results.append(run(scripts[name], chosen.quick, chosen.longest))
+        except KeyboardInterrupt:
+            print(f"Interrupted in {name}; nothing is stored.")
+            return 130
         last = results[-1]
         outcome = f"FAILED, {last.failure}" if last.failure else "done"
         print(f"{last.output.strip()}\n{name}: {outcome} after {last.seconds:.0f} s\n", flush=True)

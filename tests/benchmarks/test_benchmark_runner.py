@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 import subprocess
 import sys
@@ -148,3 +149,26 @@ def test_a_worker_answers_and_says_when_it_has_ended(tmp_path):
         assert worker(1, 2) == 0.5
         with pytest.raises(RuntimeError, match="ended with exit code 1"):
             worker(1, 0)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are those of POSIX")
+def test_an_interrupted_run_keeps_the_stored_results_and_ends_its_benchmark(folder):
+    slow = SLOW.replace("import subprocess, sys\n", "import os, pathlib, subprocess, sys\n")
+    number = folder / "number"
+    slow = slow.replace("print(", f"pathlib.Path({str(number)!r}).write_text(str(os.getpid()))\nprint(")
+    (folder / "slow.py").write_text(slow, encoding="utf-8")
+    (folder / "RESULTS.md").write_text("old", encoding="utf-8")
+    command = [sys.executable, str(BENCHMARKS / "run.py"), "--folder", str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        while "slow" not in process.stdout.readline():
+            pass
+        while not (number.is_file() and number.read_text()):
+            threading.Event().wait(0.02)
+        process.terminate()
+        words, _ = process.communicate(timeout=60)
+    assert process.returncode == 130 and "nothing is stored" in words
+    assert (folder / "RESULTS.md").read_text(encoding="utf-8") == "old"
+    with pytest.raises(ProcessLookupError):
+        for _ in range(500):  # until its parent has taken note of the end
+            os.kill(int(number.read_text()), 0)
+            threading.Event().wait(0.02)
