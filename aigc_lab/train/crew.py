@@ -22,7 +22,7 @@ from typing import Any
 from aigc_lab.train.job import WorkerError
 
 ROOT = Path(__file__).parents[2]
-GRACE = 30  # seconds in which the others end by themselves after one worker has ended
+GRACE = 10  # seconds in which the others end by themselves after one worker has ended
 
 
 class Crew:
