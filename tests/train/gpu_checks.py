@@ -26,9 +26,8 @@ from aigc_lab.train import yardstick  # noqa: E402
 from scripts.gpu_work import computes_on, peak_bytes  # noqa: E402
 
 BACKEND = keras.backend.backend()
-STEPS = 60  # long enough to see a model learn
-# A CPU may take minutes for convolutions in float16.
-SIZE = "tiny" if os.environ.get("AIGC_LAB_GPU_TESTS_ON") == "cpu" else "notebook"
+# Long enough to see a model learn. A CPU may take minutes for convolutions in float16.
+SIZE, STEPS = ("tiny", 40) if os.environ.get("AIGC_LAB_GPU_TESTS_ON") == "cpu" else ("notebook", 60)
 
 
 def numbers(value: Any) -> np.ndarray:

