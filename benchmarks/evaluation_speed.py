@@ -45,7 +45,7 @@ from aigc_lab.evaluate import (  # noqa: E402
 )
 from aigc_lab.evaluate.large import block_discrepancy  # noqa: E402
 
-BENCH = ["3", "5000", "2048"]
+BENCH = ["2", "5000", "2048"]
 QUICK = ["1", "1500", "256"]
 
 PATIENCE = 5  # seconds: the root of the product is measured twice only

@@ -23,7 +23,7 @@ from PIL import Image  # noqa: E402
 
 from aigc_lab import clean, collect, train  # noqa: E402
 
-BENCH = ["30000", "3"]
+BENCH = ["20000", "3"]
 QUICK = ["2000", "1"]
 
 RIVALS = {"perceptual": "phash", "difference": "dhash", "average": "average_hash"}
