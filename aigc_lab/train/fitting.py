@@ -223,6 +223,7 @@ class Trainer:
             "steps": total,
             "batch_size": self.batch_size,
             "learning_rate": self.learning_rate,
+            "micro_batches": self.micro_batches,
             "schedule": "cosine" if self._rates is None else digest(values_of([self._rates])),
             "seed": seed,
             "items": count,
