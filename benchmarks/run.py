@@ -163,7 +163,7 @@ class Watch:
         return words if priority == 0 else f"{words} The benchmarks ran at priority (nice) {priority}."
 
 
-def report(results: list[Result], watch: Watch, command: str, seconds: float) -> str:
+def report(results: list[Result], left_out: list[str], watch: Watch, command: str, seconds: float) -> str:
     failed = [each for each in results if each.failure]
     parts = [
         HEAD.format(command=command),
@@ -179,6 +179,8 @@ def report(results: list[Result], watch: Watch, command: str, seconds: float) ->
         watch.sentence(),
         "",
     ]
+    if left_out:
+        parts += [f"Not in this run: {', '.join(left_out)}.", ""]
     if failed:
         names = ", ".join(each.name for each in failed)
         parts += [f"**{len(failed)} of {len(results)} failed: {names}.**", ""]
@@ -235,7 +237,8 @@ def main() -> int:
     options = "".join([" --quick" * chosen.quick, f" --only {' '.join(names)}" if chosen.only else ""])
     command = "make bench" if whole else f"python benchmarks/run.py{options}"
     if output is not None:
-        store(output, report(results, watch, command, seconds))
+        left_out = [name for name in scripts if name not in names]
+        store(output, report(results, left_out, watch, command, seconds))
         print(f"{output.name} is written.")
     print(watch.sentence())
     failed = [each.name for each in results if each.failure]

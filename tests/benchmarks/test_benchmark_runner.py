@@ -99,7 +99,8 @@ def test_quick_and_only_keep_the_stored_results(folder):
     assert "| 3.00 [3.00, 3.00]" in done.stdout and "so far" not in done.stdout
     assert (folder / "RESULTS.md").read_text(encoding="utf-8") == "old"
     done = start(folder, "--only", "good", "--output", str(folder / "some.md"))
-    assert done.returncode == 0 and "--only good" in (folder / "some.md").read_text(encoding="utf-8")
+    some = (folder / "some.md").read_text(encoding="utf-8")
+    assert done.returncode == 0 and "--only good" in some and "Not in this run: bad." in some
 
 
 def test_one_that_never_ends_is_ended_with_its_workers(folder):
