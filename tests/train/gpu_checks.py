@@ -142,6 +142,8 @@ def trained() -> dict[str, Any]:
     found = {}
     for name in yardstick.SUBJECTS:
         for precision in yardstick.PRECISIONS:
+            if (BACKEND, SIZE, precision) == ("jax", "tiny", "mixed_float16"):
+                continue  # JAX has no float16 products of this kind on a CPU
             model, history = fitted(name, precision, STEPS)
             network = model.network if name == "Transformer" else model.layers[0]
             found[f"{name} {precision} losses"] = history.table["loss"].to_numpy()

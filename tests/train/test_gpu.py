@@ -49,7 +49,9 @@ class Asked:
 
     def __call__(self, what: str, side: str) -> dict[str, np.ndarray]:
         if (what, side) not in self._answers:
+            self._answers[what, side] = None  # a question that failed is not asked again
             self._answers[what, side] = self._ask(what, side)
+        assert self._answers[what, side] is not None, f"{what} failed on the {side}: see above"
         return self._answers[what, side]
 
     def _ask(self, what: str, side: str) -> dict[str, np.ndarray]:
@@ -125,6 +127,8 @@ def test_other_weights_would_not_pass_for_the_same(asked, name):
 @pytest.mark.parametrize("precision", yardstick.PRECISIONS)
 def test_every_precision_trains(asked, name, precision):
     found = asked("trained", "accelerator")
+    if (ON, asked.backend, precision) == ("cpu", "jax", "mixed_float16"):
+        pytest.skip("JAX has no float16 products of this kind on a CPU")
     assert str(found[f"{name} {precision} computed in"]) == precision.removeprefix("mixed_")
     assert str(found[f"{name} {precision} weights in"]) == "float32"
     assert found[f"{name} {precision} finite"]
