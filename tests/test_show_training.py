@@ -43,7 +43,7 @@ def test_rungs_carry_their_ratio():
 
 
 def test_a_large_model_costs_what_the_formula_says():
-    figure = show.large_cost_picture(parameters=9, tokens_per_parameter=20, gpus=1, use=1.0)
+    figure = show.large_cost_picture(log10_weights=9, tokens_per_parameter=20, gpus=1, use=1.0)
     days = 6 * 1e9 * 20e9 / 989e12 / 86400
     assert figure.axes[0].lines[1].get_ydata()[0] == pytest.approx(days)
     across, up = figure.axes[0].lines[0].get_data()

@@ -136,7 +136,7 @@ def ladder_picture(measured: Mapping[str, Mapping[str, Sequence[float]]]) -> Any
 
 
 def large_cost_picture(
-    parameters: float = 9.0, tokens_per_parameter: float = 20.0, gpus: float = 8.0, use: float = 0.4
+    log10_weights: float = 9.0, tokens_per_parameter: float = 20.0, gpus: float = 8.0, use: float = 0.4
 ) -> Any:
     """Days and megawatt-hours of one training of a large language model, against its size.
 
@@ -145,7 +145,7 @@ def large_cost_picture(
     sparsity), at ``use`` of their peak.
 
     Args:
-        parameters: base-10 logarithm of the number of weights.
+        log10_weights: base-10 logarithm of the number of weights.
         tokens_per_parameter: about 20 is where a fixed budget is spent best (Hoffmann et al. 2022, arXiv
             2203.15556).
         gpus: how many; use: 0 to 1.
@@ -156,11 +156,11 @@ def large_cost_picture(
         return 6 * count * count * tokens_per_parameter / (989e12 * use)  # of one GPU
 
     days = seconds(weights) / gpus / 86400
-    chosen = 10**parameters
+    chosen = 10**log10_weights
     wait, spent = seconds(chosen) / gpus / 86400, seconds(chosen) * 700 / 3.6e9
     alt = (
         f"A straight line on log scales: days of training against weights, slope 2. At {chosen:.1e} weights "
-        f"and {gpus:.0f} GPUs it takes {wait:.2g} days and {spent:.2g} megawatt-hours."
+        f"and {gpus:.0f} GPUs it takes {wait:,.3g} days and {spent:,.3g} megawatt-hours."
     )
     figure = new_figure(9, 5, alt, layout="constrained")
     axes = figure.subplots()
@@ -170,7 +170,7 @@ def large_cost_picture(
     for limit, name in ((1 / 1440, "a minute"), (1, "a day"), (365, "a year")):
         axes.axhline(limit, color="#999999", linestyle=":", linewidth=1.2)
         axes.text(1.2e6, limit * 1.3, name, fontsize=11, color="#555555")
-    title = f"{chosen:.1e} weights, {gpus:.0f} GPUs: {wait:.2g} days, {spent:.2g} MWh"
+    title = f"{chosen:.1e} weights, {gpus:.0f} GPUs: {wait:,.3g} days, {spent:,.3g} MWh"
     _tidy(axes, "weights of the model", "days of training", title)
     return figure
 
