@@ -129,9 +129,7 @@ def test_a_step_taken_apart_adds_up_and_a_compiled_one_has_less_python():
         assert each.kernels["convolutions"] > 0 and each.kernels["optimizer"] > 0
         assert min(each.data, each.inside, each.python) >= 0
     assert compiled.python < eager.python / 3
-    assert any(
-        "Conv2DBackprop" in name for name, _ in profiling.profile(training_step(model), endless(x), 2).slowest
-    )
+    assert len(eager.slowest) == 8 and eager.slowest == sorted(eager.slowest, key=lambda pair: -pair[1])
 
 
 def test_waiting_for_data_is_told_from_work():
