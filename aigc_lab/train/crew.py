@@ -43,6 +43,12 @@ class Crew:
             "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")])),
         }
         environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        # Workers talk to each other directly: gRPC would ask a proxy, and reads this list in small letters.
+        direct = {each.rpartition(":")[0].strip("[]") for each in self.addresses}
+        known = os.environ.get("no_proxy") or os.environ.get("NO_PROXY", "")
+        environment["no_proxy"] = environment["no_grpc_proxy"] = ",".join(
+            [*sorted(direct), *filter(None, known.split(","))]
+        )
         # Workers that all use all cores get into each other's way.
         threads = str(max(1, (os.cpu_count() or 1) // len(self.tasks)))
         environment.setdefault("TF_NUM_INTRAOP_THREADS", threads)

@@ -32,10 +32,13 @@ def changed(**options):
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory):
-    """Two workers on this machine, and the checkpoint that worker 0 wrote."""
+    """Two workers on this machine, and the checkpoint that worker 0 wrote; a proxy is none of their business."""
     path = tmp_path_factory.mktemp("pair") / "run.npz"
     started = []
-    outcome = distributed.run(changed(checkpoint=str(path)), 2, on_start=started.extend)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("http_proxy", "https_proxy"):
+            patch.setenv(name, "http://127.0.0.1:9")  # nothing listens there
+        outcome = distributed.run(changed(checkpoint=str(path)), 2, on_start=started.extend)
     assert len(set(started)) == 2 and os.getpid() not in started
     return outcome, path
 
