@@ -32,7 +32,7 @@ def changed(**options):
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory):
-    """Two workers on this machine, and the checkpoint that worker 0 wrote; a proxy is none of their business."""
+    """Two workers on this machine, and the checkpoint of worker 0; a proxy is none of their business."""
     path = tmp_path_factory.mktemp("pair") / "run.npz"
     started = []
     with pytest.MonkeyPatch.context() as patch:
