@@ -11,11 +11,8 @@ Without ``--store`` nothing in the package is changed.
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import sys
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -97,16 +94,8 @@ def main(arguments: list[str] | None = None) -> int:
             f"{name}: {len(table)} runs, {table['seconds'].sum() / 60:.0f} worker minutes, {minutes:.0f} here"
         )
         if chosen.store:
-            about = {
-                "command": f"python scripts/data_quality_study.py --folder FOLDER --only {name} --store",
-                "date": datetime.now(UTC).date().isoformat(),
-                "versions": experiment.versions(),
-                "machine": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}",
-                "runs": len(table),
-                "worker_seconds": round(float(table["seconds"].sum())),
-            }
-            path = Path(experiment.__file__).parent / "stored" / f"{name}.parquet"
-            print("wrote", experiment.write_table(table, path, **about))
+            counts = {"runs": len(table), "worker_seconds": round(float(table["seconds"].sum()))}
+            print("wrote", experiment.write_stored(name, table, Path(__file__).name, **counts))
         if chosen.store and name == "data_quality":
             path = Path(experiment.__file__).parent / "stored" / f"{name}_samples.npz"
             print("wrote", experiment.write_samples(samples(study), path))

@@ -35,6 +35,7 @@ from typing import Any
 
 import aigc_lab
 from aigc_lab.collect.atomic import atomic_write
+from aigc_lab.processes import child_environment
 from aigc_lab.train import machine, recorded, yardstick
 
 ROOT = Path(__file__).parents[1]
@@ -70,9 +71,8 @@ class Worker:
 
     def __init__(self, what: dict[str, Any], side: str, backend: str, hidden: bool) -> None:
         self.side, self.precision, self.ready, self.failure = side, what["precision"], {}, None
-        environment = {**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
+        environment = child_environment(KERAS_BACKEND=backend, TF_CPP_MIN_LOG_LEVEL="3")
         environment |= HIDE_GPU if hidden else SHARE_GPU
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         self._errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
         self._process = subprocess.Popen(
             [sys.executable, "-m", "scripts.gpu_work"],

@@ -42,14 +42,9 @@ def held_out_score(subject: Any, model: Any) -> float:
         drawn = evaluate.features(model.sample(HELD_OUT, seed=1))
         real = evaluate.features(subject.held_out[:HELD_OUT])
         return evaluate.kid(real, drawn, resamples=0).value
-    from keras import ops
+    from aigc_lab.train.fitting import validation_loss
 
-    total = 0.0
-    for start in range(0, len(subject.held_out), 64):
-        windows = ops.convert_to_tensor(subject.held_out[start : start + 64])
-        loss = model.loss_terms(windows, model(windows, training=False))["loss"]
-        total += float(ops.convert_to_numpy(ops.stop_gradient(loss))) * len(windows)
-    return total / len(subject.held_out)
+    return validation_loss(model, [subject.held_out], size=64)
 
 
 def seconds_to_target(subject: Any, precision: str, seed: int) -> dict[str, float | None]:

@@ -11,11 +11,8 @@ nothing in the package is changed.
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import sys
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
@@ -129,15 +126,8 @@ def main(arguments: list[str] | None = None) -> int:
         table = STUDIES[name](folder)
         print(f"{name}: {len(table)} rows, {(time.perf_counter() - begun) / 60:.1f} minutes")
         if chosen.store:
-            about = {
-                "command": f"python scripts/tuning_study.py --folder FOLDER --only {name} --store",
-                "date": datetime.now(UTC).date().isoformat(),
-                "versions": experiment.versions(),
-                "machine": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}",
-                "rows": len(table),
-            }
-            path = Path(experiment.__file__).parent / "stored" / f"{name}.parquet"
-            print("wrote", experiment.write_table(table, path, **about))
+            script = Path(__file__).name
+            print("wrote", experiment.write_stored(name, table, script, rows=len(table)))
     return 0
 
 

@@ -24,6 +24,7 @@ from aigc_lab.experiment.store import (
     table,
     versions,
     write_samples,
+    write_stored,
     write_table,
 )
 from aigc_lab.experiment.study import Cell, Study
@@ -57,5 +58,6 @@ __all__ = [
     "versions",
     "won_back",
     "write_samples",
+    "write_stored",
     "write_table",
 ]

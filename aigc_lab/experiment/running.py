@@ -98,16 +98,15 @@ def _submitted(client: Any, study: Study, cells: list[Cell]) -> Iterator[tuple[C
 
 
 class Progress:
-    """One line that is rewritten in place: in a notebook no wall of text is stored."""
+    """How many runs have ended, and about how long the others take."""
 
     def __init__(self, name: str, total: int, done: int, wanted: bool) -> None:
-        from aigc_lab.train import in_notebook
+        from aigc_lab.train.progress import RewrittenLine
 
         self.name, self.total, self.done, self.before = name, total, done, done
-        self.failed, self.wanted, self.handle = 0, wanted, None
-        self.notebook = wanted and in_notebook()
+        self.failed, self.line = 0, RewrittenLine(wanted, width=118)
         self.begun = time.perf_counter()
-        if done and wanted:
+        if done:
             self._show(f"{done} of {total} runs were there already")
 
     def step(self, cell: Cell, row: dict[str, Any]) -> None:
@@ -123,19 +122,7 @@ class Progress:
     def end(self) -> None:
         failed = f", {self.failed} of them failed" if self.failed else ""
         self._show(f"{self.done} of {self.total} runs have ended{failed}")
-        if self.wanted and not self.notebook:
-            print(flush=True)
+        self.line.end()
 
     def _show(self, text: str) -> None:
-        if not self.wanted:
-            return
-        text = f"{self.name}: {text}"
-        if not self.notebook:
-            print(f"\r{text:<118}", end="", flush=True)
-            return
-        from IPython.display import Pretty, display
-
-        if self.handle is None:
-            self.handle = display(Pretty(text), display_id=True)
-        else:
-            self.handle.update(Pretty(text))
+        self.line.show(f"{self.name}: {text}")

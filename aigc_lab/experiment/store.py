@@ -136,6 +136,18 @@ def write_table(frame: pandas.DataFrame, path: str | os.PathLike[str], **about: 
     return Path(path)
 
 
+def write_stored(name: str, frame: pandas.DataFrame, script: str, **about: Any) -> Path:
+    """Replace a table of the package, with the command of ``scripts/`` that made it, date and machine."""
+    about = {
+        "command": f"python scripts/{script} --folder FOLDER --only {name} --store",
+        "date": datetime.now(UTC).date().isoformat(),
+        "versions": versions(),
+        "machine": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}",
+        **about,
+    }
+    return write_table(frame, Path(__file__).parent / "stored" / f"{name}.parquet", **about)
+
+
 def read_table(path: str | os.PathLike[str]) -> tuple[pandas.DataFrame, dict[str, Any]]:
     """What ``write_table`` wrote: the table, and what is known about it."""
     import pyarrow.parquet as parquet

@@ -38,15 +38,8 @@ def range_picture(test: Any, unit: str = "nats per image") -> Any:
     for number, (name, rate) in enumerate(marks.items()):
         if np.isfinite(rate):
             colour = style.SERIES[(number + 1) % len(style.SERIES)]
-            axes.axvline(rate, color=colour, linestyle=("-", "--", ":")[number], linewidth=2.2)
-            axes.plot(
-                [],
-                [],
-                color=colour,
-                linestyle=("-", "--", ":")[number],
-                linewidth=2.2,
-                label=f"{name}: {rate:.2g}",
-            )
+            look = {"color": colour, "linestyle": ("-", "--", ":")[number], "linewidth": 2.2}
+            axes.axvline(rate, label=f"{name}: {rate:.2g}", **look)
     axes.set_xlabel("learning rate, higher at every step", fontsize=style.LABEL)
     axes.set_ylabel(f"loss, {unit}", fontsize=style.LABEL)
     _finish(axes)
@@ -137,24 +130,10 @@ def selection_picture(panels: Mapping[str, Mapping[str, Any]]) -> Any:
         axes.fill_between(
             panel["counts"], panel["low"], panel["high"], color=style.OKABE_ITO["sky"], alpha=0.4, linewidth=0
         )
-        axes.semilogx(
-            panel["counts"],
-            panel["measured"],
-            "o-",
-            base=2,
-            color=style.OKABE_ITO["blue"],
-            linewidth=2.2,
-            label="measured",
-        )
-        axes.semilogx(
-            panel["counts"],
-            panel["theory"],
-            "--",
-            base=2,
-            color=style.OKABE_ITO["vermilion"],
-            linewidth=2.4,
-            label="theory",
-        )
+        lines = (("measured", "o-", "blue", 2.2), ("theory", "--", "vermilion", 2.4))
+        for name, marks, colour, width in lines:
+            look = {"color": style.OKABE_ITO[colour], "linewidth": width}
+            axes.semilogx(panel["counts"], panel[name], marks, base=2, label=name, **look)
         axes.axhline(0, color="0.4", linewidth=1)
         axes.set_xticks(panel["counts"], [str(count) for count in panel["counts"]])
         axes.minorticks_off()
@@ -198,44 +177,17 @@ def checkpoint_picture(table: Any, looked_at: int, seen: str, fresh: str, unit: 
     )
     axes = figure.subplots()
     axes.axvspan(part["step"].iloc[0], part["step"].iloc[-1], color="0.93", linewidth=0)
-    axes.semilogy(
-        table["step"],
-        table[seen],
-        "o-",
-        color=style.OKABE_ITO["orange"],
-        markersize=4,
-        linewidth=1.2,
-        label="seen: few validation pictures",
+    lines = (
+        (seen, "o-", "orange", "seen: few validation pictures"),
+        (fresh, "s-", "blue", "fresh: test pictures, other samples"),
     )
-    axes.semilogy(
-        table["step"],
-        table[fresh],
-        "s-",
-        color=style.OKABE_ITO["blue"],
-        markersize=4,
-        linewidth=1.2,
-        label="fresh: test pictures, other samples",
-    )
-    axes.plot(
-        pick["step"],
-        pick[seen],
-        "o",
-        color=style.OKABE_ITO["vermilion"],
-        markersize=13,
-        fillstyle="none",
-        markeredgewidth=2.5,
-        label="the pick, as seen",
-    )
-    axes.plot(
-        pick["step"],
-        pick[fresh],
-        "s",
-        color=style.OKABE_ITO["black"],
-        markersize=13,
-        fillstyle="none",
-        markeredgewidth=2.5,
-        label="the pick, fresh",
-    )
+    for column, marks, colour, label in lines:
+        look = {"color": style.OKABE_ITO[colour], "markersize": 4, "linewidth": 1.2}
+        axes.semilogy(table["step"], table[column], marks, label=label, **look)
+    ring = {"markersize": 13, "fillstyle": "none", "markeredgewidth": 2.5}
+    picks = ((seen, "o", "vermilion", "the pick, as seen"), (fresh, "s", "black", "the pick, fresh"))
+    for column, mark, colour, label in picks:
+        axes.plot(pick["step"], pick[column], mark, color=style.OKABE_ITO[colour], label=label, **ring)
     axes.set_xlabel("training step", fontsize=style.LABEL)
     axes.set_ylabel(unit, fontsize=style.LABEL)
     if title:

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from aigc_lab.show.figure import MARKERS, OKABE_ITO, SERIES, new_figure
+from aigc_lab.show import charts
+from aigc_lab.show.figure import LABEL, MARKERS, OKABE_ITO, SERIES, new_figure
 
 _PARTS = (("data", "sky"), ("python", "orange"), ("inside", "blue"))
 _WORDS = {"data": "waiting for data", "python": "Python", "inside": "inside TensorFlow"}
@@ -176,9 +177,7 @@ def large_cost_picture(
 
 
 def _tidy(axes: Any, across: str, up: str, title: str) -> None:
-    axes.set_xlabel(across, fontsize=13)
-    axes.set_ylabel(up, fontsize=13)
-    axes.set_title(title, fontsize=14, weight="bold")
-    axes.grid(True, color="#DDDDDD", linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
+    charts._tidy(axes)
+    axes.set_xlabel(across, fontsize=LABEL)
+    axes.set_ylabel(up, fontsize=LABEL)
+    axes.set_title(title, fontsize=LABEL, weight="bold")

@@ -11,6 +11,8 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,26 @@ def values_of(variables: list[Any]) -> list[np.ndarray]:
     from keras import ops
 
     return [ops.convert_to_numpy(variable).copy() for variable in variables]
+
+
+def give(variables: list[Any], values: list[np.ndarray]) -> None:
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+
+
+def random_state(model: Any) -> list[Any]:
+    """The variables from which a model's noise is drawn."""
+    return [variable for variable in model.variables if "seed_generator_state" in variable.path]
+
+
+@contextmanager
+def kept(variables: list[Any]) -> Iterator[None]:
+    """The block may change the variables: their values come back at its end, however it ends."""
+    before = values_of(variables)
+    try:
+        yield
+    finally:
+        give(variables, before)
 
 
 def digest(data: list[np.ndarray]) -> str:
@@ -120,8 +142,7 @@ def restore(path: Path, state: list[Any], settings: dict[str, Any]) -> tuple[int
             f"{path} belongs to another run ({'; '.join(words)}); go on with its settings, or name another "
             "file"
         )
-    for variable, value in zip(state, values, strict=True):
-        variable.assign(value)
+    give(state, values)
     return about["done"], about["rows"]
 
 

@@ -19,9 +19,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from aigc_lab.processes import child_environment
 from aigc_lab.train.job import WorkerError
 
-ROOT = Path(__file__).parents[2]
 GRACE = 10  # seconds in which the others end by themselves after one worker has ended
 
 
@@ -36,12 +36,7 @@ class Crew:
         self.done = 0
 
     def start(self) -> None:
-        environment = {
-            **os.environ,
-            "KERAS_BACKEND": "tensorflow",
-            "CUDA_VISIBLE_DEVICES": self.gpu or "-1",
-            "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")])),
-        }
+        environment = child_environment(KERAS_BACKEND="tensorflow", CUDA_VISIBLE_DEVICES=self.gpu or "-1")
         environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         # Workers talk to each other directly: gRPC would ask a proxy, and reads this list in small letters.
         direct = {each.rpartition(":")[0].strip("[]") for each in self.addresses}

@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 
 from aigc_lab.train.checkpoint import ready
-from aigc_lab.train.crew import ROOT, Crew
+from aigc_lab.train.crew import Crew
 from aigc_lab.train.job import Job, Outcome, WorkerError
 
-__all__ = ["ROOT", "Job", "Outcome", "WorkerError", "run"]
+__all__ = ["Job", "Outcome", "WorkerError", "run"]
 
 
 def run(

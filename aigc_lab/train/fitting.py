@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from aigc_lab.train.checkpoint import digest, ready, restore, store, values_of
+from aigc_lab.train.checkpoint import digest, give, kept, random_state, ready, restore, store, values_of
 from aigc_lab.train.checks import checked_data, checked_for, computes_in_float16, total_steps
 from aigc_lab.train.progress import ProgressLine
 from aigc_lab.train.schedules import checked_rates, keras_schedule
@@ -129,23 +129,22 @@ class Trainer:
             raise ValueError(
                 f"batch_size must be a multiple of micro_batches, got {batch_size} and {micro_batches}"
             )
-
+        on_tensorflow = keras.backend.backend() == "tensorflow"
+        if micro_batches > 1 and not on_tensorflow:
+            raise ValueError(
+                "micro_batches needs the TensorFlow backend; elsewhere choose a smaller batch_size"
+            )
         self.model, self.steps, self.batch_size = model, total_steps(steps, None, 1, 1), batch_size
         self.learning_rate, self.micro_batches = learning_rate, micro_batches
         schedule, self._rates = keras_schedule(schedule, self.steps, learning_rate)
         # Two players in one model may need two learning rates.
         make_optimizer = getattr(model, "make_optimizer", keras.optimizers.Adam)
         optimizer = make_optimizer(schedule)
-        on_tensorflow = keras.backend.backend() == "tensorflow"
-        if micro_batches > 1 and not on_tensorflow:
-            raise ValueError(
-                "micro_batches needs the TensorFlow backend; elsewhere choose a smaller batch_size"
-            )
         if computes_in_float16(model):
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
         optimizer.build(model.trainable_variables)
         self._state = [*model.variables, *optimizer.variables]
-        self._optimizer_state = list(zip(optimizer.variables, values_of(optimizer.variables), strict=True))
+        self._optimizer_start = optimizer.variables, values_of(optimizer.variables)
         make_runner = make_runner or (tensorflow_runner if on_tensorflow else keras_runner)
         options = {"micro_batches": micro_batches} if micro_batches > 1 else {}
         self._run_steps = make_runner(model, optimizer, batch_size, jit_compile, **options)
@@ -183,10 +182,8 @@ class Trainer:
                 "the model to start from has variables of other shapes than the compiled one; build both "
                 "with the same settings"
             )
-        for variable, value in zip(self.model.variables, values_of(start.variables), strict=True):
-            variable.assign(value)
-        for variable, value in self._optimizer_state:
-            variable.assign(value)
+        give(self.model.variables, values_of(start.variables))
+        give(*self._optimizer_start)
         if rates is not None:
             self._give_rates(rates)
         return self._train(data, seed, validation, None, reports, measure, progress, patience)
@@ -248,8 +245,7 @@ class Trainer:
             terms = run_steps(batches(count, self.batch_size, done, int(stop), seed))
             broken = ~np.isfinite(terms["loss"])
             if broken.any():
-                for variable, value in zip(state, before, strict=True):
-                    variable.assign(value)
+                give(state, before)
                 value, step = terms["loss"][broken][0], done + 1 + int(broken.argmax())
                 raise FloatingPointError(
                     f"the loss became {value} at step {step} of {total}; the weights of step {done} are "
@@ -258,7 +254,7 @@ class Trainer:
             row = {"step": int(stop), "epoch": stop * self.batch_size / count}
             row |= {name: float(np.mean(values)) for name, values in terms.items()}
             if held_out is not None:
-                row["validation_loss"] = _validation_loss(model, held_out)
+                row["validation_loss"] = validation_loss(model, held_out)
             if measure is not None:
                 row |= {name: float(value) for name, value in measure().items()}
             rows.append(row | {"seconds": time.perf_counter() - begun})
@@ -275,20 +271,17 @@ class Trainer:
         return History(pd.DataFrame(rows))
 
 
-def _validation_loss(model, data, size: int = 500) -> float:
+def validation_loss(model: Any, data: list[np.ndarray], size: int = 500) -> float:
     """Mean loss on held-out data; the model's random state is put back, so training is not changed."""
     from keras import ops
 
-    seeds = [variable for variable in model.variables if "seed_generator_state" in variable.path]
-    before = values_of(seeds)
     total = 0.0
-    for start in range(0, len(data[0]), size):
-        batch = [ops.convert_to_tensor(each[start : start + size]) for each in data]
-        inputs = batch[0] if len(batch) == 1 else tuple(batch)
-        loss = model.loss_terms(inputs, model(inputs, training=False))["loss"]
-        total += float(ops.convert_to_numpy(ops.stop_gradient(loss))) * len(batch[0])
-    for variable, value in zip(seeds, before, strict=True):
-        variable.assign(value)
+    with kept(random_state(model)):
+        for start in range(0, len(data[0]), size):
+            batch = [ops.convert_to_tensor(each[start : start + size]) for each in data]
+            inputs = batch[0] if len(batch) == 1 else tuple(batch)
+            loss = model.loss_terms(inputs, model(inputs, training=False))["loss"]
+            total += float(ops.convert_to_numpy(ops.stop_gradient(loss))) * len(batch[0])
     return total / len(data[0])
 
 

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aigc_lab.train.probe import BACKENDS, facts
+from aigc_lab.train.backend import NAMES
+from aigc_lab.train.probe import facts
 
 INSTALL = {
     "tensorflow": "pip install .[gpu]",
     "jax": 'pip install "jax[cuda12]"',
     "torch": "pip install .[torch]",
 }
-NAMES = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
 
 
 @dataclass(frozen=True)
@@ -86,10 +86,10 @@ def devices(backends: tuple[str, ...] | None = None) -> Machine:
     Raises:
         ValueError: an unknown backend.
     """
-    backends = BACKENDS if backends is None else tuple(backends)
+    backends = tuple(NAMES) if backends is None else tuple(backends)
     for name in backends:
-        if name not in BACKENDS:
-            raise ValueError(f"there is no backend {name!r}; choose from {', '.join(BACKENDS)}")
+        if name not in NAMES:
+            raise ValueError(f"there is no backend {name!r}; choose from {', '.join(NAMES)}")
     gpus, driver_cuda = _nvidia()
     asked = {name: facts(name) for name in backends}
     card = bool(gpus) or _has_card()

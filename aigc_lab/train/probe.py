@@ -13,7 +13,6 @@ import subprocess
 import sys
 from typing import Any
 
-BACKENDS = ("tensorflow", "jax", "torch")
 PATIENCE = 120  # seconds for a child that imports a backend from a slow disk
 
 

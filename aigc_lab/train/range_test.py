@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from aigc_lab.train.checkpoint import values_of
+from aigc_lab.train.checkpoint import kept
 from aigc_lab.train.checks import checked_data, checked_for
 from aigc_lab.train.fitting import Trainer
 from aigc_lab.train.steps import batches
@@ -62,13 +62,9 @@ def range_test(
     data = checked_data(x, labels)
     checked_for(model, data, batch_size)
     rates = np.geomspace(low, high, steps)
-    before = values_of(model.variables)
-    trainer = Trainer(model, steps=steps, batch_size=batch_size, schedule=rates, jit_compile=jit_compile)
-    try:
+    with kept(model.variables):
+        trainer = Trainer(model, steps=steps, batch_size=batch_size, schedule=rates, jit_compile=jit_compile)
         losses = trainer._run_steps(data)(batches(len(data[0]), batch_size, 0, steps, seed))["loss"]
-    finally:
-        for variable, value in zip(model.variables, before, strict=True):
-            variable.assign(value)
     losses = np.asarray(losses, float)
     smoothed = _smoothed(losses)
     end = _end(losses, smoothed)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from aigc_lab.train.checkpoint import restore, store, values_of
+from aigc_lab.train.checkpoint import give, restore, store, values_of
 
 
 class Best:
@@ -63,8 +63,8 @@ class Best:
             return
         if self.file is not None:
             restore(self.file, self.state, self.settings)
-        for variable, value in zip(self.state, self.values, strict=False):
-            variable.assign(value)
+        elif self.values:
+            give(self.state, self.values)
 
     @staticmethod
     def _lowest(rows: list[dict[str, float]]) -> int:

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from aigc_lab.train.checkpoint import kept, random_state
+
 
 @dataclass(frozen=True)
 class NotFinite:
@@ -58,8 +60,6 @@ def first_not_finite(model: Any, inputs: Any) -> NotFinite | None:
     Returns:
         Where, or None if layers and loss are finite.
     """
-    from keras import ops
-
     found: list[NotFinite] = []
     passed: list[tuple[str, Any]] = [("the input", inputs)]
     layers = [each for each in model._flatten_layers(include_self=False) if not each._layers]
@@ -79,21 +79,18 @@ def first_not_finite(model: Any, inputs: Any) -> NotFinite | None:
 
         return looked_at
 
-    seeds = [each for each in model.variables if "seed_generator_state" in each.path]
-    before = [ops.convert_to_numpy(each).copy() for each in seeds]
-    try:
-        for layer in layers:
-            layer.__dict__["call"] = watched(layer)
-        outputs = model(inputs, training=True)
-        if not found:
-            for name, value in model.loss_terms(inputs, outputs).items():
-                if name != "loss":
-                    _look(name, "loss", value, outputs, found, passed[-1][0])
-    finally:
-        for layer in layers:
-            layer.__dict__.pop("call", None)
-        for variable, value in zip(seeds, before, strict=True):
-            variable.assign(value)
+    with kept(random_state(model)):
+        try:
+            for layer in layers:
+                layer.__dict__["call"] = watched(layer)
+            outputs = model(inputs, training=True)
+            if not found:
+                for name, value in model.loss_terms(inputs, outputs).items():
+                    if name != "loss":
+                        _look(name, "loss", value, outputs, found, passed[-1][0])
+        finally:
+            for layer in layers:
+                layer.__dict__.pop("call", None)
     return found[0] if found else None
 
 

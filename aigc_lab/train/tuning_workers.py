@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from aigc_lab.processes import ONE_THREAD, dask_client
-from aigc_lab.train.progress import in_notebook
+from aigc_lab.train.progress import RewrittenLine, bar
 from aigc_lab.train.tuning import DIVERGED, FINISHED, PRUNED, Pruned, Trial
 from aigc_lab.train.tuning_book import Book
 
@@ -132,29 +132,17 @@ def _remote(objective, parameters, seed, steps, number, channel):
 
 
 class _Line:
-    """One line that is rewritten in place: in a notebook no wall of text is stored."""
+    """What a search has spent, and the best value so far."""
 
     def __init__(self, book: Book, wanted: bool) -> None:
-        self.book, self.wanted, self.handle = book, wanted, None
-        self.in_notebook = wanted and in_notebook()
+        self.book, self.line = book, RewrittenLine(wanted, width=79)
 
     def show(self) -> None:
-        if not self.wanted:
+        if not self.line.wanted:  # the book need not be read
             return
         plan, spent, best = self.book.plan, self.book.spent(), self.book.best()
-        filled = round(20 * spent / plan.budget)
-        text = f"{plan.method} [{'#' * filled + '.' * (20 - filled)}] {spent} of {plan.budget} steps"
-        text += "" if best is None else f", best {best:.4g}"
-        if not self.in_notebook:
-            print(f"\r{text:<79}", end="", flush=True)
-            return
-        from IPython.display import Pretty, display
-
-        if self.handle is None:
-            self.handle = display(Pretty(text), display_id=True)
-        else:
-            self.handle.update(Pretty(text))
+        text = f"{plan.method} [{bar(spent, plan.budget)}] {spent} of {plan.budget} steps"
+        self.line.show(text + ("" if best is None else f", best {best:.4g}"))
 
     def end(self) -> None:
-        if self.wanted and not self.in_notebook:
-            print(flush=True)
+        self.line.end()

@@ -20,7 +20,8 @@ from pathlib import Path
 
 import numpy as np
 
-from aigc_lab.train.distributed import ROOT, Job, Outcome, WorkerError
+from aigc_lab.processes import child_environment
+from aigc_lab.train.distributed import Job, Outcome, WorkerError
 
 
 def run(job: Job, devices: Sequence[int] = (1, 4)) -> dict[int, Outcome]:
@@ -38,13 +39,11 @@ def run(job: Job, devices: Sequence[int] = (1, 4)) -> dict[int, Outcome]:
         raise ValueError(f"a batch of {job.batch_size} cannot be shared out evenly among {uneven} devices")
     job.arrays()
     flags = f"--xla_force_host_platform_device_count={max(devices)}"
-    environment = {
-        **os.environ,
-        "KERAS_BACKEND": "jax",
-        "JAX_PLATFORMS": "cpu",
-        "XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} {flags}".strip(),
-        "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")])),
-    }
+    environment = child_environment(
+        KERAS_BACKEND="jax",
+        JAX_PLATFORMS="cpu",
+        XLA_FLAGS=f"{os.environ.get('XLA_FLAGS', '')} {flags}".strip(),
+    )
     with tempfile.TemporaryDirectory() as folder:
         asked = json.dumps({"job": asdict(job), "devices": list(devices), "folder": folder})
         done = subprocess.run(

@@ -6,9 +6,11 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from aigc_lab import experiment
+from aigc_lab.experiment import store
 from scripts.data_quality_study import STUDIES
 
 every_study = pytest.mark.parametrize("name", sorted(STUDIES))
@@ -80,3 +82,15 @@ def test_the_script_names_its_studies_and_refuses_others(capsys):
     with pytest.raises(SystemExit):
         data_quality_study.main(["--folder", "x", "--only", "nothing"])
     assert "invalid choice: 'nothing'" in capsys.readouterr().err
+
+
+def test_a_table_is_stored_with_what_it_was_made_by(tmp_path, monkeypatch):
+    (tmp_path / "stored").mkdir()
+    monkeypatch.setattr(store, "__file__", str(tmp_path / "store.py"))
+    frame = pd.DataFrame({"value": [1.0, 2.0]})
+    path = experiment.write_stored("trial", frame, "a_script.py", rows=2)
+    assert path == tmp_path / "stored" / "trial.parquet"
+    read, about = experiment.read_table(path)
+    assert read.equals(frame) and about["rows"] == 2
+    assert about["command"] == "python scripts/a_script.py --folder FOLDER --only trial --store"
+    assert about["versions"] == experiment.versions() and "cores" in about["machine"]
