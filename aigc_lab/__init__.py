@@ -4,10 +4,10 @@ Data flow one way through seven stages, and each stage is a module::
 
     collect -> clean -> label -> augment -> train -> evaluate -> deploy
 
-``defects`` damages data on purpose (with a ledger of what was done), ``models``
-holds the networks, ``experiment`` runs studies, and ``show`` draws. Importing ``aigc_lab`` is cheap: a stage
-is imported when it is first used, and nothing imports TensorFlow before a model
-is needed.
+``corrupt`` damages data on purpose and logs what was done, ``models`` holds the networks, ``study`` runs
+many trainings, ``plots`` and ``widgets`` draw, ``claims`` keeps what was measured about the article.
+Importing ``aigc_lab`` is cheap: a module is imported when it is first used, and nothing imports
+TensorFlow before a model is needed.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from typing import Any
 __version__ = "0.1.0"
 
 STAGES = ("collect", "clean", "label", "augment", "train", "evaluate", "deploy")
-_ROOMS = (*STAGES, "defects", "experiment", "models", "show")
+_MODULES = (*STAGES, "backend", "claims", "corrupt", "experiment", "models", "plots", "show", "widgets")
 
-__all__ = ["STAGES", "__version__", *_ROOMS]
+__all__ = ["STAGES", "__version__", *_MODULES]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _ROOMS:
+    if name in _MODULES:
         return importlib.import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module 'aigc_lab' has no attribute {name!r}; its rooms are {', '.join(_ROOMS)}")
+    raise AttributeError(f"module 'aigc_lab' has no attribute {name!r}; its modules are {', '.join(_MODULES)}")
 
 
 def __dir__() -> list[str]:

@@ -14,7 +14,7 @@ import time
 import numpy as np
 import table
 
-from aigc_lab import show
+from aigc_lab import widgets
 
 BENCH = ["30"]
 QUICK = ["5"]
@@ -29,7 +29,7 @@ ARMS = {
 def main(frames: int = 60) -> None:
     rows = []
     for name, rules in ARMS.items():
-        playground = show.gan_playground(**rules)
+        playground = widgets.gan_playground(**rules)
         seconds = []
         for _ in range(frames):
             before, start = playground.image.value, time.perf_counter()

@@ -22,7 +22,7 @@ import silhouettes
 import table
 from PIL import Image
 
-from aigc_lab import collect, defects
+from aigc_lab import collect, corrupt
 
 BENCH = ["5000"]
 QUICK = ["500"]
@@ -38,7 +38,7 @@ def write_folder(folder: Path, count: int) -> None:
         raise SystemExit(f"at most {len(every):,} different pictures can be made")
     labels = np.tile(unique.labels, 8)[:wanted]
     whole = collect.Dataset(every[:wanted], labels, unique.class_names, unique.card)
-    dirty, _ = defects.dial(whole, RATES, seed=0)
+    dirty, _ = corrupt.apply(whole, RATES, seed=0)
     for name in dirty.class_names:
         (folder / name).mkdir()
     for number, (picture, label) in enumerate(zip(dirty.data, dirty.labels, strict=True)):

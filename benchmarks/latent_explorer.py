@@ -14,7 +14,7 @@ import time
 import numpy as np
 import table
 
-from aigc_lab import show
+from aigc_lab import widgets
 from aigc_lab.models.vae import convolutional_vae
 
 BENCH = ["100"]
@@ -25,7 +25,7 @@ def main(moves: int = 200) -> None:
     vae = convolutional_vae(image_shape=(28, 28, 1), class_count=10)
     # Fresh weights draw almost the same grey everywhere; enlarged ones draw pictures that differ.
     vae.decoder.set_weights([4.0 * weight for weight in vae.decoder.get_weights()])
-    explorer = show.latent_explorer(vae)
+    explorer = widgets.latent_explorer(vae)
     random = np.random.default_rng(0)
     seconds = []
     for move in range(moves):

@@ -30,7 +30,7 @@ import table
 
 from aigc_lab import collect
 from aigc_lab.clean import text
-from aigc_lab.defects.text import nearly_copy_text
+from aigc_lab.corrupt.text import nearly_copy_text
 
 BENCH = ["--sizes", "10000", "--rounds", "3"]
 QUICK = ["--sizes", "1000", "--rounds", "1"]

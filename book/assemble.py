@@ -16,7 +16,7 @@ from typing import Any
 import nbformat
 import yaml
 
-from aigc_lab.evaluate import claims
+from aigc_lab import claims
 from book import generated, pictures
 from book.vendor import BookError
 

@@ -1,7 +1,7 @@
 """The pages that hold nothing of their own: data cards, claims ledger, glossary, table of labs.
 
 Data cards come from ``aigc_lab.collect``, the ledger from the stored outputs of the notebooks
-(``aigc_lab.evaluate.claims``), the glossary from ``glossary.yml``.
+(``aigc_lab.claims``), the glossary from ``glossary.yml``.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ from typing import Any
 
 import pandas
 
-from aigc_lab import collect
-from aigc_lab.evaluate import claims
+from aigc_lab import claims, collect
 
 VERDICTS_ZH = {
     claims.HOLDS: "成立",
@@ -91,7 +90,7 @@ def claims_page(ledger: pandas.DataFrame, data_of: Mapping[str, str] | None = No
     """The article's claims and what was measured about each.
 
     Args:
-        ledger: the table of ``aigc_lab.evaluate.claims.ledger``.
+        ledger: the table of ``aigc_lab.claims.ledger``.
         data_of: what each notebook says in its box about its data.
     """
     open_rows = ledger[ledger.verdict == claims.NOT_MEASURED]

@@ -34,8 +34,8 @@ from pathlib import Path
 from typing import Any
 
 import aigc_lab
+from aigc_lab.backend import child_environment
 from aigc_lab.collect.atomic import atomic_write
-from aigc_lab.processes import child_environment
 from aigc_lab.train import machine, recorded, yardstick
 
 ROOT = Path(__file__).parents[1]

@@ -13,8 +13,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 import aigc_lab
-from aigc_lab import collect, defects
-from aigc_lab.evaluate import claims
+from aigc_lab import claims, collect, corrupt
 from book import assemble, build, check, generated, pictures, vendor
 
 BOOK = Path(assemble.BOOK)
@@ -129,7 +128,7 @@ DEFECT_TERMS = {
 
 def test_stages_and_defects_are_in_the_glossary():
     assert set(STAGE_TERMS) == set(aigc_lab.STAGES)
-    wanted = set(STAGE_TERMS.values()) | {DEFECT_TERMS.get(name, name) for name in defects.NAMES}
+    wanted = set(STAGE_TERMS.values()) | {DEFECT_TERMS.get(name, name) for name in corrupt.IMAGE_CORRUPTIONS}
     assert wanted <= glossary_terms()
 
 

@@ -7,7 +7,7 @@ import json
 import nbformat
 import pytest
 
-from aigc_lab.evaluate.claims import MIME_TYPE, NOT_MEASURED, claims, ledger, record, stored_findings
+from aigc_lab.claims import MIME_TYPE, NOT_MEASURED, claims, ledger, record, stored_findings
 
 GOOD = {"number": 0.934, "interval": (0.91, 0.957), "verdict": "holds", "unit": "nats"}
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aigc_lab import clean, collect, defects
+from aigc_lab import clean, collect, corrupt
 from aigc_lab.clean.findings import findings_table
 from aigc_lab.clean.outliers import DESCRIPTORS, describe_pictures
 from aigc_lab.collect import Dataset, own_card
@@ -52,7 +52,7 @@ FLOORS = {
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("defect", FLOORS)
 def test_precision_and_recall_against_the_ledger(unique, defect, seed):
-    dirty, ledger = defects.dial(sample(unique, seed), {defect: 0.05}, seed=seed)
+    dirty, ledger = corrupt.apply(sample(unique, seed), {defect: 0.05}, seed=seed)
     findings = clean.DETECTORS[defect](dirty)
     result = clean.score(findings, ledger.mask(defect))
     precision, recall = FLOORS[defect]
@@ -66,7 +66,7 @@ def test_precision_and_recall_against_the_ledger(unique, defect, seed):
 @pytest.mark.parametrize("seed", SEEDS)
 def test_everything_at_once_nearly_all_damage_goes_and_nearly_all_good_pictures_stay(unique, seed):
     rates = {name: 0.05 for name in clean.DETECTORS} | {"label_flip": 0.1}
-    dirty, ledger = defects.dial(sample(unique, seed), rates, seed=seed)
+    dirty, ledger = corrupt.apply(sample(unique, seed), rates, seed=seed)
     cleaned = clean.apply(dirty, *clean.detect_all(dirty).values())
     dropped = np.ones(len(dirty), dtype=bool)
     dropped[cleaned.kept_index] = False
@@ -89,7 +89,7 @@ def test_unusual_real_pictures_are_few(unique, seed):
 def test_more_junk_does_not_hide_itself(unique):
     base = sample(unique, 0)
     for rate, least in ((0.02, 0.9), (0.15, 0.75)):
-        dirty, ledger = defects.junk(base, rate)
+        dirty, ledger = corrupt.junk(base, rate)
         assert clean.score(clean.outliers(dirty), ledger.mask("junk"))["recall"] > least
 
 
@@ -121,7 +121,7 @@ def test_exact_duplicates_of_text():
 
 def test_near_duplicates_of_a_flipped_label_name_both_labels(unique):
     base = unique[:200]
-    dirty, _ = defects.near_duplicate(base, 0.1)
+    dirty, _ = corrupt.near_duplicate(base, 0.1)
     labels = dirty.labels.copy()
     labels[200:] = 9
     findings = clean.near_duplicates(replace(dirty, labels=labels))
@@ -129,14 +129,14 @@ def test_near_duplicates_of_a_flipped_label_name_both_labels(unique):
 
 
 def test_near_duplicates_leave_exact_copies_to_their_own_detector(unique):
-    dirty, ledger = defects.dial(unique[:500], {"exact_duplicate": 0.2, "near_duplicate": 0.2})
+    dirty, ledger = corrupt.apply(unique[:500], {"exact_duplicate": 0.2, "near_duplicate": 0.2})
     assert not ledger.mask("exact_duplicate")[clean.near_duplicates(dirty)["item"]].any()
     assert not ledger.mask("near_duplicate")[clean.exact_duplicates(dirty)["item"]].any()
 
 
 def test_of_many_near_copies_one_stays(unique):
     base = unique[:300]
-    many = [defects.near_duplicate(base[[7]], 1.0, seed=seed)[0].data[1] for seed in range(40)]
+    many = [corrupt.near_duplicate(base[[7]], 1.0, seed=seed)[0].data[1] for seed in range(40)]
     labels = np.concatenate([base.labels, [0] * 40])
     crowd = Dataset(np.concatenate([base.data, many]), labels, base.class_names)
     findings = clean.near_duplicates(crowd)
@@ -157,20 +157,20 @@ def test_near_duplicates_do_not_chain():
 def test_near_duplicates_in_colour_and_at_other_sizes():
     photos = collect.load("photos")
     assert photos.data.ndim == 4
-    dirty, ledger = defects.near_duplicate(photos, 1.0)
+    dirty, ledger = corrupt.near_duplicate(photos, 1.0)
     result = clean.score(clean.near_duplicates(dirty), ledger.mask("near_duplicate"))
     assert result["precision"] == 1.0 and result["recall"] >= 0.6, result
 
 
 def test_pictures_are_read_in_either_colour_layout(unique):
-    dirty, _ = defects.dial(unique[:300], {name: 0.1 for name in clean.DETECTORS})
+    dirty, _ = corrupt.apply(unique[:300], {name: 0.1 for name in clean.DETECTORS})
     colour = replace(dirty, data=np.repeat(dirty.data[..., None], 3, axis=-1))
     for name, detector in clean.DETECTORS.items():
         assert list(detector(colour)["item"]) == list(detector(dirty)["item"]), name
 
 
 def test_detectors_change_nothing_and_give_the_same_twice(unique):
-    dirty, _ = defects.dial(unique[:400], {name: 0.1 for name in clean.DETECTORS})
+    dirty, _ = corrupt.apply(unique[:400], {name: 0.1 for name in clean.DETECTORS})
     before = dirty.data.tobytes()
     one, two = clean.detect_all(dirty), clean.detect_all(dirty)
     assert dirty.data.tobytes() == before
@@ -188,7 +188,7 @@ def test_outliers_take_features_of_any_kind():
 
 
 def test_outliers_look_only_among_the_named(unique):
-    dirty, ledger = defects.junk(unique[:500], 0.1)
+    dirty, ledger = corrupt.junk(unique[:500], 0.1)
     among = ~ledger.mask("junk")
     findings = clean.outliers(dirty, among=among)
     assert among[findings["item"]].all()

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from aigc_lab import collect, defects
+from aigc_lab import collect, corrupt
 from aigc_lab.collect import Dataset, own_card
 
 PICTURE_DEFECTS = ("occlusion", "brightness", "blur", "noise")
@@ -32,7 +32,7 @@ def pictures(shape: tuple[int, ...], seed: int = 0, classes: int = 3) -> Dataset
 
 
 def expected_change(
-    dataset: Dataset, dirty: Dataset, ledger: defects.Ledger
+    dataset: Dataset, dirty: Dataset, ledger: corrupt.CorruptionLog
 ) -> tuple[np.ndarray, np.ndarray]:
     """Which dirty items differ from what they came from: in pixels, in label (junk left out)."""
     known = ledger.sources >= 0
@@ -43,7 +43,7 @@ def expected_change(
 
 
 def test_every_rate_at_zero_changes_nothing(animals):
-    dirty, ledger = defects.dial(animals, dict.fromkeys(defects.NAMES, 0.0))
+    dirty, ledger = corrupt.apply(animals, dict.fromkeys(corrupt.IMAGE_CORRUPTIONS, 0.0))
     assert rows(dirty) == rows(animals)
     assert np.array_equal(dirty.labels, animals.labels)
     assert dirty.card == animals.card
@@ -53,16 +53,16 @@ def test_every_rate_at_zero_changes_nothing(animals):
 
 def test_the_given_set_is_left_as_it_was(animals):
     before = animals.data.tobytes(), animals.labels.tobytes(), animals.card
-    dirty, _ = defects.dial(animals, dict.fromkeys(defects.NAMES, 0.3), seed=1)
+    dirty, _ = corrupt.apply(animals, dict.fromkeys(corrupt.IMAGE_CORRUPTIONS, 0.3), seed=1)
     assert (animals.data.tobytes(), animals.labels.tobytes(), animals.card) == before
     assert not np.shares_memory(dirty.data, animals.data)
     assert not np.shares_memory(dirty.labels, animals.labels)
 
 
-@pytest.mark.parametrize("name", [name for name in defects.NAMES if name != "imbalance"])
+@pytest.mark.parametrize("name", [name for name in corrupt.IMAGE_CORRUPTIONS if name != "imbalance"])
 @pytest.mark.parametrize("rate", [0.002, 0.1, 1.0])
 def test_counts_match_the_rate_and_the_ledger_names_exactly_what_changed(animals, name, rate):
-    dirty, ledger = getattr(defects, name)(animals, rate, seed=3)
+    dirty, ledger = getattr(corrupt, name)(animals, rate, seed=3)
     count = round(rate * len(animals))
     assert ledger.counts() == {name: count}
     assert len(ledger.items(name)) == len(set(ledger.items(name))) == count
@@ -76,19 +76,19 @@ def test_counts_match_the_rate_and_the_ledger_names_exactly_what_changed(animals
 
 
 def test_all_defects_at_once_and_still_no_change_that_the_ledger_does_not_name(animals):
-    dirty, ledger = defects.dial(animals, dict.fromkeys(defects.NAMES, 0.2), seed=5)
+    dirty, ledger = corrupt.apply(animals, dict.fromkeys(corrupt.IMAGE_CORRUPTIONS, 0.2), seed=5)
     pixels, labels = expected_change(animals, dirty, ledger)
     assert np.array_equal(labels, ledger.mask("label_flip") & ~ledger.mask("junk"))
     assert np.array_equal(pixels, ledger.mask(*PICTURE_DEFECTS, "near_duplicate"))
     left = len(animals) - len(ledger.dropped)
     assert len(ledger.dropped) == 50 and left == 450  # 5 of 10 classes lose 10 of their 50
     others = {name: count for name, count in ledger.counts().items() if name != "imbalance"}
-    assert others == dict.fromkeys(set(defects.NAMES) - {"imbalance"}, 90)
+    assert others == dict.fromkeys(set(corrupt.IMAGE_CORRUPTIONS) - {"imbalance"}, 90)
     assert np.array_equal(ledger.true_labels >= 0, ~ledger.mask("junk"))
 
 
 def test_copies_equal_what_they_copy_and_stand_behind_it(animals):
-    dirty, ledger = defects.dial(
+    dirty, ledger = corrupt.apply(
         animals, {"label_flip": 0.5, "blur": 0.3, "exact_duplicate": 0.4, "near_duplicate": 0.2}, seed=2
     )
     bytes_of = rows(dirty)
@@ -106,7 +106,7 @@ def test_copies_equal_what_they_copy_and_stand_behind_it(animals):
 
 
 def test_near_duplicates_are_nearer_than_other_pictures(animals):
-    dirty, ledger = defects.near_duplicate(animals, 1.0)
+    dirty, ledger = corrupt.near_duplicate(animals, 1.0)
     flat = dirty.data.reshape(len(dirty), -1).astype(float)
     copies = ledger.items("near_duplicate")
     own = np.linalg.norm(flat[copies] - flat[ledger.sources[copies]], axis=1)
@@ -117,7 +117,7 @@ def test_near_duplicates_are_nearer_than_other_pictures(animals):
 
 def test_a_flipped_label_is_another_one_and_every_other_one_occurs():
     base = Dataset(np.zeros((600, 8, 8), np.uint8), np.full(600, 2), ("a", "b", "c", "d"))
-    dirty, ledger = defects.label_flip(base, 1.0)
+    dirty, ledger = corrupt.label_flip(base, 1.0)
     assert np.bincount(dirty.labels, minlength=4)[2] == 0
     assert np.bincount(dirty.labels, minlength=4)[[0, 1, 3]].min() > 150  # 200 each are expected
     assert (ledger.true_labels == 2).all()
@@ -126,7 +126,7 @@ def test_a_flipped_label_is_another_one_and_every_other_one_occurs():
 
 
 def test_imbalance_takes_from_half_of_the_classes_and_records_what_it_took(animals):
-    dirty, ledger = defects.imbalance(animals, 0.8, seed=4)
+    dirty, ledger = corrupt.imbalance(animals, 0.8, seed=4)
     counts = list(dirty.counts().values())
     assert sorted(counts) == [10] * 5 + [50] * 5
     lost = ledger.dropped["source"].to_numpy()
@@ -136,26 +136,26 @@ def test_imbalance_takes_from_half_of_the_classes_and_records_what_it_took(anima
 
 
 def test_junk_has_every_kind_and_random_labels(animals):
-    dirty, ledger = defects.junk(animals, 0.6)
-    assert set(ledger.table["detail"]) == set(defects.JUNK_KINDS)
+    dirty, ledger = corrupt.junk(animals, 0.6)
+    assert set(ledger.table["detail"]) == set(corrupt.JUNK_KINDS)
     items = ledger.items("junk")
     assert len(np.unique(dirty.labels[items])) == 10
     assert (ledger.true_labels[items] == -1).all() and (ledger.table["source"] == -1).all()
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(animals):
-    rates = dict.fromkeys(defects.NAMES, 0.2)
-    one, ledger_one = defects.dial(animals, rates, seed=7)
-    two, ledger_two = defects.dial(animals, dict(reversed(rates.items())), seed=7)
+    rates = dict.fromkeys(corrupt.IMAGE_CORRUPTIONS, 0.2)
+    one, ledger_one = corrupt.apply(animals, rates, seed=7)
+    two, ledger_two = corrupt.apply(animals, dict(reversed(rates.items())), seed=7)
     assert one.data.tobytes() == two.data.tobytes() and one.labels.tobytes() == two.labels.tobytes()
     assert ledger_one.table.equals(ledger_two.table)
-    three, _ = defects.dial(animals, rates, seed=8)
+    three, _ = corrupt.apply(animals, rates, seed=8)
     assert one.data.tobytes() != three.data.tobytes()
 
 
 def test_one_rate_does_not_reshuffle_another_defect(animals):
-    alone, ledger_alone = defects.noise(animals, 0.2, seed=1)
-    both, ledger_both = defects.dial(animals, {"noise": 0.2, "label_flip": 0.5, "junk": 0.3}, seed=1)
+    alone, ledger_alone = corrupt.noise(animals, 0.2, seed=1)
+    both, ledger_both = corrupt.apply(animals, {"noise": 0.2, "label_flip": 0.5, "junk": 0.3}, seed=1)
     assert np.array_equal(ledger_alone.items("noise"), ledger_both.items("noise"))
     assert rows(both)[: len(animals)] == rows(alone)
     assert set(ledger_both.items("noise")) != set(ledger_both.items("label_flip")[:100])
@@ -163,8 +163,8 @@ def test_one_rate_does_not_reshuffle_another_defect(animals):
 
 @pytest.mark.parametrize("name", ["label_flip", "blur", "noise", "occlusion", "brightness"])
 def test_a_higher_rate_hits_the_same_items_in_the_same_way_and_some_more(animals, name):
-    low, ledger_low = defects.dial(animals, {name: 0.1}, seed=1)
-    high, ledger_high = defects.dial(animals, {name: 0.4}, seed=1)
+    low, ledger_low = corrupt.apply(animals, {name: 0.1}, seed=1)
+    high, ledger_high = corrupt.apply(animals, {name: 0.4}, seed=1)
     items = ledger_low.items(name)
     assert set(items) < set(ledger_high.items(name))
     assert rows(low[items]) == rows(high[items])
@@ -173,7 +173,7 @@ def test_a_higher_rate_hits_the_same_items_in_the_same_way_and_some_more(animals
 
 def test_two_defects_hit_items_independently_of_each_other(animals):
     base = collect.load("animals")[:4000]
-    _, ledger = defects.dial(base, {"label_flip": 0.5, "blur": 0.5})
+    _, ledger = corrupt.apply(base, {"label_flip": 0.5, "blur": 0.5})
     both = int((ledger.mask("label_flip") & ledger.mask("blur")).sum())
     # Hypergeometric: 1,000 expected, standard deviation 15.8; five of them.
     assert abs(both - 1000) < 80
@@ -182,15 +182,15 @@ def test_two_defects_hit_items_independently_of_each_other(animals):
 @pytest.mark.parametrize("shape", [(12, 8, 8), (12, 28, 28), (12, 9, 17), (12, 8, 30, 1), (12, 32, 20, 3)])
 def test_any_shape_from_eight_pixels_up_grey_and_colour(shape):
     base = pictures(shape)
-    dirty, ledger = defects.dial(base, dict.fromkeys(defects.NAMES, 1 / 3))
+    dirty, ledger = corrupt.apply(base, dict.fromkeys(corrupt.IMAGE_CORRUPTIONS, 1 / 3))
     assert dirty.data.shape[1:] == shape[1:] and dirty.data.dtype == np.uint8
     pixels, _ = expected_change(base, dirty, ledger)
     assert np.array_equal(pixels, ledger.mask(*PICTURE_DEFECTS, "near_duplicate"))
 
 
 def test_junk_fills_colour_pictures_of_every_kind():
-    dirty, ledger = defects.junk(pictures((120, 16, 16, 3)), 1.0)
-    for kind in defects.JUNK_KINDS:
+    dirty, ledger = corrupt.junk(pictures((120, 16, 16, 3)), 1.0)
+    for kind in corrupt.JUNK_KINDS:
         items = ledger.table.loc[ledger.table["detail"] == kind, "item"]
         assert len(items) and dirty.data[items].max() > 100, kind
 
@@ -199,11 +199,11 @@ def test_darker_is_darker_blur_is_smoother_noise_is_rougher(animals):
     def roughness(data: np.ndarray) -> np.ndarray:
         return np.abs(np.diff(data.astype(float), axis=2)).mean(axis=(1, 2))
 
-    blurred, _ = defects.blur(animals, 1.0)
-    noisy, _ = defects.noise(animals, 1.0)
+    blurred, _ = corrupt.blur(animals, 1.0)
+    noisy, _ = corrupt.noise(animals, 1.0)
     assert (roughness(blurred.data) < roughness(animals.data)).all()
     assert (roughness(noisy.data) > roughness(animals.data)).mean() > 0.95
-    changed, ledger = defects.brightness(animals, 1.0)
+    changed, ledger = corrupt.brightness(animals, 1.0)
     dark = ledger.table["detail"].str.startswith("darkened").to_numpy()
     assert 0.4 < dark.mean() < 0.6
     assert changed.data[dark].max() <= 128 and changed.data[~dark].min() >= 127
@@ -211,38 +211,38 @@ def test_darker_is_darker_blur_is_smoother_noise_is_rougher(animals):
 
 def test_a_blank_picture_cannot_be_blurred_and_the_ledger_says_so():
     blank = Dataset(np.zeros((2, 8, 8), np.uint8), np.array([0, 1]), ("a", "b"))
-    dirty, ledger = defects.blur(blank, 1.0)
+    dirty, ledger = corrupt.blur(blank, 1.0)
     assert rows(dirty) == rows(blank)
     assert ledger.table["detail"].str.endswith("it changes no pixel of this picture").all()
 
 
 def test_text_takes_flips_copies_and_imbalance_but_no_picture_defect():
     words = Dataset(("a", "b", "c", "d"), np.array([0, 0, 1, 1]), ("x", "y"), own_card("words", "text"))
-    dirty, ledger = defects.dial(words, {"label_flip": 0.5, "exact_duplicate": 0.5}, seed=1)
+    dirty, ledger = corrupt.apply(words, {"label_flip": 0.5, "exact_duplicate": 0.5}, seed=1)
     assert dirty.data == tuple(words.data[source] for source in ledger.sources) and len(dirty) == 6
     with pytest.raises(ValueError, match="'blur' is for images; the data set holds text"):
-        defects.blur(words, 0.5)
+        corrupt.blur(words, 0.5)
 
 
 def test_pictures_without_labels_can_be_damaged_but_not_mislabelled(animals):
     bare = replace(animals, labels=None)
-    dirty, ledger = defects.dial(bare, {"noise": 0.1, "junk": 0.1, "near_duplicate": 0.1})
+    dirty, ledger = corrupt.apply(bare, {"noise": 0.1, "junk": 0.1, "near_duplicate": 0.1})
     assert dirty.labels is None and ledger.true_labels is None and len(dirty) == 600
     for name in ("label_flip", "imbalance"):
         with pytest.raises(ValueError, match=f"'{name}' needs labels"):
-            defects.dial(bare, {name: 0.1})
+            corrupt.apply(bare, {name: 0.1})
 
 
 @pytest.mark.parametrize("rate", [-0.1, 1.1, float("nan"), float("inf"), "0.1", None, True])
 def test_a_rate_that_is_no_share_is_refused(animals, rate):
     with pytest.raises(ValueError, match="the rate of 'blur' must be a number from 0 to 1"):
-        defects.dial(animals, {"blur": rate})
+        corrupt.apply(animals, {"blur": rate})
 
 
 def test_an_unknown_defect_is_refused_with_the_nearest_name(animals):
     with pytest.raises(ValueError, match="unknown defect 'label_flips'; did you mean 'label_flip'"):
-        defects.dial(animals, {"label_flips": 0.1})
-    _, ledger = defects.blur(animals, 0.1)
+        corrupt.apply(animals, {"label_flips": 0.1})
+    _, ledger = corrupt.blur(animals, 0.1)
     with pytest.raises(ValueError, match="did you mean 'blur'"):
         ledger.items("blurr")
 
@@ -250,29 +250,29 @@ def test_an_unknown_defect_is_refused_with_the_nearest_name(animals):
 @pytest.mark.parametrize("seed", [-1, 1.5, "0", True])
 def test_a_seed_that_is_no_whole_number_is_refused(animals, seed):
     with pytest.raises(ValueError, match="the seed must be a whole number"):
-        defects.dial(animals, {"blur": 0.1}, seed=seed)
+        corrupt.apply(animals, {"blur": 0.1}, seed=seed)
 
 
 def test_one_class_cannot_be_flipped_and_one_populated_class_cannot_be_imbalanced(animals):
     single = Dataset(animals.data[:5], np.zeros(5, int), ("cat",))
     cats = animals[animals.labels == animals.class_names.index("cat")]
     with pytest.raises(ValueError, match="'label_flip' needs at least two classes, and the data set has 1"):
-        defects.label_flip(single, 0.5)
+        corrupt.label_flip(single, 0.5)
     with pytest.raises(ValueError, match="all items are of one"):
-        defects.imbalance(cats, 0.5)
-    flipped, _ = defects.label_flip(cats, 1.0)  # the other names exist: it can be wrong
+        corrupt.imbalance(cats, 0.5)
+    flipped, _ = corrupt.label_flip(cats, 1.0)  # the other names exist: it can be wrong
     assert (flipped.labels != animals.class_names.index("cat")).all()
 
 
 def test_tiny_pictures_are_refused_and_an_empty_set_stays_empty():
     with pytest.raises(ValueError, match="at least 8 x 8 pixels, and these are 7 x 9"):
-        defects.blur(pictures((3, 7, 9)), 0.5)
-    dirty, ledger = defects.dial(pictures((0, 8, 8)), dict.fromkeys(defects.NAMES, 1.0))
+        corrupt.blur(pictures((3, 7, 9)), 0.5)
+    dirty, ledger = corrupt.apply(pictures((0, 8, 8)), dict.fromkeys(corrupt.IMAGE_CORRUPTIONS, 1.0))
     assert len(dirty) == 0 and ledger.item_count == 0
 
 
 def test_the_card_and_the_report_say_what_was_done(animals):
-    dirty, ledger = defects.dial(
+    dirty, ledger = corrupt.apply(
         animals, {"label_flip": 0.1, "exact_duplicate": 0.1, "imbalance": 0.2}, seed=2
     )
     assert any("label_flip at rate 0.1, 45 items" in fault for fault in dirty.card.known_faults)
@@ -281,6 +281,6 @@ def test_the_card_and_the_report_say_what_was_done(animals):
 
 
 def test_importing_the_room_is_light():
-    code = "import sys, aigc_lab.defects; print({'tensorflow', 'keras', 'matplotlib'} & set(sys.modules))"
+    code = "import sys, aigc_lab.corrupt; print({'tensorflow', 'keras', 'matplotlib'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

@@ -7,10 +7,10 @@ import re
 import numpy as np
 import pytest
 
-from aigc_lab import collect, defects
+from aigc_lab import collect, corrupt
 from aigc_lab.clean import text as clean_text
 from aigc_lab.collect import Dataset, own_card
-from aigc_lab.defects.text import is_chinese
+from aigc_lab.corrupt.text import is_chinese
 
 DAMAGING = ("personal_data", "boilerplate", "unnormalised", "mojibake")
 ADDING = ("exact_duplicate", "near_duplicate", "foreign_language", "junk")
@@ -25,7 +25,7 @@ def dialogues() -> Dataset:
 @pytest.mark.parametrize("rate", [0.0, 0.1, 1.0])
 def test_counts_match_the_rate_and_the_ledger_names_exactly_what_changed(dialogues, name, rate):
     before = dialogues.data
-    dirty, ledger = getattr(defects, name)(dialogues, rate, seed=3)
+    dirty, ledger = getattr(corrupt, name)(dialogues, rate, seed=3)
     count = round(rate * len(dialogues))
     assert ledger.counts() == ({name: count} if rate else {}) and len(ledger.items(name)) == count
     assert len(dirty) == len(dialogues) + (count if name in ADDING else 0) == ledger.item_count
@@ -39,7 +39,7 @@ def test_counts_match_the_rate_and_the_ledger_names_exactly_what_changed(dialogu
 
 
 def test_everything_at_once_and_still_no_change_that_the_ledger_does_not_name(dialogues):
-    dirty, ledger = defects.dial(dialogues, dict.fromkeys(defects.TEXT_NAMES, 0.2), seed=5)
+    dirty, ledger = corrupt.apply(dialogues, dict.fromkeys(corrupt.TEXT_CORRUPTIONS, 0.2), seed=5)
     own = ledger.sources >= 0
     changed = np.array(
         [bool(known) and dirty.data[item] != dialogues.data[source]
@@ -48,22 +48,22 @@ def test_everything_at_once_and_still_no_change_that_the_ledger_does_not_name(di
     assert np.array_equal(changed, ledger.mask(*DAMAGING, "near_duplicate"))
     flipped = own & (dirty.labels != np.where(own, dialogues.labels[ledger.sources], -1))
     assert np.array_equal(flipped, ledger.mask("label_flip"))
-    assert ledger.names == defects.TEXT_NAMES
+    assert ledger.names == corrupt.TEXT_CORRUPTIONS
     assert "mojibake" in ledger.report() and any("mojibake" in fault for fault in dirty.card.known_faults)
 
 
 def test_the_same_seed_gives_the_same_texts_and_one_rate_does_not_reshuffle_another(dialogues):
-    rates = dict.fromkeys(defects.TEXT_NAMES, 0.1)
-    one, two = (defects.dial(dialogues, rates, seed=7)[0].data for _ in range(2))
-    assert one == two != defects.dial(dialogues, rates, seed=8)[0].data
-    alone, ledger = defects.mojibake(dialogues, 0.1, seed=1)
-    both, with_junk = defects.dial(dialogues, {"mojibake": 0.1, "junk": 0.5}, seed=1)
+    rates = dict.fromkeys(corrupt.TEXT_CORRUPTIONS, 0.1)
+    one, two = (corrupt.apply(dialogues, rates, seed=7)[0].data for _ in range(2))
+    assert one == two != corrupt.apply(dialogues, rates, seed=8)[0].data
+    alone, ledger = corrupt.mojibake(dialogues, 0.1, seed=1)
+    both, with_junk = corrupt.apply(dialogues, {"mojibake": 0.1, "junk": 0.5}, seed=1)
     assert np.array_equal(ledger.items("mojibake"), with_junk.items("mojibake"))
     assert both.data[: len(alone)] == alone.data
 
 
 def test_near_copies_are_near_and_differ_by_more_than_case_and_space(dialogues):
-    dirty, ledger = defects.near_duplicate(dialogues, 1.0)
+    dirty, ledger = corrupt.near_duplicate(dialogues, 1.0)
     for item in ledger.items("near_duplicate"):
         copy, source = dirty.data[item], dialogues.data[ledger.sources[item]]
         assert clean_text.comparable(copy) != clean_text.comparable(source)
@@ -71,7 +71,7 @@ def test_near_copies_are_near_and_differ_by_more_than_case_and_space(dialogues):
 
 
 def test_mojibake_can_be_undone_wherever_no_byte_was_lost(dialogues):
-    dirty, ledger = defects.mojibake(dialogues, 1.0, seed=1)
+    dirty, ledger = corrupt.mojibake(dialogues, 1.0, seed=1)
     kinds = set(ledger.table["detail"])
     assert kinds == {"UTF-8 read as Windows-1252", "UTF-8 read as GBK", "GBK read as Latin-1"}
     mended, _ = clean_text.mend(dirty)
@@ -82,22 +82,22 @@ def test_mojibake_can_be_undone_wherever_no_byte_was_lost(dialogues):
 
 
 def test_personal_data_and_notices_suit_the_language(dialogues):
-    dirty, ledger = defects.personal_data(dialogues, 1.0)
+    dirty, ledger = corrupt.personal_data(dialogues, 1.0)
     for row in ledger.table.itertuples():
         assert row.detail.split(": ", 1)[1] in dirty.data[row.item]
     kinds = {row.detail.split(":")[0] for row in ledger.table.itertuples()}
     assert kinds == {"e-mail", "telephone", "bank card", "IP address", "identity number"}
-    dirty, ledger = defects.boilerplate(dialogues, 1.0)
+    dirty, ledger = corrupt.boilerplate(dialogues, 1.0)
     for row in ledger.table.itertuples():
         notice = row.detail.removeprefix("notice: ")
         assert bool(re.search("[一-鿿]", notice)) == is_chinese(dialogues.data[row.source])
 
 
 def test_junk_and_foreign_texts_have_every_kind_and_random_labels(dialogues):
-    dirty, ledger = defects.dial(dialogues, {"junk": 0.5, "foreign_language": 0.5})
+    dirty, ledger = corrupt.apply(dialogues, {"junk": 0.5, "foreign_language": 0.5})
     junk = ledger.table[ledger.table["defect"] == "junk"]
-    assert set(junk["detail"]) == set(defects.TEXT_JUNK_KINDS)
-    assert len(set(ledger.table["detail"]) - set(defects.TEXT_JUNK_KINDS)) == 6
+    assert set(junk["detail"]) == set(corrupt.TEXT_JUNK_KINDS)
+    assert len(set(ledger.table["detail"]) - set(corrupt.TEXT_JUNK_KINDS)) == 6
     assert set(dirty.labels[ledger.items("junk")]) == {0, 1}
     assert (ledger.true_labels[ledger.mask("junk", "foreign_language")] == -1).all()
 
@@ -106,17 +106,17 @@ def test_text_defects_are_for_text_and_picture_defects_for_pictures(dialogues):
     digits = collect.load("digits")[:20]
     for name in (*DAMAGING, "foreign_language"):
         with pytest.raises(ValueError, match=f"'{name}' is for text; the data set holds images"):
-            defects.dial(digits, {name: 0.1})
+            corrupt.apply(digits, {name: 0.1})
     with pytest.raises(ValueError, match="'noise' is for images; the data set holds text"):
-        defects.dial(dialogues, {"noise": 0.1})
+        corrupt.apply(dialogues, {"noise": 0.1})
     with pytest.raises(ValueError, match="did you mean 'mojibake'"):
-        defects.dial(dialogues, {"mojibak": 0.1})
+        corrupt.apply(dialogues, {"mojibak": 0.1})
 
 
 @pytest.mark.parametrize("texts", [(), ("",), ("", "x", "\0", "\ud800 \udfff", "😀", "好", "שלום", "  ")])
 def test_any_text_can_be_damaged(texts):
     own = Dataset(texts, None, (), own_card("own", "text"))
-    rates = {name: 1.0 for name in defects.TEXT_NAMES if name not in ("label_flip", "imbalance")}
-    dirty, ledger = defects.dial(own, rates, seed=1)
+    rates = {name: 1.0 for name in corrupt.TEXT_CORRUPTIONS if name not in ("label_flip", "imbalance")}
+    dirty, ledger = corrupt.apply(own, rates, seed=1)
     assert len(dirty) == 5 * len(texts) == ledger.item_count
     assert own.data == texts

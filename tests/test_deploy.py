@@ -14,9 +14,9 @@ import pandas as pd
 import pytest
 
 from aigc_lab import deploy
+from aigc_lab.backend import quiet
 from aigc_lab.collect.dataset import own_card
 from aigc_lab.deploy import exporting
-from aigc_lab.quiet import quiet
 
 NAMES = ("cat", "dog", "猫头鹰")
 

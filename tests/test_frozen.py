@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aigc_lab import clean, collect, defects, evaluate, experiment, label
+from aigc_lab import clean, collect, corrupt, evaluate, experiment, label
 
 FROZEN = Path(__file__).with_name("frozen.json")
 MEASURES: dict[str, Callable[[], Any]] = {}
@@ -84,26 +84,26 @@ def people() -> pd.DataFrame:
 
 
 def _damaged(dataset: collect.Dataset, name: str) -> str:
-    dirty, ledger = defects.dial(dataset, {name: 0.2}, seed=3)
+    dirty, ledger = corrupt.apply(dataset, {name: 0.2}, seed=3)
     data = dirty.data if isinstance(dirty.data, np.ndarray) else list(dirty.data)
     return sha(data, dirty.labels, ledger.table)
 
 
 @frozen
 def corruptions_of_images() -> dict[str, str]:
-    return {name: _damaged(animals(), name) for name in defects.NAMES}
+    return {name: _damaged(animals(), name) for name in corrupt.IMAGE_CORRUPTIONS}
 
 
 @frozen
 def corruptions_of_texts() -> dict[str, str]:
-    return {name: _damaged(dialogues(), name) for name in defects.TEXT_NAMES}
+    return {name: _damaged(dialogues(), name) for name in corrupt.TEXT_CORRUPTIONS}
 
 
 @frozen
 def corruptions_of_tables() -> dict[str, str]:
     found = {}
-    for name in defects.TABLE_NAMES:
-        dirty, ledger = defects.dial_table(people(), {name: 0.2}, seed=3)
+    for name in corrupt.TABLE_CORRUPTIONS:
+        dirty, ledger = corrupt.apply_to_table(people(), {name: 0.2}, seed=3)
         found[name] = sha(dirty, ledger.table)
     return found
 
@@ -112,13 +112,13 @@ def corruptions_of_tables() -> dict[str, str]:
 def dirty_animals() -> collect.Dataset:
     rates = dict.fromkeys(("label_flip", "occlusion", "brightness", "blur", "noise"), 0.08)
     rates |= dict.fromkeys(("exact_duplicate", "near_duplicate", "junk"), 0.08)
-    return defects.dial(animals(), rates, seed=1)[0]
+    return corrupt.apply(animals(), rates, seed=1)[0]
 
 
 @cache
 def dirty_dialogues() -> collect.Dataset:
-    rates = {name: 0.06 for name in defects.TEXT_NAMES if name not in ("imbalance", "label_flip")}
-    return defects.dial(dialogues(), rates, seed=1)[0]
+    rates = {name: 0.06 for name in corrupt.TEXT_CORRUPTIONS if name not in ("imbalance", "label_flip")}
+    return corrupt.apply(dialogues(), rates, seed=1)[0]
 
 
 def _findings(table: pd.DataFrame) -> list[Any]:
@@ -169,7 +169,7 @@ def _pairs(pairs: Any) -> Any:
 
 @frozen
 def doubtful_labels() -> dict[str, str]:
-    dirty, _ = defects.dial(animals(), {"label_flip": 0.1}, seed=2)
+    dirty, _ = corrupt.apply(animals(), {"label_flip": 0.1}, seed=2)
     rng = np.random.default_rng(1)
     probabilities = rng.dirichlet(np.ones(4) * 0.4, 300)
     labels = rng.integers(0, 4, 300)

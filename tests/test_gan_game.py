@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from aigc_lab.show.gan_game import REACH, SHAPES, Game, Rules
-from aigc_lab.show.gan_network import LOSSES, Adam, Network, loss_and_slope, sigmoid, softplus
+from aigc_lab.widgets.gan_game import REACH, SHAPES, Game, Rules
+from aigc_lab.widgets.gan_network import LOSSES, Adam, Network, loss_and_slope, sigmoid, softplus
 
 BATCH = 9
 

@@ -13,14 +13,14 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from PIL import Image
 
-from aigc_lab import show
+from aigc_lab import plots, widgets
 from aigc_lab.show import gan_widget
-from aigc_lab.show.gan_game import Game
+from aigc_lab.widgets.gan_game import Game
 
 
 @pytest.fixture
 def playground():
-    return show.gan_playground(speed=2, size=120)
+    return widgets.gan_playground(speed=2, size=120)
 
 
 def test_a_tick_and_the_step_button_play_the_rounds_of_a_frame(playground):
@@ -97,21 +97,21 @@ def test_a_lost_game_stops_the_clock_and_says_so(playground):
 def test_the_picture_shows_real_points_fakes_and_colours():
     game = Game("one Gaussian")
     game.generator.weights[-1][:] = -1.5  # away from the real point
-    plain = show.gan_picture(game, 200, real=np.array([[0.0, 2.0]]), heat=False, arrows=False)
+    plain = widgets.gan_picture(game, 200, real=np.array([[0.0, 2.0]]), heat=False, arrows=False)
     assert plain.shape == (200, 200, 3) and plain.dtype == np.uint8
     row, column = round(200 * (3 - 2.0) / 6), 100
     blue = gan_widget._rgb("blue")
     assert (plain[row - 3 : row + 4, column - 3 : column + 4] == blue).all(axis=2).any()  # up is up
     assert (plain == gan_widget._rgb("vermilion")).all(axis=2).any()
-    with_arrows = show.gan_picture(game, 200, heat=False)
+    with_arrows = widgets.gan_picture(game, 200, heat=False)
     assert (with_arrows == 0).all(axis=2).any()  # arrows are black
-    assert len(np.unique(show.gan_picture(game, 200)[:, 0], axis=0)) > 5  # and the ground is coloured
+    assert len(np.unique(widgets.gan_picture(game, 200)[:, 0], axis=0)) > 5  # and the ground is coloured
 
 
 def test_points_outside_the_square_are_left_out():
     game = Game()
     game.generator.weights[-1][:] = 1e30
-    picture = show.gan_picture(game, 100, real=np.array([[np.nan, 1.0], [99.0, -99.0]]), heat=False)
+    picture = widgets.gan_picture(game, 100, real=np.array([[np.nan, 1.0], [99.0, -99.0]]), heat=False)
     assert (picture == 255).all()
 
 
@@ -126,8 +126,8 @@ def test_the_strip_draws_both_losses_and_survives_nan():
 
 
 def test_the_static_picture_carries_its_words():
-    figure = show.playground_picture(Game().play(3), 120)
-    assert "Round 3:" in show.alt(figure) and figure.axes[0].get_xlabel()
+    figure = widgets.playground_picture(Game().play(3), 120)
+    assert "Round 3:" in plots.alt(figure) and figure.axes[0].get_xlabel()
     plt.close(figure)
 
 
@@ -143,8 +143,8 @@ def test_the_static_picture_carries_its_words():
 )
 def test_bad_input_fails_in_the_cell(named, words):
     with pytest.raises(ValueError, match=words):
-        show.gan_playground(**named)
+        widgets.gan_playground(**named)
 
 
 def test_the_name_stays_the_function():
-    assert callable(show.gan_playground) and show.gan_playground() is not show.gan_playground()
+    assert callable(widgets.gan_playground) and widgets.gan_playground() is not widgets.gan_playground()

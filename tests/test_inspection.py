@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aigc_lab import clean, collect, defects
+from aigc_lab import clean, collect, corrupt
 from aigc_lab.clean.__main__ import main
 from aigc_lab.clean.inspection import checks
 from aigc_lab.clean.inspection.thumbnails import excerpt, picture_uri, visible
@@ -61,9 +61,9 @@ def animals(count: int = 300, seed: int = 0) -> Dataset:
 
 
 @pytest.fixture(scope="module")
-def dirty() -> tuple[Dataset, defects.Ledger]:
+def dirty() -> tuple[Dataset, corrupt.CorruptionLog]:
     rates = {"exact_duplicate": 0.05, "near_duplicate": 0.05, "junk": 0.05, "blur": 0.04, "label_flip": 0.05}
-    return defects.dial(animals(900), rates, seed=0)
+    return corrupt.apply(animals(900), rates, seed=0)
 
 
 @pytest.fixture(scope="module")

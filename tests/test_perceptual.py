@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from aigc_lab import clean, collect, defects
+from aigc_lab import clean, collect, corrupt
 from aigc_lab.clean import perceptual
 from aigc_lab.clean.information import grey_entropy
 from aigc_lab.collect import Dataset
@@ -194,7 +194,7 @@ def test_the_default_finds_recoded_copies_and_leaves_silhouettes_alone(unique, s
 def test_shifted_and_turned_silhouettes_are_beyond_a_hash(unique, seed):
     """Why near_duplicates aligns: at no distance are most copies found and most finds copies."""
     chosen = np.sort(np.random.default_rng(seed).permutation(len(unique))[:3000])
-    dirty, ledger = defects.dial(unique[chosen], {"near_duplicate": 0.05}, seed=seed)
+    dirty, ledger = corrupt.apply(unique[chosen], {"near_duplicate": 0.05}, seed=seed)
     for bits, distances in ((64, (2, 4, 8, 12)), (256, (20, 40, 64))):
         for distance in distances:
             result = clean.score(
@@ -222,7 +222,7 @@ def test_copies_with_other_labels_are_named():
 
 
 def test_blank_pictures_are_found_and_no_real_one_is(unique):
-    dirty, ledger = defects.dial(unique.head(3000), {"junk": 0.1}, seed=0)
+    dirty, ledger = corrupt.apply(unique.head(3000), {"junk": 0.1}, seed=0)
     blank = ledger.table["item"][ledger.table["detail"].str.contains("blank")]
     found = clean.low_information(dirty)
     assert len(blank) > 20 and set(found["item"]) == set(blank)
@@ -256,7 +256,7 @@ def test_entropy_has_its_closed_form():
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_forest_finds_most_junk(unique, seed):
     chosen = np.sort(np.random.default_rng(seed).permutation(len(unique))[:3000])
-    dirty, ledger = defects.dial(unique[chosen], {"junk": 0.05}, seed=seed)
+    dirty, ledger = corrupt.apply(unique[chosen], {"junk": 0.05}, seed=seed)
     found = clean.isolation_forest(dirty, seed=seed)
     result = clean.score(found, ledger.mask("junk"))
     assert result["precision"] > 0.5 and result["recall"] > 0.83, result

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aigc_lab import collect, processes
+from aigc_lab import backend, collect
 from aigc_lab.clean import scale, text
 
 COMPARED = ["item", "duplicate_of", "score"]
@@ -157,7 +157,7 @@ def test_wrong_use_ends_in_one_clear_sentence(source, tmp_path, monkeypatch):
         with pytest.raises(error, match=words):
             scale.deduplicate(*arguments, workers=0)
     assert not out.exists()
-    monkeypatch.setattr(processes, "PATIENCE", 1)
+    monkeypatch.setattr(backend, "PATIENCE", 1)
     with pytest.raises(OSError, match="no Dask scheduler answers at tcp"):
         scale.deduplicate(source, out, scheduler="tcp://127.0.0.1:9")
     assert not out.exists()

@@ -19,10 +19,10 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from PIL import Image
 
-from aigc_lab import STAGES, defects, show
+from aigc_lab import STAGES, corrupt, plots, widgets
+from aigc_lab import plots as style
 from aigc_lab.collect.dataset import Dataset, own_card
-from aigc_lab.show import figure as style
-from aigc_lab.show.pictures import as_pictures
+from aigc_lab.plots import as_pictures
 
 NAMES = ("cat", "dog", "owl")
 
@@ -106,22 +106,22 @@ def test_importing_the_room_is_light():
 
 
 def test_every_public_name_is_there():
-    for name in show.__all__:
-        assert getattr(show, name) is not None
-    with pytest.raises(AttributeError, match=r"no attribute 'gird'; it has .*grid"):
-        _ = show.gird
+    for name in widgets.__all__:
+        assert getattr(widgets, name) is not None
+    with pytest.raises(AttributeError, match=r"no attribute 'gird'; it has .*annotate"):
+        _ = widgets.gird
 
 
 def test_a_figure_shows_once_in_a_notebook_and_carries_its_words(animals):
-    figure = show.grid(animals.head(3))
+    figure = plots.grid(animals.head(3))
     assert plt.fignum_exists(figure.number)  # so that plt.show() works too
     data, about = figure._repr_mimebundle_()
     assert not plt.fignum_exists(figure.number)
-    assert data["text/plain"] == show.alt(figure) == figure.alt != ""
+    assert data["text/plain"] == plots.alt(figure) == figure.alt != ""
     assert pixels(base64.b64decode(data["image/png"])).size > 1_000
     assert about["image/png"]["needs_background"] == "light"
     with pytest.raises(ValueError, match="no text alternative"):
-        show.alt(plt.figure())
+        plots.alt(plt.figure())
 
 
 # -- pictures --------------------------------------------------------------------------------------
@@ -159,11 +159,11 @@ def test_as_pictures_takes_what_the_docstring_says(animals):
 )
 def test_what_cannot_be_drawn(images, says):
     with pytest.raises(ValueError, match=says):
-        show.grid(images)
+        plots.grid(images)
 
 
 def test_grid_draws_each_picture_with_its_title(animals):
-    figure = show.grid(animals.head(10), columns=4, row_labels=["one", "two", "three"], title="Ten")
+    figure = plots.grid(animals.head(10), columns=4, row_labels=["one", "two", "three"], title="Ten")
     for shown, given in zip(drawn_pictures(figure), animals.data[:10], strict=True):
         np.testing.assert_array_equal(shown, given)
     words = words_of(figure)
@@ -172,16 +172,16 @@ def test_grid_draws_each_picture_with_its_title(animals):
     assert figure.get_figwidth() <= 10.01
     assert min(text.get_size() for text in figure.axes[0].texts) >= 10
     assert_texts_fit(figure)
-    assert words_of(show.grid(animals.head(3), titles=[])) == []
+    assert words_of(plots.grid(animals.head(3), titles=[])) == []
 
 
 def test_long_titles_wrap_instead_of_overlapping(animals):
     titles = ["a title that is far too long for its picture", "elephant -> zebra", "猫", "x"] * 2
-    assert_texts_fit(show.grid(animals.head(8), titles=titles, title="A heading " * 12))
+    assert_texts_fit(plots.grid(animals.head(8), titles=titles, title="A heading " * 12))
 
 
 def test_large_photos_are_thinned_and_keep_their_shape():
-    figure = show.grid([np.zeros((2000, 3000, 3), np.uint8), np.zeros((50, 20))])
+    figure = plots.grid([np.zeros((2000, 3000, 3), np.uint8), np.zeros((50, 20))])
     big, small = drawn_pictures(figure)
     assert max(big.shape) <= 600 and small.shape == (50, 20)
     left, right, bottom, top = figure.axes[0].images[0].get_extent()
@@ -190,22 +190,22 @@ def test_large_photos_are_thinned_and_keep_their_shape():
 
 def test_grid_counts_the_texts(animals):
     with pytest.raises(ValueError, match="3 titles are needed, got 2"):
-        show.grid(animals.head(3), titles=["a", "b"])
+        plots.grid(animals.head(3), titles=["a", "b"])
     with pytest.raises(ValueError, match="1 row labels are needed, got 2"):
-        show.grid(animals.head(3), row_labels=["a", "b"])
+        plots.grid(animals.head(3), row_labels=["a", "b"])
     with pytest.raises(ValueError, match="columns must be at least 1"):
-        show.grid(animals, columns=0)
+        plots.grid(animals, columns=0)
 
 
 def test_compare_puts_groups_under_each_other(animals):
     groups = {"dirty": animals[:8], "clean": animals[8:11], "untouched reference": animals.arrays()[0][:20]}
-    figure = show.compare(groups, columns=6, title="Three", column_titles=list("abcdefgh"))
+    figure = plots.compare(groups, columns=6, title="Three", column_titles=list("abcdefgh"))
     assert len(drawn_pictures(figure)) == 6 + 3 + 6
     assert {"dirty", "clean", "Three", "a", "f"} <= set(words_of(figure)) and "g" not in words_of(figure)
     assert_texts_fit(figure)
-    assert "dirty, clean, untouched reference" in show.alt(figure)
+    assert "dirty, clean, untouched reference" in plots.alt(figure)
     with pytest.raises(ValueError, match="nothing to compare"):
-        show.compare({})
+        plots.compare({})
 
 
 # -- charts ----------------------------------------------------------------------------------------
@@ -227,7 +227,7 @@ def history(shift=0.0):
 def test_curves_draw_the_numbers_with_units():
     table = history()
     for form in (table, SimpleNamespace(table=table), {"run": table}):
-        figure = show.curves(form)
+        figure = plots.curves(form)
         loss, kl = figure.axes
         training, validation = loss.lines
         np.testing.assert_array_equal(training.get_ydata(), table["loss"])
@@ -236,11 +236,11 @@ def test_curves_draw_the_numbers_with_units():
         assert (training.get_linestyle(), validation.get_linestyle()) == ("-", "--")
         assert len(kl.lines) == 1
         assert loss.get_xlabel() == "epoch" and loss.get_ylabel() == kl.get_ylabel() == "nats per image"
-    assert "training 20.0" in show.alt(figure)
+    assert "training 20.0" in plots.alt(figure)
 
 
 def test_curves_of_several_runs_differ_by_colour_and_marker():
-    figure = show.curves({"dirty": history(5), "clean": history()}, metrics=["loss"], title="Two")
+    figure = plots.curves({"dirty": history(5), "clean": history()}, metrics=["loss"], title="Two")
     (axes,) = figure.axes
     assert (
         len({line.get_color() for line in axes.lines}) == len({line.get_marker() for line in axes.lines}) == 2
@@ -254,7 +254,7 @@ def test_curves_of_several_runs_differ_by_colour_and_marker():
 
 
 def test_curves_take_the_history_of_keras():
-    figure = show.curves(SimpleNamespace(history={"loss": [3.0, 2.0], "val_loss": [4.0, 3.0]}), unit="")
+    figure = plots.curves(SimpleNamespace(history={"loss": [3.0, 2.0], "val_loss": [4.0, 3.0]}), unit="")
     (axes,) = figure.axes
     assert [list(line.get_ydata()) for line in axes.lines] == [[3.0, 2.0], [4.0, 3.0]]
     assert list(axes.lines[0].get_xdata()) == [1, 2]
@@ -262,18 +262,18 @@ def test_curves_take_the_history_of_keras():
 
 def test_curves_refuse_what_is_no_history():
     with pytest.raises(ValueError, match="cannot draw int as training curves"):
-        show.curves(3)
+        plots.curves(3)
     with pytest.raises(ValueError, match="no numbers to draw"):
-        show.curves({"loss": np.zeros(0)})
+        plots.curves({"loss": np.zeros(0)})
     with pytest.raises(ValueError, match="no metric 'los'; it has loss, kl"):
-        show.curves(history(), metrics=["los"])
+        plots.curves(history(), metrics=["los"])
     with pytest.raises(ValueError, match="no history"):
-        show.curves({})
+        plots.curves({})
 
 
 def test_scores_draw_points_intervals_and_floor():
     table = {"dirty": (0.03, 0.02, 0.05), "clean": SimpleNamespace(value=0.01, low=0.005, high=0.012)}
-    figure = show.scores(table, floor=(0.0, 0.002), unit="KID (lower is better)", title="Scores")
+    figure = plots.scores(table, floor=(0.0, 0.002), unit="KID (lower is better)", title="Scores")
     (axes,) = figure.axes
     assert [label.get_text() for label in axes.get_yticklabels()] == ["dirty", "clean"]
     assert axes.get_xlabel() == "KID (lower is better)"
@@ -281,7 +281,7 @@ def test_scores_draw_points_intervals_and_floor():
     np.testing.assert_allclose(reach, [[0.02, 0.05], [0.005, 0.012]])
     (band,) = axes.patches
     assert (band.get_x(), band.get_width()) == (0.0, 0.002)
-    assert "dirty 0.03 (0.02 to 0.05)" in show.alt(figure) and "floor 0 to 0.002" in show.alt(figure)
+    assert "dirty 0.03 (0.02 to 0.05)" in plots.alt(figure) and "floor 0 to 0.002" in plots.alt(figure)
 
 
 def test_scores_of_several_metrics_get_a_panel_each():
@@ -289,7 +289,7 @@ def test_scores_of_several_metrics_get_a_panel_each():
     rows = [("KID", "dirty", 3, 2, 4), ("recall", "dirty", 0.5, 0.4, 0.6)]
     table = pd.DataFrame(rows, columns=["metric", "name", "value", "low", "high"])
     for form in (nested, table):
-        figure = show.scores(form, floor={"recall": (0.8, 0.9)})
+        figure = plots.scores(form, floor={"recall": (0.8, 0.9)})
         assert [axes.get_xlabel() for axes in figure.axes] == ["KID", "recall"]
         assert [len(axes.patches) for axes in figure.axes] == [0, 1]
         assert len(figure.legends) == 1  # the floor is in the second panel only, and still explained
@@ -297,17 +297,17 @@ def test_scores_of_several_metrics_get_a_panel_each():
 
 def test_scores_refuse_what_makes_no_sense():
     with pytest.raises(ValueError, match="does not hold its value"):
-        show.scores({"a": (1.0, 2.0, 3.0)})
+        plots.scores({"a": (1.0, 2.0, 3.0)})
     with pytest.raises(ValueError, match="no scores to draw"):
-        show.scores({})
+        plots.scores({})
     with pytest.raises(ValueError, match=r"must be \(value, low, high\)"):
-        show.scores({"a": 1.0})
+        plots.scores({"a": 1.0})
     with pytest.raises(ValueError, match="is nan"):
-        show.scores({"a": (np.nan, 0, 1)})
+        plots.scores({"a": (np.nan, 0, 1)})
     with pytest.raises(ValueError, match="need a column 'low'"):
-        show.scores(pd.DataFrame({"name": ["a"], "value": [1.0]}))
+        plots.scores(pd.DataFrame({"name": ["a"], "value": [1.0]}))
     with pytest.raises(ValueError, match="low not above high"):
-        show.scores({"a": (1, 0, 2)}, floor=(2, 1))
+        plots.scores({"a": (1, 0, 2)}, floor=(2, 1))
 
 
 # -- the flowchart ---------------------------------------------------------------------------------
@@ -317,10 +317,10 @@ def test_scores_refuse_what_makes_no_sense():
 def test_pipeline_names_the_stages_without_empty_boxes(monkeypatch, font):
     if not font:
         monkeypatch.setattr(style, "chinese_font", lambda characters="": None)
-    figure = show.pipeline("train")
+    figure = plots.pipeline("train")
     words = words_of(figure)
     assert [word for word in words if word in STAGES] == list(STAGES)
-    assert {"defect dial", "models", "metrics"} <= set(words)
+    assert {"corrupt", "models", "metrics"} <= set(words)
     if not font:
         assert all(word.isascii() for word in words)
     with warnings.catch_warnings():
@@ -333,10 +333,10 @@ def test_pipeline_highlights(monkeypatch):
     def edges(figure):
         return [patch.get_linewidth() for patch in figure.axes[0].patches]
 
-    none, two = edges(show.pipeline()), edges(show.pipeline(["collect", "clean"]))
+    none, two = edges(plots.pipeline()), edges(plots.pipeline(["collect", "clean"]))
     assert [bold > thin for bold, thin in zip(two, none, strict=True)] == [True] * 2 + [False] * 8
     with pytest.raises(ValueError, match="no stage named 'traning'; the stages are collect"):
-        show.pipeline("traning")
+        plots.pipeline("traning")
 
 
 def test_a_chinese_font_is_taken_only_if_it_has_the_letters():
@@ -354,9 +354,9 @@ def test_latent_picture_is_the_decoded_picture_enlarged():
     z = np.array([0.0, 2.0, -2.0, 1.0, 5.0])
     expected = np.rint(vae.decode(z[None])[0, ..., 0] * 255).astype(np.uint8)
     np.testing.assert_array_equal(
-        pixels(show.latent_picture(vae, z, size=40)), np.kron(expected, np.ones((10, 10)))
+        pixels(widgets.latent_picture(vae, z, size=40)), np.kron(expected, np.ones((10, 10)))
     )
-    assert pixels(show.latent_picture(vae, z, size=40, smoothing="bicubic")).shape == (40, 40)
+    assert pixels(widgets.latent_picture(vae, z, size=40, smoothing="bicubic")).shape == (40, 40)
 
 
 def test_latent_picture_refuses_bad_points():
@@ -369,24 +369,24 @@ def test_latent_picture_refuses_bad_points():
         ({"z": np.zeros(5), "label": 0, "size": 0}, "at least 1 pixel"),
     ):
         with pytest.raises(ValueError, match=says):
-            show.latent_picture(vae, **arguments)
+            widgets.latent_picture(vae, **arguments)
 
 
 def test_active_dimensions_are_ordered_by_their_nats():
-    order, nats = show.active_dimensions(LinearVAE(), np.zeros((6, 4, 4, 1)))
+    order, nats = widgets.active_dimensions(LinearVAE(), np.zeros((6, 4, 4, 1)))
     assert order[:2].tolist() == [3, 1]
     np.testing.assert_allclose(nats, [0, 0.5, 0, 2.0, 0])  # KL(N(m, 1) || N(0, 1)) = m^2 / 2
 
 
 def test_moving_a_slider_changes_the_picture():
-    explorer = show.latent_explorer(LinearVAE(), data=np.zeros((6, 4, 4, 1)), dimensions=2)
+    explorer = widgets.latent_explorer(LinearVAE(), data=np.zeros((6, 4, 4, 1)), dimensions=2)
     assert explorer.dimensions == [3, 1]
     assert [slider.description for slider in explorer.sliders] == ["z[3], 2.0 nats", "z[1], 0.5 nats"]
     assert explorer.class_choice is None
     before = explorer.image.value
     explorer.sliders[0].value = 2.5
     assert explorer.image.value != before
-    expected = show.latent_picture(explorer.vae, [0, 0, 0, 2.5, 0])
+    expected = widgets.latent_picture(explorer.vae, [0, 0, 0, 2.5, 0])
     assert explorer.image.value == expected
     assert "2.5 from the middle" in explorer.message.value and "2.5 from the middle" in explorer.image.tooltip
     explorer.reset_button.click()
@@ -394,16 +394,16 @@ def test_moving_a_slider_changes_the_picture():
 
 
 def test_choosing_a_class_changes_the_picture():
-    explorer = show.latent_explorer(LinearVAE(class_count=3), class_names=NAMES)
+    explorer = widgets.latent_explorer(LinearVAE(class_count=3), class_names=NAMES)
     before = explorer.image.value
     explorer.class_choice.label = "owl"
     assert explorer.label == 2 and explorer.image.value != before and "owl" in explorer.message.value
-    assert explorer.image.value == show.latent_picture(explorer.vae, np.zeros(5), 2)
+    assert explorer.image.value == widgets.latent_picture(explorer.vae, np.zeros(5), 2)
 
 
 def test_a_random_draw_sets_every_dimension_at_the_cost_of_one_picture():
     vae = LinearVAE()
-    explorer, twin = show.latent_explorer(vae, dimensions=[4, 0], seed=7), show.latent_explorer(vae, seed=7)
+    explorer, twin = widgets.latent_explorer(vae, dimensions=[4, 0], seed=7), widgets.latent_explorer(vae, seed=7)
     calls = vae.calls
     explorer.draw_button.click()
     assert vae.calls == calls + 1
@@ -422,7 +422,7 @@ def test_random_draws_come_from_the_mixture_where_there_is_one():
                 raise ValueError("class 2 had no items to learn from")
             return np.full((n, 5), 1.5 + seed % 2, "float32"), np.full(n, labels)
 
-    explorer = show.latent_explorer(LinearVAE(class_count=3), class_names=NAMES, mixture=Mixture())
+    explorer = widgets.latent_explorer(LinearVAE(class_count=3), class_names=NAMES, mixture=Mixture())
     explorer.draw_button.click()
     assert set(explorer.z.tolist()) <= {1.5, 2.5} and explorer.sliders[0].value == explorer.z[0]
     explorer.class_choice.label = "owl"
@@ -431,7 +431,7 @@ def test_random_draws_come_from_the_mixture_where_there_is_one():
 
 
 def test_an_error_in_a_callback_is_seen_and_goes_away(monkeypatch):
-    explorer = show.latent_explorer(LinearVAE())
+    explorer = widgets.latent_explorer(LinearVAE())
     before = explorer.image.value
 
     def fail(*_):
@@ -448,7 +448,7 @@ def test_an_error_in_a_callback_is_seen_and_goes_away(monkeypatch):
 
 
 def test_every_control_says_what_it_is():
-    explorer = show.latent_explorer(LinearVAE(class_count=3), class_names=NAMES)
+    explorer = widgets.latent_explorer(LinearVAE(class_count=3), class_names=NAMES)
     controls = [*explorer.sliders, explorer.class_choice, explorer.draw_button, explorer.reset_button]
     assert all(control.description and control.tooltip for control in controls)
     assert explorer.image.tooltip.startswith("Decoded picture: cat")
@@ -457,7 +457,7 @@ def test_every_control_says_what_it_is():
 
 def test_no_tooltip_stands_on_a_widget_without_a_description(animals):
     # There ipywidgets' JavaScript fails and draws an error instead (jupyter-widgets/ipywidgets#3860).
-    queue, seen = [show.latent_explorer(LinearVAE(class_count=3)), show.defect_dial(animals)], 0
+    queue, seen = [widgets.latent_explorer(LinearVAE(class_count=3)), widgets.corruption_explorer(animals)], 0
     while queue:
         widget = queue.pop()
         queue += getattr(widget, "children", ())
@@ -476,16 +476,16 @@ def test_explorer_refuses_what_the_model_lacks():
         ({"reach": 0}, "reach must be above 0"),
     ):
         with pytest.raises(ValueError, match=says):
-            show.latent_explorer(LinearVAE(class_count=3), **arguments)
+            widgets.latent_explorer(LinearVAE(class_count=3), **arguments)
 
 
 def test_explorer_on_the_real_model(animals):
     from aigc_lab.models.vae import convolutional_vae
 
     vae = convolutional_vae(image_shape=(12, 12, 1), latent_size=4, class_count=3, width=4)
-    explorer = show.latent_explorer(vae, animals, dimensions=3, size=60)
+    explorer = widgets.latent_explorer(vae, animals, dimensions=3, size=60)
     assert [label for label, _ in explorer.class_choice.options] == list(NAMES)
-    order, _ = show.active_dimensions(vae, animals)
+    order, _ = widgets.active_dimensions(vae, animals)
     assert explorer.dimensions == order[:3].tolist()
     explorer.sliders[0].value = 3.0
     assert explorer.z[order[0]] == 3.0
@@ -493,15 +493,15 @@ def test_explorer_on_the_real_model(animals):
     np.testing.assert_array_equal(pixels(explorer.image.value), np.kron(decoded, np.ones((5, 5))))
 
 
-# -- the defect dial -------------------------------------------------------------------------------
+# -- the corrupt -------------------------------------------------------------------------------
 
 RATES = {"label_flip": 0.3, "noise": 0.3, "exact_duplicate": 0.1, "junk": 0.1, "imbalance": 0.5}
 
 
 def test_defect_preview_shows_what_the_dial_did(animals):
-    figure = show.defect_preview(animals, RATES, seed=3, columns=5)
+    figure = widgets.corruption_preview(animals, RATES, seed=3, columns=5)
     sample = animals[np.random.default_rng(3).permutation(60)]
-    dirty, ledger = defects.dial(sample, RATES, 3)
+    dirty, ledger = corrupt.apply(sample, RATES, 3)
     shown, sources = drawn_pictures(figure), ledger.sources.tolist()
     before, after = shown[:5], [sources.index(source) for source in range(5) if source in sources]
     for picture, given in zip(before, sample.data[:5], strict=True):
@@ -519,21 +519,21 @@ def test_defect_preview_shows_what_the_dial_did(animals):
 
 def test_defect_preview_without_labels_and_with_few_pictures():
     plain = Dataset(np.full((3, 12, 12), 40, np.uint8), card=own_card("plain"))
-    assert len(drawn_pictures(show.defect_preview(plain, {}))) == 6
-    everything = show.defect_preview(plain, {"blur": 1.0, "junk": 1.0, "near_duplicate": 1.0})
+    assert len(drawn_pictures(widgets.corruption_preview(plain, {}))) == 6
+    everything = widgets.corruption_preview(plain, {"blur": 1.0, "junk": 1.0, "near_duplicate": 1.0})
     assert len(drawn_pictures(everything)) == 3 + 3 + 3
 
 
 def test_moving_a_rate_changes_the_preview_and_the_rates(animals):
-    dial = show.defect_dial(animals, {"blur": 0.1}, seed=1)
-    assert set(dial.sliders) == set(defects.NAMES)
+    dial = widgets.corruption_explorer(animals, {"blur": 0.1}, seed=1)
+    assert set(dial.sliders) == set(corrupt.IMAGE_CORRUPTIONS)
     assert dial.rates == {"blur": 0.1} and "blur 6" in dial.message.value
     before, pictures = dial.image.value, animals.data.copy()
     dial.sliders["noise"].value = 0.5
     assert dial.image.value != before
     assert dial.rates == {"blur": 0.1, "noise": 0.5} and "noise 30" in dial.message.value
     assert pixels(dial.image.value).shape[1] > 300
-    defects.dial(animals, dial.rates, 1)
+    corrupt.apply(animals, dial.rates, 1)
     np.testing.assert_array_equal(animals.data, pictures)
     dial.reset_button.click()
     assert dial.rates == {"blur": 0.1} and dial.image.value == before
@@ -542,8 +542,8 @@ def test_moving_a_rate_changes_the_preview_and_the_rates(animals):
 
 def test_dial_shows_only_what_fits_and_says_what_each_slider_is(animals):
     unlabelled = Dataset(animals.data, card=own_card("plain"))
-    assert {"imbalance", "label_flip"}.isdisjoint(show.defect_dial(unlabelled).sliders)
-    dial = show.defect_dial(animals, names=("blur", "junk"))
+    assert {"imbalance", "label_flip"}.isdisjoint(widgets.corruption_explorer(unlabelled).sliders)
+    dial = widgets.corruption_explorer(animals, names=("blur", "junk"))
     assert list(dial.sliders) == ["blur", "junk"]
     assert all(
         slider.description and slider.tooltip and slider.max == 0.5 for slider in dial.sliders.values()
@@ -551,12 +551,12 @@ def test_dial_shows_only_what_fits_and_says_what_each_slider_is(animals):
 
 
 def test_dial_shows_an_error_of_a_callback(animals, monkeypatch):
-    dial = show.defect_dial(animals, names=("blur",))
+    dial = widgets.corruption_explorer(animals, names=("blur",))
 
     def fail(*_):
         raise RuntimeError("no such luck")
 
-    monkeypatch.setattr(defects, "dial", fail)
+    monkeypatch.setattr(corrupt, "apply", fail)
     dial.sliders["blur"].value = 0.2
     assert 'role="alert"' in dial.message.value and "no such luck" in dial.message.value
     assert isinstance(dial.error, RuntimeError)
@@ -570,8 +570,8 @@ def test_dial_refuses_bad_input(animals):
         ({"blur": float("nan")}, "from 0 to 1, got nan"),
     ):
         with pytest.raises(ValueError, match=says):
-            show.defect_dial(animals, rates)
+            widgets.corruption_explorer(animals, rates)
     with pytest.raises(ValueError, match="holds text"):
-        show.defect_dial(Dataset(("a",), card=own_card("t", "text")))
+        widgets.corruption_explorer(Dataset(("a",), card=own_card("t", "text")))
     with pytest.raises(ValueError, match="is empty"):
-        show.defect_dial(animals[:0])
+        widgets.corruption_explorer(animals[:0])

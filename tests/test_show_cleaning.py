@@ -11,7 +11,7 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 
-from aigc_lab import clean, defects, show
+from aigc_lab import clean, corrupt, plots, show, widgets
 from aigc_lab.clean.findings import findings_table
 from aigc_lab.collect.dataset import Dataset, own_card
 
@@ -36,21 +36,21 @@ def findings():
 def test_the_threshold_picture_counts_what_falls_on_each_side(pictures, findings):
     truth = np.isin(np.arange(30), [3, 9])
     figure = show.threshold_picture(pictures, findings, 0.7, truth)
-    assert "2 of 30 items dropped, 1 of them truly faulty (precision 0.500, recall 0.500)" in show.alt(figure)
+    assert "2 of 30 items dropped, 1 of them truly faulty (precision 0.500, recall 0.500)" in plots.alt(figure)
     lower = show.threshold_picture(pictures, findings, 0.5, truth)
-    assert "3 of 30 items dropped, 2 of them truly faulty (precision 0.667, recall 1.000)" in show.alt(lower)
-    assert "truly" not in show.alt(show.threshold_picture(pictures, findings, 0.7))
+    assert "3 of 30 items dropped, 2 of them truly faulty (precision 0.667, recall 1.000)" in plots.alt(lower)
+    assert "truly" not in plots.alt(show.threshold_picture(pictures, findings, 0.7))
 
 
 def test_an_item_found_twice_counts_once_at_its_best_score(pictures, findings):
     twice = pd.concat([findings, findings_table("made up", [12], [0.95], [""])], ignore_index=True)
-    assert "3 of 30 items dropped" in show.alt(show.threshold_picture(pictures, twice, 0.7))
+    assert "3 of 30 items dropped" in plots.alt(show.threshold_picture(pictures, twice, 0.7))
 
 
 def test_nothing_dropped_and_everything_dropped_can_be_drawn(pictures, findings):
     truth = np.isin(np.arange(30), [3, 9])
-    assert "0 of 30 items dropped" in show.alt(show.threshold_picture(pictures, findings, 2.0, truth))
-    assert "4 of 30 items dropped" in show.alt(show.threshold_picture(pictures, findings, 0.0, truth))
+    assert "0 of 30 items dropped" in plots.alt(show.threshold_picture(pictures, findings, 2.0, truth))
+    assert "4 of 30 items dropped" in plots.alt(show.threshold_picture(pictures, findings, 0.0, truth))
 
 
 def test_the_threshold_picture_refuses_what_does_not_fit(pictures, findings):
@@ -104,7 +104,7 @@ def test_near_duplicate_pairs_hold_what_near_duplicates_finds():
     from aigc_lab import collect
 
     part = collect.load("animals").head(250)
-    dirty, _ = defects.dial(part, {"near_duplicate": 0.1}, seed=1)
+    dirty, _ = corrupt.apply(part, {"near_duplicate": 0.1}, seed=1)
     pairs = clean.near_duplicate_pairs(dirty, lowest=0.7)
     assert (pairs["duplicate_of"] < pairs["item"]).all()
     assert pairs["score"].min() >= 0.7
@@ -126,20 +126,20 @@ def test_pairs_of_nothing():
 
 def test_the_s_curve_picture_tells_the_chance_at_the_threshold():
     figure = show.s_curve_picture(16, 8, 0.8, similarities=[0.1, 0.5, 0.9])
-    assert f"probability {1 - (1 - 0.8**8) ** 16:.3f}" in show.alt(figure)
+    assert f"probability {1 - (1 - 0.8**8) ** 16:.3f}" in plots.alt(figure)
     with pytest.raises(ValueError, match="from 0 to 1"):
         show.s_curve_picture(16, 8, 1.5)
 
 
 def _drawn(bands=4, level=0.5):
-    figure = show.grid(np.full((1, 8, 8), round(255 * level), np.uint8), alt=f"{bands} bands at {level}")
+    figure = plots.grid(np.full((1, 8, 8), round(255 * level), np.uint8), alt=f"{bands} bands at {level}")
     if level > 0.9:
         raise ValueError("too bright; choose less")
     return figure
 
 
 def test_a_live_figure_follows_its_sliders_and_shows_errors():
-    widget = show.live_figure(_drawn, bands=(1, 8, 1, 4), level=(0.0, 1.0, 0.05, 0.5))
+    widget = widgets.live_figure(_drawn, bands=(1, 8, 1, 4), level=(0.0, 1.0, 0.05, 0.5))
     assert widget.values == {"bands": 4, "level": 0.5}
     first = widget.image.value
     widget.sliders["level"].value = 0.8
@@ -154,15 +154,15 @@ def test_a_live_figure_follows_its_sliders_and_shows_errors():
 
 def test_a_live_figure_refuses_bad_ranges():
     with pytest.raises(ValueError, match="at least one slider"):
-        show.live_figure(_drawn)
+        widgets.live_figure(_drawn)
     with pytest.raises(ValueError, match="lowest, highest, step, start"):
-        show.live_figure(_drawn, level=(0, 1, 0.1, 3))
+        widgets.live_figure(_drawn, level=(0, 1, 0.1, 3))
 
 
 def test_lowest_shows_both_sides_of_the_same_line():
     from aigc_lab import collect
 
-    part, _ = defects.dial(collect.load("animals").head(300), {"junk": 0.1}, seed=2)
+    part, _ = corrupt.apply(collect.load("animals").head(300), {"junk": 0.1}, seed=2)
     above = clean.outliers(part)
     both = clean.outliers(part, lowest=0.0)
     assert len(both) > len(above) > 5

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.datasets import load_iris
 
-from aigc_lab import clean, defects
+from aigc_lab import clean, corrupt
 from aigc_lab.clean import table
 
 LENGTHS = ("sepal length", "sepal width", "petal length", "petal width")
@@ -66,7 +66,7 @@ def test_every_kind_of_broken_cell_is_found_and_named(iris, rules):
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_the_check_finds_what_the_dial_did(iris, rules, seed):
     clean_rows = iris.drop(index=142).reset_index(drop=True)
-    dirty, ledger = defects.dial_table(clean_rows, dict.fromkeys(defects.TABLE_NAMES, 0.1), seed)
+    dirty, ledger = corrupt.apply_to_table(clean_rows, dict.fromkeys(corrupt.TABLE_CORRUPTIONS, 0.1), seed)
     findings = table.check(dirty, rules)
     for kind in table.KINDS:
         truth = ledger.mask(kind)
@@ -79,7 +79,7 @@ def test_the_check_finds_what_the_dial_did(iris, rules, seed):
 
 
 def test_the_ledger_names_every_changed_cell_and_no_other(iris):
-    dirty, ledger = defects.dial_table(iris, dict.fromkeys(defects.TABLE_NAMES, 0.2), seed=4)
+    dirty, ledger = corrupt.apply_to_table(iris, dict.fromkeys(corrupt.TABLE_CORRUPTIONS, 0.2), seed=4)
     assert len(dirty) == 180 == ledger.item_count
     changed = {
         (item, name)
@@ -92,24 +92,24 @@ def test_the_ledger_names_every_changed_cell_and_no_other(iris):
     cells = ledger.table[ledger.table["column"] != ""]
     assert changed == set(zip(cells["item"], cells["column"], strict=True))
     assert not cells.duplicated(["item", "column"]).any()
-    assert ledger.counts() == dict.fromkeys(defects.TABLE_NAMES, 30)
+    assert ledger.counts() == dict.fromkeys(corrupt.TABLE_CORRUPTIONS, 30)
 
 
 def test_a_rate_changes_its_own_defect_only_and_a_higher_one_hits_the_same_rows(iris):
-    _, few = defects.dial_table(iris, {"missing": 0.1, "wrong_type": 0.1}, seed=3)
-    _, more = defects.dial_table(iris, {"missing": 0.3, "wrong_type": 0.1}, seed=3)
+    _, few = corrupt.apply_to_table(iris, {"missing": 0.1, "wrong_type": 0.1}, seed=3)
+    _, more = corrupt.apply_to_table(iris, {"missing": 0.3, "wrong_type": 0.1}, seed=3)
     assert few.items("wrong_type").tolist() == more.items("wrong_type").tolist()
     assert set(few.items("missing")) < set(more.items("missing"))
 
 
 def test_the_dial_leaves_the_table_as_it_was_and_repeats_itself(iris):
     before = iris.copy(deep=True)
-    rates = dict.fromkeys(defects.TABLE_NAMES, 0.5)
-    first, _ = defects.dial_table(iris, rates, seed=1)
-    second, _ = defects.dial_table(iris, rates, seed=1)
+    rates = dict.fromkeys(corrupt.TABLE_CORRUPTIONS, 0.5)
+    first, _ = corrupt.apply_to_table(iris, rates, seed=1)
+    second, _ = corrupt.apply_to_table(iris, rates, seed=1)
     pd.testing.assert_frame_equal(iris, before)
     pd.testing.assert_frame_equal(first, second)
-    nothing, ledger = defects.dial_table(iris, {})
+    nothing, ledger = corrupt.apply_to_table(iris, {})
     assert nothing.equals(iris.astype({"species": object})) and len(ledger) == 0
 
 
@@ -119,12 +119,12 @@ def test_the_dial_leaves_the_table_as_it_was_and_repeats_itself(iris):
 )
 def test_the_dial_refuses_what_it_cannot_do(rates, words):
     with pytest.raises(ValueError, match=words):
-        defects.dial_table(pd.DataFrame({"a": [1.0, 2.0, 3.0]}), rates)
+        corrupt.apply_to_table(pd.DataFrame({"a": [1.0, 2.0, 3.0]}), rates)
 
 
 def test_a_single_column_of_numbers_is_shared_between_the_two_defects_of_numbers():
     frame = pd.DataFrame({"a": np.arange(100.0)})
-    _, ledger = defects.dial_table(frame, {"out_of_range": 0.3, "wrong_type": 0.3}, seed=0)
+    _, ledger = corrupt.apply_to_table(frame, {"out_of_range": 0.3, "wrong_type": 0.3}, seed=0)
     assert not set(ledger.items("out_of_range")) & set(ledger.items("wrong_type"))
 
 
@@ -182,7 +182,7 @@ def test_check_and_mend_take_any_cells_leave_the_table_alone_and_mending_twice_i
 
 def test_order_of_the_rows_does_not_change_which_cells_are_found(iris, rules):
     rates = {"missing": 0.2, "wrong_type": 0.2, "out_of_range": 0.2, "wrong_category": 0.2}
-    dirty, _ = defects.dial_table(iris, rates, seed=0)
+    dirty, _ = corrupt.apply_to_table(iris, rates, seed=0)
     order = np.random.default_rng(0).permutation(len(dirty))
     first, second = table.check(dirty, rules), table.check(dirty.iloc[order], rules)
     for kind in rates:

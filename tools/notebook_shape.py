@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from aigc_lab import STAGES
-from aigc_lab.evaluate.claims import MIME_TYPE, claims
+from aigc_lab.claims import MIME_TYPE, claims
 from tools import notebook_text as text
 
 if TYPE_CHECKING:

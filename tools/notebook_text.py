@@ -67,7 +67,7 @@ def parsed(source: str) -> ast.Module | None:
 
 
 def calls(source: str) -> set[str]:
-    """The dotted names that a cell calls: ``{'show.grid', 'print'}``."""
+    """The dotted names that a cell calls: ``{'plots.grid', 'print'}``."""
     tree = parsed(source)
     nodes = ast.walk(tree) if tree else ()
     return {ast.unparse(node.func) for node in nodes if isinstance(node, ast.Call)}

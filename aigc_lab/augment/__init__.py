@@ -33,9 +33,9 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name == "Differentiable":  # a Keras layer: importing it imports Keras
-        from aigc_lab.models import wake_backend
+        from aigc_lab.backend import import_keras
 
-        wake_backend()
+        import_keras()
         from aigc_lab.augment.differentiable import Differentiable
 
         return Differentiable

@@ -155,9 +155,9 @@ def pictures_or_raise(dataset: Dataset) -> None:
 
 def _keras() -> Any:
     """Keras, its backend woken in silence: TensorFlow would write to the notebook."""
-    from aigc_lab.models import wake_backend
+    from aigc_lab.backend import import_keras
 
-    wake_backend()
+    import_keras()
     import keras
 
     return keras

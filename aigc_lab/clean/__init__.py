@@ -2,7 +2,7 @@
 
 A detector looks and returns a findings table; it changes nothing. ``apply`` takes the findings
 and returns the kept items together with what was dropped and why. ``score`` compares findings
-with the truth, which the ledger of ``aigc_lab.defects`` knows. Introduced in notebook 00.
+with the truth, which the ledger of ``aigc_lab.corrupt`` knows. Introduced in notebook 00.
 """
 
 from collections.abc import Mapping

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from aigc_lab.backend import dask_client
 from aigc_lab.clean import scale_steps as steps
 from aigc_lab.clean.findings import checked_number, findings_table
 from aigc_lab.clean.text.duplicates import behind_the_first
@@ -26,7 +27,6 @@ from aigc_lab.clean.text.forms import as_texts
 from aigc_lab.clean.text.minhash import bands_for
 from aigc_lab.clean.text.shingles import checked_size
 from aigc_lab.collect.atomic import atomic_write
-from aigc_lab.processes import dask_client
 
 if TYPE_CHECKING:
     import pandas as pd

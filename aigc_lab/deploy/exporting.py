@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from aigc_lab.backend import quiet
 from aigc_lab.deploy.onnx_file import describe_onnx, one_hot, open_onnx, write_onnx
-from aigc_lab.quiet import quiet
 
 _NAMES = {"keras": "vae.keras", "saved_model": "generator_saved_model", "onnx": "generator.onnx"}
 FORMATS = tuple(_NAMES)

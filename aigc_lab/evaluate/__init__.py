@@ -1,6 +1,6 @@
 """Stage 6, evaluate: features -> statistics -> score, each score with an interval and a floor."""
 
-from aigc_lab.evaluate import claims, people, text
+from aigc_lab.evaluate import people, text
 from aigc_lab.evaluate.appearance import ClassShares, class_shares, sharpness
 from aigc_lab.evaluate.copies import Copies, copy_test, distinct_share, nearest
 from aigc_lab.evaluate.coverage import (
@@ -44,7 +44,6 @@ __all__ = [
     "RunningGaussian",
     "Score",
     "about",
-    "claims",
     "class_accuracy",
     "class_shares",
     "classify",

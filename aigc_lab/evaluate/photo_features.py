@@ -127,9 +127,9 @@ def photo_network(blocks: tuple[int, ...] = LOSS_BLOCKS) -> Any:
     Raises:
         ValueError: no block or one that there is not, or a file of weights that is not the known one.
     """
-    from aigc_lab.models import wake_backend
+    from aigc_lab.backend import import_keras
 
-    wake_backend()
+    import_keras()
     import keras
     from keras import layers
 

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from aigc_lab.collect.dataset import Dataset
-from aigc_lab.defects import NAMES, Ledger, dial
+from aigc_lab.corrupt import IMAGE_CORRUPTIONS, CorruptionLog
+from aigc_lab.corrupt import apply as apply_corruptions
 
 REPEATED = 16  # items that ``repeats`` shows many times
 MIXED = ("label_flip", "blur", "noise", "exact_duplicate", "near_duplicate", "junk")
@@ -29,12 +30,12 @@ class Dosed:
     """
 
     dataset: Dataset
-    ledger: Ledger
+    ledger: CorruptionLog
     marked: np.ndarray | None = None
 
 
 def _dialled(name: str) -> Callable[[Dataset, float, int], Dosed]:
-    return lambda dataset, dose, seed: Dosed(*dial(dataset, {name: dose}, seed))
+    return lambda dataset, dose, seed: Dosed(*apply_corruptions(dataset, {name: dose}, seed))
 
 
 def fewer_items(dataset: Dataset, dose: float, seed: int) -> Dosed:
@@ -46,19 +47,19 @@ def fewer_items(dataset: Dataset, dose: float, seed: int) -> Dosed:
         ]
         for label in range(len(dataset.class_names))
     ]
-    return Dosed(*dial(dataset[np.sort(np.concatenate(kept))], {}, seed))
+    return Dosed(*apply_corruptions(dataset[np.sort(np.concatenate(kept))], {}, seed))
 
 
 def mixed(dataset: Dataset, dose: float, seed: int) -> Dosed:
     """Six defects of the dial at the rate ``dose`` each: flips, blur, noise, both copies, junk."""
-    return Dosed(*dial(dataset, dict.fromkeys(MIXED, dose), seed))
+    return Dosed(*apply_corruptions(dataset, dict.fromkeys(MIXED, dose), seed))
 
 
 def repeats(dataset: Dataset, dose: float, seed: int) -> Dosed:
     """``REPEATED`` items stand ``dose`` times in the set, all others once."""
     chosen = np.random.default_rng((seed, 2)).permutation(len(dataset))[:REPEATED]
     more = np.tile(chosen, round(dose) - 1)
-    dirty, ledger = dial(dataset[np.concatenate([np.arange(len(dataset)), more]).astype(int)], {}, seed)
+    dirty, ledger = apply_corruptions(dataset[np.concatenate([np.arange(len(dataset)), more]).astype(int)], {}, seed)
     return Dosed(dirty, ledger, dataset.data[chosen])
 
 
@@ -73,16 +74,16 @@ def rare_class(dataset: Dataset, dose: float, seed: int) -> Dosed:
         raise ValueError(
             f"{dose:g} of {total} items need {few} of class {dataset.class_names[0]}, which has {len(rare)}"
         )
-    return Dosed(*dial(dataset[np.sort(np.concatenate([rare[:few], rest[: total - few]]))], {}, seed))
+    return Dosed(*apply_corruptions(dataset[np.sort(np.concatenate([rare[:few], rest[: total - few]]))], {}, seed))
 
 
 def own_samples(dataset: Dataset, dose: float, seed: int) -> Dosed:
     """The first generation is trained on the set as it is: see ``runs.generations`` for the others."""
-    return Dosed(*dial(dataset, {}, seed))
+    return Dosed(*apply_corruptions(dataset, {}, seed))
 
 
 DEFECTS: dict[str, Callable[[Dataset, float, int], Dosed]] = {
-    **{name: _dialled(name) for name in NAMES},
+    **{name: _dialled(name) for name in IMAGE_CORRUPTIONS},
     "fewer_items": fewer_items,
     "mixed": mixed,
     "repeats": repeats,
@@ -90,7 +91,7 @@ DEFECTS: dict[str, Callable[[Dataset, float, int], Dosed]] = {
     "own_samples": own_samples,
 }
 # What cleaning can mend: missing items cannot be cleaned back.
-CLEANABLE = (*(name for name in NAMES if name != "imbalance"), "mixed", "repeats")
+CLEANABLE = (*(name for name in IMAGE_CORRUPTIONS if name != "imbalance"), "mixed", "repeats")
 
 
 def checked_dose(defect: str, dose: float) -> float:
@@ -115,7 +116,7 @@ def checked_dose(defect: str, dose: float) -> float:
 def give(dataset: Dataset, defect: str, dose: float, seed: int) -> Dosed:
     """The training set after ``dose`` of ``defect``; defect ``none`` or dose 0 leaves it as it is."""
     if defect == "none" or dose == 0:
-        return Dosed(*dial(dataset, {}, seed))
+        return Dosed(*apply_corruptions(dataset, {}, seed))
     return DEFECTS[defect](dataset, checked_dose(defect, dose), seed)
 
 

@@ -22,11 +22,11 @@ _TEXT = (
     "study = experiment.Study(**study_settings)\ncell = experiment.Cell(**cell_settings)\nprint(cell)",
     "dataset, dosed = experiment.training_set(study, cell)\nprint(dosed.ledger.report())\n"
     "print(f\"{len(dataset)} items after {cell.cleaning}: {dataset.counts()}\")\n"
-    "show.grid(dataset[:32])\nplt.show()",
+    "plots.grid(dataset[:32])\nplt.show()",
     "if cell.model != \"real\":\n"
     "    _, samples, asked = experiment.train_and_sample(study, cell, dataset)\n"
     "    titles = None if asked is None else [dataset.class_names[label] for label in asked[:32]]\n"
-    "    show.grid(samples[:32], titles)\n    plt.show()",
+    "    plots.grid(samples[:32], titles)\n    plt.show()",
     "row = experiment.run_cell(study, cell)\n"
     "row = experiment.Store(folder).write(study, cell, row)\n"
     "for name in (\"status\", \"error\", *experiment.SCORES, \"seconds\"):\n"

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from aigc_lab.backend import ONE_THREAD, dask_client
 from aigc_lab.experiment import runs
 from aigc_lab.experiment.store import Store, table
 from aigc_lab.experiment.study import Cell, Study
-from aigc_lab.processes import ONE_THREAD, dask_client
 
 if TYPE_CHECKING:
     import pandas

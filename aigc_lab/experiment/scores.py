@@ -56,7 +56,7 @@ def reference(held_out: Dataset, seed: int) -> Reference:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    from aigc_lab.defects.junk import draw_junk
+    from aigc_lab.corrupt.junk import draw_junk
 
     if len(held_out) < 100:
         raise ValueError(f"there are {len(held_out)} held-out pictures; scores need at least 100")

@@ -163,7 +163,7 @@ def _as_tuple(value: Any) -> tuple[Any, ...]:
 
 
 def _check_known(what: str, names: tuple[str, ...], known: tuple[str, ...]) -> None:
-    from aigc_lab.defects.ledger import unknown_defect
+    from aigc_lab.corrupt.ledger import unknown_defect
 
     for name in names:
         if name not in known:

@@ -44,7 +44,7 @@ def fault_table(
     """
     from matplotlib.patches import Patch, Rectangle
 
-    from aigc_lab.show import figure as style
+    from aigc_lab import plots as style
 
     rows = list(verdicts)
     columns = list(verdicts[rows[0]]) if rows else []
@@ -145,7 +145,7 @@ def heat_map(
     """
     from matplotlib.colors import LinearSegmentedColormap, SymLogNorm
 
-    from aigc_lab.show import figure as style
+    from aigc_lab import plots as style
 
     values = np.asarray(table, dtype=float)
     if not values.size or not np.isfinite(values).all():

@@ -36,8 +36,8 @@ def dose_response(
     Raises:
         ValueError: a table without rows, or a model without a clean score.
     """
-    from aigc_lab.show import figure as style
-    from aigc_lab.show.charts import _tidy
+    from aigc_lab import plots as style
+    from aigc_lab.plots import tidy
 
     defects = list(dict.fromkeys(curves["defect"]))
     models = list(dict.fromkeys(curves["model"]))
@@ -77,7 +77,7 @@ def dose_response(
         if floor is not None:
             marks["real pictures"] = axes.axhline(floor, color="0.35", linestyle=":", linewidth=1.8)
         axes.set_title(_plain(defect), fontsize=style.SMALL, weight="bold")
-        _tidy(axes)
+        tidy(axes)
     for axes in panels[len(defects) :]:
         axes.remove()
     for number, axes in enumerate(panels[: len(defects)]):
@@ -118,7 +118,7 @@ def dose_picture(
     Returns:
         The figure; its alt text has the title and the scores.
     """
-    from aigc_lab.show import figure as style
+    from aigc_lab import plots as style
 
     count = (len(training) // columns) * columns
     said = ", ".join(f"{name} {text}" for name, text in (scores or {}).items())

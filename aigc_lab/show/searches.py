@@ -14,7 +14,7 @@ def range_picture(test: Any, unit: str = "nats per image") -> Any:
     Returns:
         The figure.
     """
-    from aigc_lab.show import figure as style
+    from aigc_lab import plots as style
 
     table = test.table
     figure = style.new_figure(
@@ -66,7 +66,7 @@ def best_so_far(
         ValueError: values of another shape.
     """
     from aigc_lab import evaluate
-    from aigc_lab.show import figure as style
+    from aigc_lab import plots as style
 
     figure = style.new_figure(9, 5, "", layout="constrained")
     axes = figure.subplots()
@@ -120,7 +120,7 @@ def selection_picture(panels: Mapping[str, Mapping[str, Any]]) -> Any:
     Args:
         panels: title to ``counts`` (n), ``measured`` (mean gap), ``low``, ``high``, ``theory``, ``unit``.
     """
-    from aigc_lab.show import figure as style
+    from aigc_lab import plots as style
 
     figure = style.new_figure(5.2 * len(panels), 4.8, "", layout="constrained")
     words = []
@@ -161,7 +161,7 @@ def checkpoint_picture(table: Any, looked_at: int, seen: str, fresh: str, unit: 
     Raises:
         ValueError: ``looked_at`` is not from 1 to the number of checkpoints.
     """
-    from aigc_lab.show import figure as style
+    from aigc_lab import plots as style
 
     if not 1 <= looked_at <= len(table):
         raise ValueError(f"looked_at must be from 1 to {len(table)}, got {looked_at}")
@@ -197,8 +197,7 @@ def checkpoint_picture(table: Any, looked_at: int, seen: str, fresh: str, unit: 
 
 
 def _finish(axes: Any) -> None:
-    from aigc_lab.show.charts import _tidy
-    from aigc_lab.show.figure import SMALL
+    from aigc_lab.plots import SMALL, tidy
 
-    _tidy(axes)
+    tidy(axes)
     axes.legend(fontsize=SMALL, frameon=False)

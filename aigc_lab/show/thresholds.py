@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from aigc_lab.collect.dataset import Dataset
-from aigc_lab.show.pictures import as_pictures, draw_rows
+from aigc_lab.plots import as_pictures, draw_rows
 
 _COLUMNS = 8
 
@@ -135,7 +135,7 @@ def detector_curves(
     Raises:
         ValueError: no curves, or what ``precision_recall_points`` refuses.
     """
-    from aigc_lab.show import figure as style
+    from aigc_lab import plots as style
 
     if not curves:
         raise ValueError('there are no curves to draw; give {"name": (findings, truth_mask)}')
@@ -194,8 +194,8 @@ def s_curve_picture(
     Raises:
         ValueError: bands or rows below 1, or a threshold outside 0..1.
     """
+    from aigc_lab import plots as style
     from aigc_lab.clean import text
-    from aigc_lab.show import figure as style
 
     if not 0 <= threshold <= 1:
         raise ValueError(f"threshold must be a similarity from 0 to 1, got {threshold}")

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from aigc_lab.show import charts
-from aigc_lab.show.figure import LABEL, MARKERS, OKABE_ITO, SERIES, new_figure
+from aigc_lab import plots as charts
+from aigc_lab.plots import LABEL, MARKERS, OKABE_ITO, SERIES, new_figure
 
 _PARTS = (("data", "sky"), ("python", "orange"), ("inside", "blue"))
 _WORDS = {"data": "waiting for data", "python": "Python", "inside": "inside TensorFlow"}
@@ -56,8 +56,8 @@ def step_parts(profiles: Mapping[str, Any], of: str | None = None) -> Any:
     right.barh(range(len(names)), list(kernels.values()), color=OKABE_ITO["green"], height=0.6)
     right.set_yticks(range(len(names)), names, fontsize=13)
     right.invert_yaxis()
-    _tidy(left, "milliseconds a step", "", "One step in parts")
-    _tidy(right, "ms a step, all threads", "", f"Kernels of: {of}")
+    tidy(left, "milliseconds a step", "", "One step in parts")
+    tidy(right, "ms a step, all threads", "", f"Kernels of: {of}")
     return figure
 
 
@@ -92,7 +92,7 @@ def roofline_picture(roof: Any, points: Mapping[str, tuple[float, float]]) -> An
     axes.yaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_minor_formatter("")
     axes.xaxis.set_major_formatter("{x:g}")
-    _tidy(
+    tidy(
         axes,
         "operations for each byte",
         "billion operations a second",
@@ -132,7 +132,7 @@ def ladder_picture(measured: Mapping[str, Mapping[str, Sequence[float]]]) -> Any
         axes.set_yticks(range(len(rungs)), list(rungs), fontsize=12)
         axes.invert_yaxis()
         axes.margins(x=0.45)
-        _tidy(axes, "milliseconds a step (log scale)", "", net)
+        tidy(axes, "milliseconds a step (log scale)", "", net)
     return figure
 
 
@@ -172,12 +172,12 @@ def large_cost_picture(
         axes.axhline(limit, color="#999999", linestyle=":", linewidth=1.2)
         axes.text(1.2e6, limit * 1.3, name, fontsize=11, color="#555555")
     title = f"{chosen:.1e} weights, {gpus:.0f} GPUs: {wait:,.3g} days, {spent:,.3g} MWh"
-    _tidy(axes, "weights of the model", "days of training", title)
+    tidy(axes, "weights of the model", "days of training", title)
     return figure
 
 
-def _tidy(axes: Any, across: str, up: str, title: str) -> None:
-    charts._tidy(axes)
+def tidy(axes: Any, across: str, up: str, title: str) -> None:
+    charts.tidy(axes)
     axes.set_xlabel(across, fontsize=LABEL)
     axes.set_ylabel(up, fontsize=LABEL)
     axes.set_title(title, fontsize=LABEL, weight="bold")

@@ -9,7 +9,7 @@ mathematics of a small network. On JAX and PyTorch, Keras' own ``fit`` does it.
 Introduced in notebook 00.
 """
 
-from aigc_lab.train.backend import check_backend
+from aigc_lab.backend import check_backend
 from aigc_lab.train.checks import settings
 from aigc_lab.train.cost import cost_per_epoch, energy, fitted_exponent
 from aigc_lab.train.fitting import History, Trainer, fit

@@ -19,7 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from aigc_lab.processes import child_environment
+from aigc_lab.backend import child_environment
 from aigc_lab.train.job import WorkerError
 
 GRACE = 10  # seconds in which the others end by themselves after one worker has ended

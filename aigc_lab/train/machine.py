@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aigc_lab.train.backend import NAMES
+from aigc_lab.backend import NAMES
 from aigc_lab.train.probe import facts
 
 INSTALL = {

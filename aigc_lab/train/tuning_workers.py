@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from aigc_lab.processes import ONE_THREAD, dask_client
+from aigc_lab.backend import ONE_THREAD, dask_client
 from aigc_lab.train.progress import RewrittenLine, bar
 from aigc_lab.train.tuning import DIVERGED, FINISHED, PRUNED, Pruned, Trial
 from aigc_lab.train.tuning_book import Book

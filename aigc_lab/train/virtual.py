@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from aigc_lab.processes import child_environment
+from aigc_lab.backend import child_environment
 from aigc_lab.train.distributed import Job, Outcome, WorkerError
 
 

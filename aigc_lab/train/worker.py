@@ -118,7 +118,7 @@ def _runner(strategy: Any, task: int, workers: int, done: int, say: Callable[...
     """
     import tensorflow as tf
 
-    from aigc_lab.quiet import quiet
+    from aigc_lab.backend import quiet
 
     def make_runner(model, optimizer, batch_size, jit_compile):
         names: list[str] = []

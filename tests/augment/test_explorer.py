@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from aigc_lab import augment, show
+from aigc_lab import augment, plots, widgets
 from aigc_lab.collect import Dataset
 
 
@@ -15,17 +15,17 @@ def pictures():
 
 @pytest.mark.parametrize("name", list(augment.TRANSFORMS))
 def test_each_transform_has_a_preview_that_says_what_it_shows(pictures, name):
-    figure = show.augment_preview(pictures, name, 0.2, rows=2)
-    assert name in show.alt(figure) and "10 pictures" in show.alt(figure)
+    figure = widgets.augment_preview(pictures, name, 0.2, rows=2)
+    assert name in plots.alt(figure) and "10 pictures" in plots.alt(figure)
 
 
 def test_strength_zero_shows_the_pictures_as_they_are(pictures):
-    still = [show.augment_preview(pictures, name, 0.0).png() for name in ("noise", "shift")]
+    still = [widgets.augment_preview(pictures, name, 0.0).png() for name in ("noise", "shift")]
     assert still[0] == still[1]
 
 
 def test_the_widget_follows_its_controls(pictures):
-    explorer = show.augment_explorer(pictures)
+    explorer = widgets.augment_explorer(pictures)
     first = explorer.image.value
     explorer.strength.value = 0.4
     second = explorer.image.value
@@ -37,12 +37,12 @@ def test_the_widget_follows_its_controls(pictures):
 
 
 def test_what_fails_in_a_callback_is_shown(pictures, monkeypatch):
-    explorer = show.augment_explorer(pictures)
+    explorer = widgets.augment_explorer(pictures)
 
     def broken(*_, **__):
         raise ValueError("<broken>")
 
-    monkeypatch.setattr("aigc_lab.show.augmentation.augment_preview", broken)
+    monkeypatch.setattr("aigc_lab.widgets.augmentation.augment_preview", broken)
     explorer.strength.value = 0.3
     assert isinstance(explorer.error, ValueError)
     assert "&lt;broken&gt;" in explorer.message.value
@@ -50,8 +50,8 @@ def test_what_fails_in_a_callback_is_shown(pictures, monkeypatch):
 
 def test_bad_input_is_refused(pictures):
     with pytest.raises(ValueError, match="rotation"):
-        show.augment_preview(pictures, "melt")
+        widgets.augment_preview(pictures, "melt")
     with pytest.raises(ValueError, match=r"0\.5"):
-        show.augment_preview(pictures, "shift", 2.0)
+        widgets.augment_preview(pictures, "shift", 2.0)
     with pytest.raises(ValueError, match="no pictures"):
-        show.augment_explorer(pictures[:0])
+        widgets.augment_explorer(pictures[:0])

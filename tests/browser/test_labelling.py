@@ -17,7 +17,7 @@ NOTEBOOK = "labelling.ipynb"
 CELLS = [
     "from aigc_lab import collect, show\n"
     'animals = collect.load("animals").only("cat", "dog", "horse")[::200]',
-    'show.labelling(animals, "mine.json", annotator="Ann", second=animals.labels)',
+    'widgets.annotate(animals, "mine.json", annotator="Ann", second=animals.labels)',
 ]
 
 

@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 NOTEBOOK = "live.ipynb"
 CELL = (
     "from aigc_lab import show\n"
-    "show.live_figure(lambda bands, rows, threshold: show.s_curve_picture(bands, rows, threshold),\n"
+    "widgets.live_figure(lambda bands, rows, threshold: show.s_curve_picture(bands, rows, threshold),\n"
     "                 bands=(1, 64, 1, 21), rows=(1, 16, 1, 6), threshold=(0.1, 1.0, 0.05, 0.8))"
 )
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aigc_lab import clean, collect, defects
+from aigc_lab import clean, collect, corrupt
 
 pytestmark = pytest.mark.browser
 
@@ -22,7 +22,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rates = {"exact_duplicate": 0.1, "near_duplicate": 0.1, "junk": 0.1, "blur": 0.05, "label_flip": 0.1}
     whole = collect.load("animals")
     chosen = whole[np.random.default_rng(0).permutation(len(whole))[:300]]
-    dirty, _ = defects.dial(chosen, rates, seed=0)
+    dirty, _ = corrupt.apply(chosen, rates, seed=0)
     long = "a_very_long_name_without_any_space_" * 4
     for number, (picture, label) in enumerate(zip(dirty.data, dirty.labels, strict=True)):
         folder = place / "in" / ("<script>alert(1)<" if label < 5 else "b" * 60)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aigc_lab import clean, collect, defects
+from aigc_lab import clean, collect, corrupt
 from aigc_lab.clean import text
 from aigc_lab.collect import Dataset, own_card
 
@@ -175,7 +175,7 @@ def test_near_duplicates_against_the_ledger(unique, seed):
         base = unique.only(part)
         for threshold, least in ((0.8, low), (0.7, lower)):
             own = clean.apply(base, text.near_duplicates(base, threshold)).kept
-            dirty, ledger = defects.near_duplicate(own, 0.05, seed)
+            dirty, ledger = corrupt.near_duplicate(own, 0.05, seed)
             result = clean.score(text.near_duplicates(dirty, threshold), ledger.mask("near_duplicate"))
             assert result["precision"] >= 0.98 and result["recall"] >= least, (part, threshold, result)
 

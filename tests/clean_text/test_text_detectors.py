@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aigc_lab import clean, collect, defects
+from aigc_lab import clean, collect, corrupt
 from aigc_lab.clean import text
 from aigc_lab.collect import Dataset, own_card
 
@@ -46,7 +46,7 @@ def bases() -> dict[str, Dataset]:
 @pytest.mark.parametrize("base", ["english", "chinese", "poems"])
 @pytest.mark.parametrize("defect", FLOORS)
 def test_precision_and_recall_against_the_ledger(bases, defect, base, seed):
-    dirty, ledger = defects.dial(bases[base], {defect: 0.05}, seed)
+    dirty, ledger = corrupt.apply(bases[base], {defect: 0.05}, seed)
     findings = text.DETECTORS[defect](dirty)
     result = clean.score(findings, ledger.mask(defect))
     assert result["true"] == round(0.05 * len(bases[base]))
@@ -59,7 +59,7 @@ def test_precision_and_recall_against_the_ledger(bases, defect, base, seed):
 @pytest.mark.parametrize("base", ["english", "chinese"])
 def test_everything_at_once(bases, base, seed):
     rates = dict.fromkeys(text.DETECTORS, 0.04)
-    dirty, ledger = defects.dial(bases[base], rates, seed)
+    dirty, ledger = corrupt.apply(bases[base], rates, seed)
     found = text.detect_all(dirty)
     assert list(found) == list(text.DETECTORS)
     dropped = np.ones(len(dirty), dtype=bool)

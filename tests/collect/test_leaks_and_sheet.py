@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aigc_lab import clean, collect, defects
+from aigc_lab import clean, collect, corrupt
 from aigc_lab.collect import Dataset, own_card
 
 
@@ -46,7 +46,7 @@ def test_the_first_equal_item_is_named_and_another_label_is_told():
 
 def test_the_findings_drop_what_leaks(animals):
     train, test = naive_split(animals[::10], seed=1)
-    dirty, _ = defects.dial(test, {"exact_duplicate": 0.5})
+    dirty, _ = corrupt.apply(test, {"exact_duplicate": 0.5})
     more = Dataset(np.concatenate([train.data, dirty.data[-20:]]), None, (), own_card("more"))
     kept = clean.apply(test, collect.leaks(more, test)).kept
     assert len(kept) == len(test) - 20

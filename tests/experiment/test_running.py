@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from aigc_lab import collect, experiment, processes
+from aigc_lab import backend, collect, experiment
 from aigc_lab.experiment import kinds, running, runs, scores, store
 
 
@@ -244,7 +244,7 @@ def test_a_worker_that_is_killed_takes_only_its_run_with_it(study, tmp_path, mon
 
 
 def test_no_scheduler_and_no_workers_are_said(study, tmp_path, monkeypatch):
-    monkeypatch.setattr(processes, "PATIENCE", 0.2)
+    monkeypatch.setattr(backend, "PATIENCE", 0.2)
     with pytest.raises(OSError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9"):
         experiment.run(study, tmp_path, scheduler="tcp://127.0.0.1:9")
     with pytest.raises(ValueError, match="workers must be a whole number from 0 up, got -1"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from aigc_lab import collect, defects, experiment
+from aigc_lab import collect, corrupt, experiment
 from aigc_lab.experiment import doses, mending
 from aigc_lab.experiment.store import stored
 from aigc_lab.experiment.study import Study
@@ -106,10 +106,10 @@ def test_unknown_classes_and_data_that_are_no_pictures_are_refused():
 # --- doses ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("defect", defects.NAMES)
+@pytest.mark.parametrize("defect", corrupt.IMAGE_CORRUPTIONS)
 def test_a_dose_of_the_dial_is_its_rate(training, defect):
     dosed = experiment.give(training, defect, 0.25, seed=1)
-    expected, ledger = defects.dial(training, {defect: 0.25}, seed=1)
+    expected, ledger = corrupt.apply(training, {defect: 0.25}, seed=1)
     assert dosed.dataset.hashes() == expected.hashes()
     assert dosed.ledger.counts() == ledger.counts()
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from aigc_lab import clean, collect, defects, evaluate, label
+from aigc_lab import clean, collect, corrupt, evaluate, label
 
 
 @pytest.fixture(scope="module")
@@ -14,7 +14,7 @@ def animals():
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_flipped_labels_are_found(animals, seed):
-    dirty, ledger = defects.dial(animals, {"label_flip": 0.1}, seed=seed)
+    dirty, ledger = corrupt.apply(animals, {"label_flip": 0.1}, seed=seed)
     found = label.errors(dirty, evaluate.features(dirty.data), seed=seed)
     result = clean.score(found, ledger.mask("label_flip"))
     assert result["recall"] > 0.9

@@ -16,7 +16,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from PIL import Image
 
-from aigc_lab import label, show
+from aigc_lab import label, plots, widgets
 from aigc_lab.collect.dataset import Dataset, own_card
 
 NAMES = ("cat", "dog", "owl")
@@ -45,7 +45,7 @@ def stored(path):
 
 
 def test_a_key_labels_the_item_that_is_shown(animals, path):
-    widget = show.labelling(animals, path)
+    widget = widgets.annotate(animals, path)
     for number, (key, name) in enumerate(zip("213", ("dog", "cat", "owl"), strict=True)):
         assert widget.item == number
         shown = Image.open(io.BytesIO(widget.image.value)).resize((12, 12), Image.Resampling.NEAREST)
@@ -59,7 +59,7 @@ def test_a_key_labels_the_item_that_is_shown(animals, path):
 
 
 def test_backspace_u_and_the_button_take_back(animals, path):
-    widget = show.labelling(animals, path)
+    widget = widgets.annotate(animals, path)
     type_keys(widget, "12\b3")
     assert widget.labels.tolist() == [0, 2, -1, -1, -1, -1]
     type_keys(widget, "u")
@@ -77,7 +77,7 @@ def test_backspace_u_and_the_button_take_back(animals, path):
 
 
 def test_mouse_and_keys_mix(animals, path):
-    widget = show.labelling(animals, path)
+    widget = widgets.annotate(animals, path)
     widget.buttons["owl"].click()
     type_keys(widget, "1")
     widget.skip_button.click()
@@ -88,8 +88,8 @@ def test_mouse_and_keys_mix(animals, path):
 
 
 def test_it_goes_on_where_it_stopped(animals, path):
-    type_keys(show.labelling(animals, path), "1 2")
-    widget = show.labelling(animals, path)  # the kernel died, the cell is run again
+    type_keys(widgets.annotate(animals, path), "1 2")
+    widget = widgets.annotate(animals, path)  # the kernel died, the cell is run again
     assert (widget.item, widget.key_field.value) == (3, "1 2")
     assert widget.labels.tolist() == [0, -1, 1, -1, -1, -1]
     type_keys(widget, "\b\b2")
@@ -104,7 +104,7 @@ def test_it_goes_on_where_it_stopped(animals, path):
 
 def test_several_keys_in_one_message(animals, path):
     """While the kernel is busy the browser sends only the newest content of the field."""
-    widget = show.labelling(animals, path)
+    widget = widgets.annotate(animals, path)
     widget.key_field.value = "123"
     assert stored(path) == ["cat", "dog", "owl"]
     widget.key_field.value = "1"
@@ -116,7 +116,7 @@ def test_several_keys_in_one_message(animals, path):
 
 
 def test_unknown_keys_and_edits_in_the_middle_label_nothing(animals, path):
-    widget = show.labelling(animals, path)
+    widget = widgets.annotate(animals, path)
     type_keys(widget, "1x9?2")
     assert stored(path) == ["cat", "dog"]
     assert widget.error is None
@@ -125,7 +125,7 @@ def test_unknown_keys_and_edits_in_the_middle_label_nothing(animals, path):
 
 
 def test_an_edit_of_the_record_is_refused(animals, path):
-    widget = show.labelling(animals, path)
+    widget = widgets.annotate(animals, path)
     type_keys(widget, "12312")
     before = path.read_bytes()
     for edited in ("", "3", "32312", "1x2312"):
@@ -144,7 +144,7 @@ def test_any_typing_gives_what_a_plain_list_gives(tmp_path_factory, keys):
     """The file after any keys equals a list with append and pop; the field keeps one sign a key."""
     path = tmp_path_factory.mktemp("sheet") / "mine.json"
     pictures = np.arange(40, dtype="uint8")[:, None, None] * np.ones((1, 8, 8), "uint8")
-    widget = show.labelling(Dataset(pictures, None, NAMES, own_card("tiny")), path)
+    widget = widgets.annotate(Dataset(pictures, None, NAMES, own_card("tiny")), path)
     entries, signs = [], []  # a sign is the entry it stands for, or None
     for key in keys:
         if key == "\b":
@@ -169,9 +169,9 @@ def test_any_typing_gives_what_a_plain_list_gives(tmp_path_factory, keys):
 
 
 def test_a_failed_write_is_seen_and_nothing_is_counted(animals, path):
-    widget = show.labelling(animals, path)
+    widget = widgets.annotate(animals, path)
     type_keys(widget, "1")
-    other = show.labelling(animals, path)
+    other = widgets.annotate(animals, path)
     type_keys(other, "2")  # a second window on the same file
     before = path.read_bytes()
     type_keys(widget, "3")
@@ -183,21 +183,21 @@ def test_a_failed_write_is_seen_and_nothing_is_counted(animals, path):
 
 def test_agreement_with_a_second_annotator(animals, path, tmp_path):
     theirs = tmp_path / "theirs.json"
-    type_keys(show.labelling(animals, theirs, annotator="Bo"), "1123 ")
-    widget = show.labelling(animals, path, second=theirs)
+    type_keys(widgets.annotate(animals, theirs, annotator="Bo"), "1123 ")
+    widget = widgets.annotate(animals, path, second=theirs)
     assert "No item yet" in widget.message.value
     type_keys(widget, "12232")
     kappa = label.cohen_kappa([0, 1, 1, 2], [0, 0, 1, 2])
     assert f"same for 3 of 4 shared items; Cohen&#x27;s kappa {kappa:.2f}" in widget.message.value
     assert widget.disagreements.tolist() == [1]
-    assert show.agreement_words(np.array([0, 0]), np.array([0, 0]), 3).endswith("only one class so far.")
+    assert widgets.agreement_words(np.array([0, 0]), np.array([0, 0]), 3).endswith("only one class so far.")
     with pytest.raises(ValueError, match="no second annotator"):
-        _ = show.labelling(animals, tmp_path / "third.json").disagreements
+        _ = widgets.annotate(animals, tmp_path / "third.json").disagreements
 
 
 def test_an_order_and_copies(animals, path):
     doubled = animals[[0, 1, 1, 2]]
-    widget = show.labelling(doubled, path, order=[3, 2])
+    widget = widgets.annotate(doubled, path, order=[3, 2])
     assert widget.item == 3
     type_keys(widget, "13")
     assert widget.item is None
@@ -207,7 +207,7 @@ def test_an_order_and_copies(animals, path):
 def test_texts_are_shown_as_they_are(path):
     texts = ("<b>bold</b>\x00", "שלום 🎉", "x" * 10_000, "\udc80")
     data = Dataset(texts, None, ("good", "bad"), own_card("notes", "text"))
-    widget = show.labelling(data, path)
+    widget = widgets.annotate(data, path)
     assert "&lt;b&gt;bold&lt;/b&gt;␀" in widget.text.value
     assert 'dir="auto"' in widget.text.value
     type_keys(widget, "12")
@@ -215,33 +215,33 @@ def test_texts_are_shown_as_they_are(path):
     type_keys(widget, "1")
     widget.text.value.encode("utf-8")
     for item in range(4):
-        plt.close(show.labelling_picture(data, item))
+        plt.close(widgets.labelling_picture(data, item))
 
 
 def test_the_static_picture_says_what_it_shows(animals):
-    figure = show.labelling_picture(animals, 2, done=2, agreement="They agree.", title="Mine")
-    words = show.alt(figure)
+    figure = widgets.labelling_picture(animals, 2, done=2, agreement="They agree.", title="Mine")
+    words = plots.alt(figure)
     for piece in ("Item 2", "1 cat", "3 owl", "2 of 6 items labelled", "They agree", "Mine"):
         assert piece in words
     assert figure.png()[:4] == b"\x89PNG"
     plt.close(figure)
     with pytest.raises(ValueError, match="item must be from 0 to 5"):
-        show.labelling_picture(animals, 6)
+        widgets.labelling_picture(animals, 6)
 
 
 def test_wrong_use_is_refused(animals, path):
     audio = Dataset(np.zeros((2, 9), "float32"), None, NAMES, own_card("sounds", "audio"))
     for call, message in (
-        (lambda: show.labelling(audio, path), "this set holds audio"),
-        (lambda: show.labelling(animals, path, class_names=["cat"]), "2 to 35 classes, got 1"),
-        (lambda: show.labelling(animals, path, class_names=list(map(str, range(36)))), "got 36"),
-        (lambda: show.labelling(animals, path, order=[6]), "positions from 0 to 5"),
-        (lambda: show.labelling(animals[[]], path), "there must be items"),
-        (lambda: show.labelling(animals, path, second=[0, 1]), "6 class numbers"),
-        (lambda: show.labelling(animals, path, second=[0, 1, 2, 3, 0, 0]), "6 class numbers"),
+        (lambda: widgets.annotate(audio, path), "this set holds audio"),
+        (lambda: widgets.annotate(animals, path, class_names=["cat"]), "2 to 35 classes, got 1"),
+        (lambda: widgets.annotate(animals, path, class_names=list(map(str, range(36)))), "got 36"),
+        (lambda: widgets.annotate(animals, path, order=[6]), "positions from 0 to 5"),
+        (lambda: widgets.annotate(animals[[]], path), "there must be items"),
+        (lambda: widgets.annotate(animals, path, second=[0, 1]), "6 class numbers"),
+        (lambda: widgets.annotate(animals, path, second=[0, 1, 2, 3, 0, 0]), "6 class numbers"),
     ):
         with pytest.raises(ValueError, match=message):
             call()
     with pytest.raises(FileNotFoundError, match="label something first"):
-        show.labelling(animals, path, second=path)
+        widgets.annotate(animals, path, second=path)
     assert not path.exists()

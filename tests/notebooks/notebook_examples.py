@@ -9,7 +9,7 @@ from pathlib import Path
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from aigc_lab.evaluate.claims import MIME_TYPE, record
+from aigc_lab.claims import MIME_TYPE, record
 
 PNG = base64.b64encode(b"stands for a picture").decode()
 WIDGET = {"application/vnd.jupyter.widget-view+json": {"model_id": "1"}, "text/plain": "interactive(…)"}
@@ -73,7 +73,7 @@ def good_notebook() -> nbformat.NotebookNode:
         ("This says whether it is right.", 'assert unit == "nats", "the log is natural"', ["check"], []),
         (
             "## What was found\n\nThe claim and its numbers.",
-            "from aigc_lab.evaluate import claims\n"
+            "from aigc_lab import claims\n"
             'finding = claims.record("C07", number=0.9, interval=(0.8, 1.0), verdict="holds")\n'
             'assert finding.verdict == "holds"',
             ["claims"],

@@ -11,7 +11,7 @@ import pytest
 from nbval_run import nbval
 from papermill import PapermillExecutionError
 
-from aigc_lab.evaluate.claims import MIME_TYPE, stored_findings
+from aigc_lab.claims import MIME_TYPE, stored_findings
 from tools import run_notebook, student
 from tools.notebook_lint import lint
 

@@ -27,7 +27,7 @@ def check(frame: pd.DataFrame, rules: pandera.DataFrameSchema) -> pd.DataFrame:
     Returns:
         A findings table, a row for each broken cell: ``item`` (the row), ``score`` (1; for a value out
         of range 0.5 to 1, the more the further out), ``reason``, ``detector`` (one of ``KINDS``, the
-        names of the defects in ``defects.dial_table``) and ``column`` (empty for a repeated row).
+        names of the defects in ``corrupt.apply_to_table``) and ``column`` (empty for a repeated row).
 
     Raises:
         ValueError: a table without one of the columns of the schema, or two columns of one name.

@@ -13,11 +13,11 @@ import ipywidgets as widgets
 import matplotlib.pyplot as plt
 import numpy as np
 
-from aigc_lab import defects
+from aigc_lab import corrupt
 from aigc_lab.collect.dataset import Dataset
-from aigc_lab.defects.checks import checked_rates
-from aigc_lab.show.explorer import DescribedImage, error_text
-from aigc_lab.show.pictures import as_pictures, draw_rows
+from aigc_lab.corrupt.checks import checked_rates
+from aigc_lab.plots import as_pictures, draw_rows
+from aigc_lab.widgets.latent import DescribedImage, error_text
 
 _SAMPLE = 200  # pictures the preview works on: enough for a rate of 0.5 %, and quick to damage
 
@@ -31,10 +31,10 @@ def preview_sample(dataset: Dataset, seed: int = 0, size: int = _SAMPLE) -> Data
     return dataset[np.random.default_rng(seed).permutation(len(dataset))[:size]]
 
 
-def defect_preview(
+def corruption_preview(
     dataset: Dataset, rates: Mapping[str, float], seed: int = 0, columns: int = 8, title: str | None = None
 ) -> Any:
-    """The same pictures before and after the dial, and what the dial added.
+    """The same pictures before and after the apply, and what the dial added.
 
     The dial is set on a sample of at most 200 items, so that a rate shows at its true
     frequency: at a rate of 0.1 about one picture in ten is hit.
@@ -51,7 +51,7 @@ def defect_preview(
         of added items (copies, junk) when there are any.
 
     Raises:
-        ValueError: no pictures, or rates that ``defects.dial`` refuses.
+        ValueError: no pictures, or rates that ``corrupt.dial`` refuses.
     """
     return _draw(preview_sample(dataset, seed), rates, seed, columns, title)[0]
 
@@ -60,7 +60,7 @@ def _draw(
     sample: Dataset, rates: Mapping[str, float], seed: int, columns: int, title: str | None
 ) -> tuple[Any, Any]:
     """The figure and the ledger."""
-    dirty, ledger = defects.dial(sample, rates, seed)
+    dirty, ledger = corrupt.apply(sample, rates, seed)
     before, after = as_pictures(sample), as_pictures(dirty) if len(dirty) else []
     columns = max(1, min(columns, len(before)))
     stands_at: dict[int, int] = {}
@@ -115,8 +115,8 @@ def _words(defect: str) -> str:
     return defect.replace("_", " ")
 
 
-class DefectDial(widgets.VBox):
-    """The widget that ``defect_dial`` returns.
+class CorruptionExplorer(widgets.VBox):
+    """The widget that ``corruption_explorer`` returns.
 
     Attributes:
         sliders: defect name to its ``FloatSlider``.
@@ -167,7 +167,7 @@ class DefectDial(widgets.VBox):
 
     @property
     def rates(self) -> dict[str, float]:
-        """The chosen rates above 0, ready for ``defects.dial``."""
+        """The chosen rates above 0, ready for ``corrupt.dial``."""
         return {name: round(slider.value, 4) for name, slider in self.sliders.items() if slider.value > 0}
 
     def _reset(self, _: Any) -> None:
@@ -203,13 +203,13 @@ class DefectDial(widgets.VBox):
         self.message.value = f'<div role="status">{html.escape(text)}</div>'
 
 
-def defect_dial(
+def corruption_explorer(
     dataset: Dataset,
     rates: Mapping[str, float] | None = None,
     names: tuple[str, ...] | None = None,
     seed: int = 0,
     columns: int = 8,
-) -> DefectDial:
+) -> CorruptionExplorer:
     """A slider for each defect, the same pictures before and after, and the ledger's counts.
 
     Args:
@@ -220,16 +220,16 @@ def defect_dial(
         columns: pictures a row.
 
     Returns:
-        The widget. Read ``.rates`` in a later cell: ``defects.dial(dataset, widget.rates, seed)``.
+        The widget. Read ``.rates`` in a later cell: ``corrupt.apply(dataset, widget.rates, seed)``.
 
     Raises:
         ValueError: no pictures, an unknown defect, or a rate outside [0, 1].
     """
     if names is None:
         labelled = dataset.labels is not None and len(dataset.class_names) > 1
-        names = tuple(name for name in defects.NAMES if labelled or name not in ("imbalance", "label_flip"))
+        names = tuple(name for name in corrupt.IMAGE_CORRUPTIONS if labelled or name not in ("imbalance", "label_flip"))
     rates = dict(rates or {})
     # The dial's own checks, before a slider clips a rate: the same sentence wherever a bad one is met.
-    checked_rates(dict.fromkeys(names, 0.0) | rates, defects.NAMES)
+    checked_rates(dict.fromkeys(names, 0.0) | rates, corrupt.IMAGE_CORRUPTIONS)
     names = (*names, *(name for name in rates if name not in names))
-    return DefectDial(dataset, rates, names, seed, columns)
+    return CorruptionExplorer(dataset, rates, names, seed, columns)

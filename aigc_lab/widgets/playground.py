@@ -15,10 +15,10 @@ import ipywidgets as widgets
 import numpy as np
 from PIL import Image, ImageDraw
 
-from aigc_lab.show.explorer import DescribedImage, error_text
-from aigc_lab.show.figure import OKABE_ITO
-from aigc_lab.show.gan_game import REACH, SHAPES, Game, Rules
-from aigc_lab.show.gan_network import LOSSES
+from aigc_lab.plots import OKABE_ITO
+from aigc_lab.widgets.gan_game import REACH, SHAPES, Game, Rules
+from aigc_lab.widgets.gan_network import LOSSES
+from aigc_lab.widgets.latent import DescribedImage, error_text
 
 _CELLS = 60  # of the heat map, each way
 _POINTS = 500  # drawn of each kind
@@ -306,7 +306,7 @@ def playground_picture(game: Game, size: int = 420) -> Any:
     Args:
         game: a ``Game``. size: pixels of a side before the figure is laid out.
     """
-    from aigc_lab.show.figure import new_figure
+    from aigc_lab.plots import new_figure
 
     figure = new_figure(5.6, 5.8, playground_words(game), "constrained")
     axes = figure.subplots()

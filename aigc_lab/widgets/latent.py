@@ -16,7 +16,7 @@ import traitlets
 from PIL import Image
 
 from aigc_lab.collect.dataset import Dataset
-from aigc_lab.show.pictures import as_pictures
+from aigc_lab.plots import as_pictures
 
 _SMOOTHING = {"nearest": Image.Resampling.NEAREST, "bicubic": Image.Resampling.BICUBIC}
 

@@ -10,8 +10,8 @@ import matplotlib.pyplot as plt
 
 from aigc_lab.augment.pictures import TRANSFORMS, changed, layers
 from aigc_lab.collect.dataset import Dataset
-from aigc_lab.show.explorer import DescribedImage, error_text
-from aigc_lab.show.pictures import as_pictures, draw_rows
+from aigc_lab.plots import as_pictures, draw_rows
+from aigc_lab.widgets.latent import DescribedImage, error_text
 
 _SWITCHES = ("flip", "upside_down")  # done or not done: they have no strength
 

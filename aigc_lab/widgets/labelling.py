@@ -24,8 +24,8 @@ from aigc_lab.collect.dataset import Dataset
 from aigc_lab.label.agreement import cohen_kappa
 from aigc_lab.label.ratings import NO_LABEL
 from aigc_lab.label.sheet import LabelSheet, read_labels
-from aigc_lab.show.explorer import DescribedImage, error_text
-from aigc_lab.show.pictures import as_pictures
+from aigc_lab.plots import as_pictures
+from aigc_lab.widgets.latent import DescribedImage, error_text
 
 # Digits first: they work with a Chinese input method as well. "u" is undo.
 _KEYS = "1234567890abcdefghijklmnopqrstvwxyz"
@@ -79,7 +79,7 @@ def labelling_picture(
     Raises:
         ValueError: no such item, or too few or too many classes.
     """
-    from aigc_lab.show import figure as style
+    from aigc_lab import plots as style
 
     names = _names(dataset, class_names)
     if not 0 <= item < len(dataset):
@@ -308,7 +308,7 @@ class Labelling(widgets.VBox):
             self.image.tooltip = "All items have a label"
 
 
-def labelling(
+def annotate(
     dataset: Dataset,
     path: str | os.PathLike[str],
     class_names: Sequence[str] = (),

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from aigc_lab.defects.text_parts import NOTICES, PERSONAL_LEADS, personal_value
+from aigc_lab.corrupt.text_parts import NOTICES, PERSONAL_LEADS, personal_value
 
 _EDIT_SHARE = 0.02  # of the characters: how much of a text a near-copy changes at most
 _TYPOGRAPHIC = str.maketrans({"'": "’", '"': "”", "-": "–", "`": "‘"})

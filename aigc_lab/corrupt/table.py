@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from aigc_lab.defects.checks import checked_rates, checked_seed
-from aigc_lab.defects.dial import _count, _stream
-from aigc_lab.defects.ledger import COLUMNS, DROPPED_COLUMNS, Ledger
+from aigc_lab.corrupt.checks import checked_rates, checked_seed
+from aigc_lab.corrupt.dial import _count, _stream
+from aigc_lab.corrupt.ledger import COLUMNS, DROPPED_COLUMNS, CorruptionLog
 
 if TYPE_CHECKING:
     import pandas as pd
 
-TABLE_NAMES = ("out_of_range", "wrong_type", "wrong_category", "missing", "duplicate_row")
+TABLE_CORRUPTIONS = ("out_of_range", "wrong_type", "wrong_category", "missing", "duplicate_row")
 _NEEDS = {"out_of_range": "number", "wrong_type": "number", "wrong_category": "category"}
 
 
-def dial_table(frame: pd.DataFrame, rates: Mapping[str, float], seed: int = 0) -> tuple[pd.DataFrame, Ledger]:
+def apply_to_table(frame: pd.DataFrame, rates: Mapping[str, float], seed: int = 0) -> tuple[pd.DataFrame, CorruptionLog]:
     """Damage a table by known amounts. The given table stays as it is.
 
     ``out_of_range`` writes a number beyond all that its column holds (a slipped decimal point, a lost
@@ -34,7 +34,7 @@ def dial_table(frame: pd.DataFrame, rates: Mapping[str, float], seed: int = 0) -
 
     Args:
         frame: rows of numbers, and of strings or booleans as categories.
-        rates: names of ``TABLE_NAMES`` to rates in [0, 1], each a share of the rows.
+        rates: names of ``TABLE_CORRUPTIONS`` to rates in [0, 1], each a share of the rows.
         seed: a whole number from 0 up.
 
     Returns:
@@ -51,13 +51,13 @@ def dial_table(frame: pd.DataFrame, rates: Mapping[str, float], seed: int = 0) -
         raise ValueError(f"a table must be a pandas DataFrame, got {type(frame).__name__}")
     if not frame.columns.is_unique:
         raise ValueError("two columns of the table have the same name; rename one")
-    wanted, seed = checked_rates(rates, TABLE_NAMES), checked_seed(seed)
+    wanted, seed = checked_rates(rates, TABLE_CORRUPTIONS), checked_seed(seed)
     columns = {name: list(frame[name]) for name in frame.columns}
     kinds = {name: _kind(frame[name]) for name in frame.columns}
     places = _allotted(frame, kinds, seed)
 
     rows: list[tuple[int, str, int, str, bool, str]] = []
-    for defect in TABLE_NAMES[:-1]:
+    for defect in TABLE_CORRUPTIONS[:-1]:
         for row in _hit(len(frame), places[defect], wanted[defect], defect, seed):
             name = list(columns)[places[defect][row]]
             before, rng = columns[name][row], _stream(seed, defect, row)
@@ -82,7 +82,7 @@ def dial_table(frame: pd.DataFrame, rates: Mapping[str, float], seed: int = 0) -
     sources = np.array([*range(len(frame)), *copied], dtype=np.int64)
     nothing = pd.DataFrame([], columns=list(DROPPED_COLUMNS)).astype({"source": "int64"})
     used = {name: rate for name, rate in wanted.items() if rate > 0}
-    return dirty, Ledger(table, nothing, sources, None, TABLE_NAMES, used, seed)
+    return dirty, CorruptionLog(table, nothing, sources, None, TABLE_CORRUPTIONS, used, seed)
 
 
 def _kind(column: pd.Series) -> str:
@@ -107,7 +107,7 @@ def _allotted(frame: pd.DataFrame, kinds: Mapping[Any, str], seed: int) -> dict[
     free = frame.notna().to_numpy(dtype=bool, copy=True)  # what is empty already cannot be damaged
     places = {}
     few = numbers.sum() == 1
-    for defect in TABLE_NAMES[:-1]:
+    for defect in TABLE_CORRUPTIONS[:-1]:
         fits = {"number": numbers, "category": categories}.get(_NEEDS.get(defect, ""), np.ones_like(numbers))
         allowed = free & fits
         if few and defect in ("out_of_range", "wrong_type"):

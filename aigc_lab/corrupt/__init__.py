@@ -5,13 +5,13 @@ ledger says which item got what, so every detector in ``aigc_lab.clean`` and
 ``aigc_lab.label`` can be scored against the truth. Introduced in notebook 00.
 """
 
-from aigc_lab.defects.dial import (
-    NAMES,
-    TEXT_NAMES,
+from aigc_lab.corrupt.dial import (
+    IMAGE_CORRUPTIONS,
+    TEXT_CORRUPTIONS,
+    apply,
     blur,
     boilerplate,
     brightness,
-    dial,
     exact_duplicate,
     foreign_language,
     imbalance,
@@ -24,23 +24,23 @@ from aigc_lab.defects.dial import (
     personal_data,
     unnormalised,
 )
-from aigc_lab.defects.junk import JUNK_KINDS
-from aigc_lab.defects.ledger import Ledger
-from aigc_lab.defects.table import TABLE_NAMES, dial_table
-from aigc_lab.defects.text_parts import TEXT_JUNK_KINDS
+from aigc_lab.corrupt.junk import JUNK_KINDS
+from aigc_lab.corrupt.ledger import CorruptionLog
+from aigc_lab.corrupt.table import TABLE_CORRUPTIONS, apply_to_table
+from aigc_lab.corrupt.text_parts import TEXT_JUNK_KINDS
 
 __all__ = [
+    "IMAGE_CORRUPTIONS",
     "JUNK_KINDS",
-    "NAMES",
-    "TABLE_NAMES",
+    "TABLE_CORRUPTIONS",
+    "TEXT_CORRUPTIONS",
     "TEXT_JUNK_KINDS",
-    "TEXT_NAMES",
-    "Ledger",
+    "CorruptionLog",
+    "apply",
+    "apply_to_table",
     "blur",
     "boilerplate",
     "brightness",
-    "dial",
-    "dial_table",
     "exact_duplicate",
     "foreign_language",
     "imbalance",

@@ -9,7 +9,7 @@ from typing import Any
 import ipywidgets as widgets
 import matplotlib.pyplot as plt
 
-from aigc_lab.show.explorer import DescribedImage, error_text
+from aigc_lab.widgets.latent import DescribedImage, error_text
 
 
 class LiveFigure(widgets.VBox):

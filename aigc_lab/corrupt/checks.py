@@ -9,8 +9,8 @@ from numbers import Integral, Real
 import numpy as np
 
 from aigc_lab.collect.dataset import Dataset
-from aigc_lab.defects.ledger import unknown_defect
-from aigc_lab.defects.pictures import SMALLEST_SIDE
+from aigc_lab.corrupt.ledger import unknown_defect
+from aigc_lab.corrupt.pictures import SMALLEST_SIDE
 
 NEED_LABELS = ("imbalance", "label_flip")
 NEED_PICTURES = ("occlusion", "brightness", "blur", "noise")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from aigc_lab.show.gan_network import LOSSES, Adam, Network, loss_and_slope, sigmoid
+from aigc_lab.widgets.gan_network import LOSSES, Adam, Network, loss_and_slope, sigmoid
 
 REACH = 3.0  # the picture shows the square from -REACH to REACH
 _COVERED = 0.25  # of a mode's fair share of the fakes

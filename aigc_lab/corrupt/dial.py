@@ -1,9 +1,9 @@
 """Set defects by their rates and get the dirty set with its ledger. Introduced in notebook 00.
 
-Order. Whatever the order of the mapping, defects are applied in the order of ``NAMES``, the way
+Order. Whatever the order of the mapping, defects are applied in the order of ``IMAGE_CORRUPTIONS``, the way
 data go wrong on their way to a data set: some classes are scarce, annotators err, something stands
 in front of the camera, the light is bad, the lens is out of focus, the sensor is noisy; then the
-result is copied, and junk gets in. Texts have their own defects, in the order of ``TEXT_NAMES``: people
+result is copied, and junk gets in. Texts have their own defects, in the order of ``TEXT_CORRUPTIONS``: people
 write personal data, pages add notices, programs mix up code points and encodings; copies are made, and
 texts of other languages and junk get in. So an item may be hit by several defects, and a copy carries the
 damage and the wrong label of what it copies (rows marked ``inherited``).
@@ -28,11 +28,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from aigc_lab.collect.dataset import Dataset
-from aigc_lab.defects import pictures, text
-from aigc_lab.defects.checks import check_fits, checked_rates, checked_seed
-from aigc_lab.defects.junk import draw_junk
-from aigc_lab.defects.ledger import COLUMNS, DROPPED_COLUMNS, Ledger
-from aigc_lab.defects.text_parts import draw_foreign_text, draw_junk_text
+from aigc_lab.corrupt import pictures, text
+from aigc_lab.corrupt.checks import check_fits, checked_rates, checked_seed
+from aigc_lab.corrupt.junk import draw_junk
+from aigc_lab.corrupt.ledger import COLUMNS, DROPPED_COLUMNS, CorruptionLog
+from aigc_lab.corrupt.text_parts import draw_foreign_text, draw_junk_text
 
 ItemDefect = Callable[[Any, np.random.Generator], tuple[Any, str]]
 
@@ -51,9 +51,9 @@ _TEXT_DAMAGE: dict[str, ItemDefect] = {
 _COPIES = ("exact_duplicate", "near_duplicate")
 _ADDED = ("foreign_language", "junk")
 # The order of application: see the top of this file.
-NAMES = ("imbalance", "label_flip", *_DAMAGE, *_COPIES, "junk")
-TEXT_NAMES = ("imbalance", "label_flip", *_TEXT_DAMAGE, *_COPIES, *_ADDED)
-_ALL_NAMES = tuple(dict.fromkeys((*NAMES, *TEXT_NAMES)))
+IMAGE_CORRUPTIONS = ("imbalance", "label_flip", *_DAMAGE, *_COPIES, "junk")
+TEXT_CORRUPTIONS = ("imbalance", "label_flip", *_TEXT_DAMAGE, *_COPIES, *_ADDED)
+_ALL_NAMES = tuple(dict.fromkeys((*IMAGE_CORRUPTIONS, *TEXT_CORRUPTIONS)))
 
 
 class Row(NamedTuple):
@@ -66,12 +66,12 @@ class Row(NamedTuple):
     inherited: bool = False
 
 
-def dial(dataset: Dataset, rates: Mapping[str, float], seed: int = 0) -> tuple[Dataset, Ledger]:
+def apply(dataset: Dataset, rates: Mapping[str, float], seed: int = 0) -> tuple[Dataset, CorruptionLog]:
     """Damage a data set by known amounts. The given set stays as it is.
 
     Args:
         dataset: what to damage; picture defects need ``uint8`` pictures of at least 8 x 8 pixels.
-        rates: defect name (``NAMES``, or ``TEXT_NAMES`` for texts) to rate in [0, 1]. A rate is a
+        rates: defect name (``IMAGE_CORRUPTIONS``, or ``TEXT_CORRUPTIONS`` for texts) to rate in [0, 1]. A rate is a
             share of the items, rounded to whole items: that many are damaged, or added (copies and
             junk). For ``imbalance`` it is the share that the scarce classes lose; the other rates
             count what imbalance leaves.
@@ -133,86 +133,86 @@ def dial(dataset: Dataset, rates: Mapping[str, float], seed: int = 0) -> tuple[D
         true_labels = np.concatenate([dataset.labels[origin], nothing])
         labels = np.concatenate([labels[origin], np.array(junk_labels, dtype=np.int64)])
     origin = np.concatenate([origin, np.full(len(junk_labels), -1, dtype=np.int64)])
-    names = TEXT_NAMES if dataset.modality == "text" else NAMES
+    names = TEXT_CORRUPTIONS if dataset.modality == "text" else IMAGE_CORRUPTIONS
     ledger = _ledger(rows, dropped, origin, true_labels, wanted, seed, names)
     dirty = replace(dataset, data=_joined(data, extra), labels=labels, card=_noted(dataset, ledger))
     return dirty, ledger
 
 
-def imbalance(dataset: Dataset, rate: float, seed: int = 0) -> tuple[Dataset, Ledger]:
+def imbalance(dataset: Dataset, rate: float, seed: int = 0) -> tuple[Dataset, CorruptionLog]:
     """Half of the classes (drawn at random) lose the share ``rate`` of their items. See ``dial``."""
-    return dial(dataset, {"imbalance": rate}, seed)
+    return apply(dataset, {"imbalance": rate}, seed)
 
 
-def label_flip(dataset: Dataset, rate: float, seed: int = 0) -> tuple[Dataset, Ledger]:
+def label_flip(dataset: Dataset, rate: float, seed: int = 0) -> tuple[Dataset, CorruptionLog]:
     """Give a share of the items another label, each other class being equally likely. See ``dial``."""
-    return dial(dataset, {"label_flip": rate}, seed)
+    return apply(dataset, {"label_flip": rate}, seed)
 
 
-def occlusion(dataset: Dataset, rate: float, seed: int = 0) -> tuple[Dataset, Ledger]:
+def occlusion(dataset: Dataset, rate: float, seed: int = 0) -> tuple[Dataset, CorruptionLog]:
     """Cover a part of a share of the pictures with a plain rectangle. See ``dial``."""
-    return dial(dataset, {"occlusion": rate}, seed)
+    return apply(dataset, {"occlusion": rate}, seed)
 
 
-def brightness(dataset: Dataset, rate: float, seed: int = 0) -> tuple[Dataset, Ledger]:
+def brightness(dataset: Dataset, rate: float, seed: int = 0) -> tuple[Dataset, CorruptionLog]:
     """Make a share of the pictures too dark or washed out. See ``dial``."""
-    return dial(dataset, {"brightness": rate}, seed)
+    return apply(dataset, {"brightness": rate}, seed)
 
 
-def blur(dataset: Dataset, rate: float, seed: int = 0) -> tuple[Dataset, Ledger]:
+def blur(dataset: Dataset, rate: float, seed: int = 0) -> tuple[Dataset, CorruptionLog]:
     """Blur a share of the pictures. See ``dial``."""
-    return dial(dataset, {"blur": rate}, seed)
+    return apply(dataset, {"blur": rate}, seed)
 
 
-def noise(dataset: Dataset, rate: float, seed: int = 0) -> tuple[Dataset, Ledger]:
+def noise(dataset: Dataset, rate: float, seed: int = 0) -> tuple[Dataset, CorruptionLog]:
     """Add Gaussian noise to a share of the pictures. See ``dial``."""
-    return dial(dataset, {"noise": rate}, seed)
+    return apply(dataset, {"noise": rate}, seed)
 
 
-def exact_duplicate(dataset: Dataset, rate: float, seed: int = 0) -> tuple[Dataset, Ledger]:
+def exact_duplicate(dataset: Dataset, rate: float, seed: int = 0) -> tuple[Dataset, CorruptionLog]:
     """Append exact copies of a share of the items, each at most once. See ``dial``."""
-    return dial(dataset, {"exact_duplicate": rate}, seed)
+    return apply(dataset, {"exact_duplicate": rate}, seed)
 
 
-def near_duplicate(dataset: Dataset, rate: float, seed: int = 0) -> tuple[Dataset, Ledger]:
+def near_duplicate(dataset: Dataset, rate: float, seed: int = 0) -> tuple[Dataset, CorruptionLog]:
     """Append nearly equal copies of a share of the items. See ``dial``.
 
     Pictures are slightly shifted, turned and re-contrasted; texts get a few slips of the pen.
     """
-    return dial(dataset, {"near_duplicate": rate}, seed)
+    return apply(dataset, {"near_duplicate": rate}, seed)
 
 
-def junk(dataset: Dataset, rate: float, seed: int = 0) -> tuple[Dataset, Ledger]:
+def junk(dataset: Dataset, rate: float, seed: int = 0) -> tuple[Dataset, CorruptionLog]:
     """Append items of nothing with random labels. See ``dial``.
 
     Their kinds are ``JUNK_KINDS`` for pictures, ``TEXT_JUNK_KINDS`` for texts.
     """
-    return dial(dataset, {"junk": rate}, seed)
+    return apply(dataset, {"junk": rate}, seed)
 
 
-def personal_data(dataset: Dataset, rate: float, seed: int = 0) -> tuple[Dataset, Ledger]:
+def personal_data(dataset: Dataset, rate: float, seed: int = 0) -> tuple[Dataset, CorruptionLog]:
     """Put invented personal data into a share of the texts. See ``dial``."""
-    return dial(dataset, {"personal_data": rate}, seed)
+    return apply(dataset, {"personal_data": rate}, seed)
 
 
-def boilerplate(dataset: Dataset, rate: float, seed: int = 0) -> tuple[Dataset, Ledger]:
+def boilerplate(dataset: Dataset, rate: float, seed: int = 0) -> tuple[Dataset, CorruptionLog]:
     """Put the notice of a page before or behind a share of the texts. See ``dial``."""
-    return dial(dataset, {"boilerplate": rate}, seed)
+    return apply(dataset, {"boilerplate": rate}, seed)
 
 
-def unnormalised(dataset: Dataset, rate: float, seed: int = 0) -> tuple[Dataset, Ledger]:
+def unnormalised(dataset: Dataset, rate: float, seed: int = 0) -> tuple[Dataset, CorruptionLog]:
     """Write a share of the texts in other code points that look the same. See ``dial``."""
-    return dial(dataset, {"unnormalised": rate}, seed)
+    return apply(dataset, {"unnormalised": rate}, seed)
 
 
-def mojibake(dataset: Dataset, rate: float, seed: int = 0) -> tuple[Dataset, Ledger]:
+def mojibake(dataset: Dataset, rate: float, seed: int = 0) -> tuple[Dataset, CorruptionLog]:
     """Read the bytes of a share of the texts in the wrong encoding. See ``dial``."""
-    return dial(dataset, {"mojibake": rate}, seed)
+    return apply(dataset, {"mojibake": rate}, seed)
 
 
-def foreign_language(dataset: Dataset, rate: float, seed: int = 0) -> tuple[Dataset, Ledger]:
+def foreign_language(dataset: Dataset, rate: float, seed: int = 0) -> tuple[Dataset, CorruptionLog]:
     """Append texts in languages that are neither English nor Chinese, with random labels. See ``dial``."""
-    return dial(dataset, {"foreign_language": rate}, seed)
+    return apply(dataset, {"foreign_language": rate}, seed)
 
 
 def _stream(seed: int, name: str, *number: int) -> np.random.Generator:
@@ -302,7 +302,7 @@ def _ledger(
     rates: dict[str, float],
     seed: int,
     names: tuple[str, ...],
-) -> Ledger:
+) -> CorruptionLog:
     import pandas as pd  # here, because it is slow to import
 
     table = pd.DataFrame(sorted(rows, key=lambda row: row[0]), columns=list(COLUMNS))
@@ -310,10 +310,10 @@ def _ledger(
     lost = [(source, "imbalance", detail) for source, detail in sorted(dropped.items())]
     dropped_table = pd.DataFrame(lost, columns=list(DROPPED_COLUMNS)).astype({"source": "int64"})
     used = {name: rate for name, rate in rates.items() if rate > 0}
-    return Ledger(table, dropped_table, sources, true_labels, names, used, seed)
+    return CorruptionLog(table, dropped_table, sources, true_labels, names, used, seed)
 
 
-def _noted(dataset: Dataset, ledger: Ledger) -> Any:
+def _noted(dataset: Dataset, ledger: CorruptionLog) -> Any:
     """The card, with the defects named among the known faults: nothing is changed silently."""
     notes = tuple(
         f"dialled in on purpose (seed {ledger.seed}): {name} at rate {ledger.rates[name]:g}, {count} items"

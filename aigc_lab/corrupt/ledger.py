@@ -20,7 +20,7 @@ def unknown_defect(name: Any, known: tuple[str, ...]) -> ValueError:
 
 
 @dataclass(frozen=True, eq=False)
-class Ledger:
+class CorruptionLog:
     """What ``dial`` did, item by item.
 
     Args:

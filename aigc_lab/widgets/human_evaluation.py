@@ -17,9 +17,9 @@ import numpy as np
 from aigc_lab.evaluate.intervals import Score
 from aigc_lab.evaluate.people import SIDES, Trials, answers_for_power, answers_for_width
 from aigc_lab.label.sheet import LabelSheet
-from aigc_lab.show.explorer import error_text
-from aigc_lab.show.label_widget import Labelling
-from aigc_lab.show.pictures import as_pictures
+from aigc_lab.plots import as_pictures
+from aigc_lab.widgets.labelling import Labelling
+from aigc_lab.widgets.latent import error_text
 
 _QUESTION = "Which one is real? 1 left, 2 right; u or Backspace takes the last answer back."
 
@@ -120,7 +120,7 @@ def pair_picture(trials: Trials, item: int = 0) -> Any:
     Raises:
         ValueError: no such pair.
     """
-    from aigc_lab.show import figure as style
+    from aigc_lab import plots as style
 
     if not 0 <= item < len(trials):
         raise ValueError(f"item must be from 0 to {len(trials) - 1}, got {item}")

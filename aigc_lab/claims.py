@@ -48,7 +48,7 @@ class Claim:
 @cache
 def claims() -> dict[str, Claim]:
     """All claims of the article by number, ``C01`` to ``C28``, in order. Introduced in notebook 00."""
-    rows = json.loads(files("aigc_lab.evaluate").joinpath("claims.json").read_text(encoding="utf-8"))
+    rows = json.loads(files("aigc_lab").joinpath("claims.json").read_text(encoding="utf-8"))
     return {row["id"]: Claim(**{**row, "labs": tuple(row["labs"])}) for row in rows}
 
 

@@ -1,0 +1,49 @@
+"""Interactive figures, each on top of a pure function that draws the same picture without a browser.
+
+Importing this package is cheap: ipywidgets and Matplotlib are imported by what is first used.
+Introduced in notebook 00.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_HOME = {
+    "active_dimensions": "latent",
+    "latent_picture": "latent",
+    "LatentExplorer": "latent",
+    "latent_explorer": "latent",
+    "Labelling": "labelling",
+    "agreement_words": "labelling",
+    "annotate": "labelling",
+    "labelling_picture": "labelling",
+    "corruption_preview": "corruptions",
+    "CorruptionExplorer": "corruptions",
+    "corruption_explorer": "corruptions",
+    "augment_preview": "augmentation",
+    "AugmentExplorer": "augmentation",
+    "augment_explorer": "augmentation",
+    "LiveFigure": "live",
+    "live_figure": "live",
+    "RealOrGenerated": "human_evaluation",
+    "judgement_words": "human_evaluation",
+    "real_or_generated": "human_evaluation",
+    "pair_picture": "human_evaluation",
+    "GanPlayground": "playground",
+    "gan_picture": "playground",
+    "gan_playground": "playground",
+    "playground_picture": "playground",
+}
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(__all__)}")
+
+
+def __dir__() -> list[str]:
+    return __all__
