@@ -10,8 +10,7 @@ import importlib
 from typing import Any
 
 _HOME = {
-    "active_dimensions": "latent",
-    "latent_picture": "latent",
+    "latent_image": "latent",
     "LatentExplorer": "latent",
     "latent_explorer": "latent",
     "Labelling": "labelling",

@@ -8,16 +8,32 @@ from typing import Any
 
 import ipywidgets as widgets
 import matplotlib.pyplot as plt
+import traitlets
 
-from aigc_lab.widgets.latent import DescribedImage, error_text
+
+class DescribedImage(widgets.Image):
+    """An ``ipywidgets.Image`` whose ``tooltip`` becomes the image's name for screen readers.
+
+    ipywidgets' JavaScript (8.1) asks each widget with a tooltip for the length of its description,
+    and fails to draw an image, which has none (jupyter-widgets/ipywidgets#3860); an empty one helps.
+    """
+
+    description = traitlets.Unicode("").tag(sync=True)
+
+
+def error_text(what: str, error: BaseException) -> str:
+    """A callback's error as HTML that is seen and read aloud: Jupyter hides what a callback raises."""
+    kind = html.escape(f"{type(error).__name__}: {error}")
+    style = "color: #B00020; border-left: 4px solid #B00020; padding-left: 8px; white-space: normal"
+    return f'<div role="alert" style="{style}"><b>{html.escape(what)}.</b> {kind}</div>'
 
 
 class LiveFigure(widgets.VBox):
     """The widget that ``live_figure`` returns.
 
     Attributes:
-        sliders: argument name to its slider.
-        image: the figure as a picture; its ``tooltip`` says in words what it shows.
+        sliders: argument name to its slider; values: what they are set to.
+        image: the figure as an image; its ``tooltip`` says in words what it shows.
         message: the same words for the eye, or what went wrong.
         error: the last exception of a callback, or None.
     """
@@ -25,10 +41,7 @@ class LiveFigure(widgets.VBox):
     def __init__(self, draw: Callable[..., Any], ranges: Mapping[str, Sequence[Any]]):
         self._draw = draw
         self.error: Exception | None = None
-        self.sliders = {
-            name: _list(name, values) if isinstance(values[0], str) else _slider(name, *values)
-            for name, values in ranges.items()
-        }
+        self.sliders = {name: _control(name, values) for name, values in ranges.items()}
         self.image = DescribedImage(format="png", layout={"max_width": "100%", "object_fit": "contain"})
         self.message = widgets.HTML()
         # The first figure is drawn outside a callback: what fails here fails in the cell, in full view.
@@ -47,7 +60,7 @@ class LiveFigure(widgets.VBox):
         try:
             self._refresh()
             self.error = None
-        except Exception as error:  # shown in the widget: Jupyter hides what a callback raises
+        except Exception as error:
             self.error = error
             self.message.value = error_text("The figure was not updated", error)
 
@@ -61,38 +74,34 @@ class LiveFigure(widgets.VBox):
         self.message.value = f'<div role="status">{html.escape(figure.alt)}</div>'
 
 
-def _slider(name: str, low: float, high: float, step: float, start: float) -> Any:
+def _control(name: str, values: Sequence[Any]) -> Any:
+    """A slider for numbers, a list to choose from for texts."""
+    words = name.replace("_", " ")
+    look = {
+        "description": words,
+        "style": {"description_width": "initial"},
+        "layout": {"width": "420px"},
+    }
+    if isinstance(values[0], str):
+        options = [(value.replace("_", " "), value) for value in values]
+        return widgets.Dropdown(options=options, tooltip=f"{words}: {', '.join(values)}", **look)
+    low, high, step, start = values
     if not low <= start <= high or step <= 0 or low == high:
         raise ValueError(
             f"{name} needs (lowest, highest, step, start) in that order, got {(low, high, step, start)}"
         )
-    whole = all(float(number).is_integer() for number in (low, high, step, start))
-    kind = widgets.IntSlider if whole else widgets.FloatSlider
-    words = name.replace("_", " ")
+    whole = all(float(number).is_integer() for number in values)
     # Digits after the point: as many as the step has.
     digits = 0 if whole else max(1, len(f"{step:.6f}".rstrip("0").split(".")[1]))
-    return kind(
+    return (widgets.IntSlider if whole else widgets.FloatSlider)(
         value=start,
         min=low,
         max=high,
         step=step,
-        description=words,
         tooltip=f"{words}, from {low:g} to {high:g}",
         readout_format="d" if whole else f".{digits}f",
         continuous_update=False,  # a figure takes longer than a step of the mouse
-        style={"description_width": "initial"},
-        layout={"width": "420px"},
-    )
-
-
-def _list(name: str, values: Sequence[str]) -> Any:
-    words = name.replace("_", " ")
-    return widgets.Dropdown(
-        options=[(value.replace("_", " "), value) for value in values],
-        description=words,
-        tooltip=f"{words}: {', '.join(values)}",
-        style={"description_width": "initial"},
-        layout={"width": "420px"},
+        **look,
     )
 
 
@@ -100,7 +109,7 @@ def live_figure(draw: Callable[..., Any], **ranges: Sequence[Any]) -> LiveFigure
     """Sliders above a figure that is drawn anew whenever one is moved.
 
     Args:
-        draw: a function of the sliders' values that returns a figure of this room.
+        draw: a function of the sliders' values that returns a figure of ``aigc_lab.plots``.
         ranges: for each argument of ``draw``: lowest, highest, step and start. Four whole numbers make a
             slider of whole numbers. Texts make a list to choose from; the first is chosen at the start.
 

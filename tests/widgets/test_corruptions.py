@@ -1,0 +1,142 @@
+"""Figures hold the pictures, numbers and words they were given; widgets follow; errors are seen."""
+
+from __future__ import annotations
+
+import io
+
+import matplotlib
+import numpy as np
+import pytest
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+from PIL import Image
+
+from aigc_lab import corrupt, widgets
+from aigc_lab.collect.dataset import Dataset, own_card
+
+NAMES = ("cat", "dog", "owl")
+
+
+@pytest.fixture(autouse=True)
+def settings_and_figures():
+    """No drawing changes Matplotlib's settings; figures do not pile up."""
+    before = dict(matplotlib.rcParams)
+    yield
+    plt.close("all")
+    assert dict(matplotlib.rcParams) == before
+
+
+@pytest.fixture
+def animals():
+    random = np.random.default_rng(0)
+    return Dataset(
+        random.integers(0, 256, (60, 12, 12), dtype=np.uint8), np.arange(60) % 3, NAMES, own_card("tiny")
+    )
+
+
+def drawn_pictures(figure):
+    return [np.asarray(image.get_array()) for image in figure.axes[0].images]
+
+
+def words_of(figure):
+    return [text.get_text() for axes in figure.axes for text in axes.texts if text.get_text()]
+
+
+def assert_texts_fit(figure):
+    """Every text lies within the figure, and no two texts of the same axes overlap."""
+    figure.canvas.draw()
+    frame = figure.bbox
+    boxes = [text.get_window_extent() for axes in figure.axes for text in axes.texts if text.get_text()]
+    for box in boxes:
+        assert box.x0 >= frame.x0 - 1 and box.x1 <= frame.x1 + 1
+        assert box.y0 >= frame.y0 - 1 and box.y1 <= frame.y1 + 1
+    for number, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[number + 1 :])
+
+
+def pixels(png):
+    return np.asarray(Image.open(io.BytesIO(png)))
+
+
+RATES = {"label_flip": 0.3, "noise": 0.3, "exact_duplicate": 0.1, "junk": 0.1, "imbalance": 0.5}
+
+
+def test_defect_preview_shows_what_the_dial_did(animals):
+    figure = widgets.corruption_preview(animals, RATES, seed=3, columns=5)
+    sample = animals[np.random.default_rng(3).permutation(60)]
+    dirty, ledger = corrupt.apply(sample, RATES, 3)
+    shown, sources = drawn_pictures(figure), ledger.sources.tolist()
+    before, after = shown[:5], [sources.index(source) for source in range(5) if source in sources]
+    for picture, given in zip(before, sample.data[:5], strict=True):
+        np.testing.assert_array_equal(picture, given)
+    for picture, item in zip(shown[5:], after, strict=False):
+        np.testing.assert_array_equal(picture, dirty.data[item])
+    dropped = sum(source not in sources for source in range(10))
+    assert words_of(figure).count("dropped") == dropped > 0
+    assert len(shown) == 20 - dropped + 5
+    changes = ledger.table[(ledger.table["defect"] == "label_flip") & (ledger.table["source"] < 10)]
+    told = " ".join(words_of(figure)).replace("\n", " ")
+    assert all(change in told for change in changes["detail"]) and len(changes)
+    assert_texts_fit(figure)
+
+
+def test_defect_preview_without_labels_and_with_few_pictures():
+    plain = Dataset(np.full((3, 12, 12), 40, np.uint8), card=own_card("plain"))
+    assert len(drawn_pictures(widgets.corruption_preview(plain, {}))) == 6
+    everything = widgets.corruption_preview(plain, {"blur": 1.0, "junk": 1.0, "near_duplicate": 1.0})
+    assert len(drawn_pictures(everything)) == 3 + 3 + 3
+
+
+def test_moving_a_rate_changes_the_preview_and_the_rates(animals):
+    dial = widgets.corruption_explorer(animals, {"blur": 0.1}, seed=1)
+    assert set(dial.sliders) == set(corrupt.IMAGE_CORRUPTIONS)
+    assert dial.rates == {"blur": 0.1} and "blur 6" in dial.message.value
+    before, pictures = dial.image.value, animals.data.copy()
+    dial.sliders["noise"].value = 0.5
+    assert dial.image.value != before
+    assert dial.rates == {"blur": 0.1, "noise": 0.5} and "noise 30" in dial.message.value
+    assert pixels(dial.image.value).shape[1] > 300
+    corrupt.apply(animals, dial.rates, 1)
+    np.testing.assert_array_equal(animals.data, pictures)
+    dial.reset_button.click()
+    assert dial.rates == {"blur": 0.1} and dial.image.value == before
+    assert not plt.get_fignums()  # its figures are closed
+
+
+def test_dial_shows_only_what_fits_and_says_what_each_slider_is(animals):
+    unlabelled = Dataset(animals.data, card=own_card("plain"))
+    assert {"imbalance", "label_flip"}.isdisjoint(widgets.corruption_explorer(unlabelled).sliders)
+    dial = widgets.corruption_explorer(animals, names=("blur", "junk"))
+    assert list(dial.sliders) == ["blur", "junk"]
+    assert all(
+        slider.description and slider.tooltip and slider.max == 0.5 for slider in dial.sliders.values()
+    )
+
+
+def test_dial_shows_an_error_of_a_callback(animals, monkeypatch):
+    dial = widgets.corruption_explorer(animals, names=("blur",))
+
+    def fail(*_):
+        raise RuntimeError("no such luck")
+
+    monkeypatch.setattr(corrupt, "apply", fail)
+    dial.sliders["blur"].value = 0.2
+    assert 'role="alert"' in dial.message.value and "no such luck" in dial.message.value
+    assert isinstance(dial.error, RuntimeError)
+
+
+def test_dial_refuses_bad_input(animals):
+    for rates, says in (
+        ({"blurr": 0.1}, "did you mean 'blur'"),
+        ({"blur": 1.5}, "from 0 to 1, got 1.5"),
+        ({"blur": -0.1}, "from 0 to 1, got -0.1"),
+        ({"blur": float("nan")}, "from 0 to 1, got nan"),
+    ):
+        with pytest.raises(ValueError, match=says):
+            widgets.corruption_explorer(animals, rates)
+    with pytest.raises(ValueError, match="holds text"):
+        widgets.corruption_explorer(Dataset(("a",), card=own_card("t", "text")))
+    with pytest.raises(ValueError, match="is empty"):
+        widgets.corruption_explorer(animals[:0])
