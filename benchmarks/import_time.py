@@ -23,7 +23,7 @@ QUICK = ["1"]
 REFERENCES = {"Python alone": "pass", "import numpy": "import numpy", "import pandas": "import pandas"}
 REFERENCES |= {"import tensorflow": "import tensorflow", "import keras": "import keras"}
 OURS = "import aigc_lab"
-ROOMS = [room for room in (*aigc_lab.STAGES, "defects", "experiment", "models", "show")]
+ROOMS = [room for room in (*aigc_lab.STAGES, "defects", "study", "models", "show")]
 
 
 def fresh(line: str) -> float:

@@ -1,4 +1,4 @@
-"""The studies behind notebook 15, run again: the tables in aigc_lab/experiment/stored come from here.
+"""The studies behind notebook 15, run again: the tables in aigc_lab/study/stored come from here.
 
     python scripts/data_quality_study.py --folder FOLDER                 # all of them, an hour and a half
     python scripts/data_quality_study.py --folder FOLDER --only repeats  # one of them
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from aigc_lab import experiment
+from aigc_lab import study
 
 DEFECTS = (
     "label_flip", "exact_duplicate", "near_duplicate", "blur", "noise", "junk", "imbalance", "fewer_items",
@@ -27,13 +27,13 @@ ARMS = ("none", "clean+label", "oracle")
 
 STUDIES = {
     # Dose and response: the first question of the notebook.
-    "data_quality": experiment.Study("data_quality", DEFECTS, DOSES, ("real", "vae", "gan")),
+    "data_quality": study.Study("data_quality", DEFECTS, DOSES, ("real", "vae", "gan")),
     # What cleaning wins back at 0.4, and what it costs a clean set.
-    "cleaning": experiment.Study(
+    "cleaning": study.Study(
         "cleaning", ("label_flip", "blur", "noise", "junk"), (0, 0.4), cleaning=ARMS, cleaning_doses=(0, 0.4)
     ),
     # A class at 50 to 1% of the data, and its share of what an unconditional model draws.
-    "rare_class": experiment.Study(
+    "rare_class": study.Study(
         "rare_class",
         ("rare_class",),
         (0.5, 0.2, 0.1, 0.05, 0.01),
@@ -42,7 +42,7 @@ STUDIES = {
         classes=("elephant", "giraffe"),
     ),
     # The share of near-copies of 16 items that stand in the set 1 to 256 times.
-    "repeats": experiment.Study(
+    "repeats": study.Study(
         "repeats",
         ("repeats",),
         tuple(2**k for k in range(9)),
@@ -51,7 +51,7 @@ STUDIES = {
         items=400,
     ),
     # Clean and dirty sets of four sizes: which of them score the same.
-    "quantity": experiment.Study(
+    "quantity": study.Study(
         "quantity",
         ("label_flip", "noise", "junk"),
         (0, 0.2, 0.4),
@@ -60,7 +60,7 @@ STUDIES = {
         items=(200, 400, 800, 1600),
     ),
     # What each stage of the pipeline buys on a set with six defects at once.
-    "stages": experiment.Study(
+    "stages": study.Study(
         "stages",
         ("mixed",),
         (0, 0.2),
@@ -69,7 +69,7 @@ STUDIES = {
         seeds=(0, 1, 2),
     ),
     # Five generations, each trained on the samples of the one before, with 0, 25 and 50% real items.
-    "generations": experiment.Study(
+    "generations": study.Study(
         "generations", ("own_samples",), (0.5, 0.75, 1.0), ("gan",), (0, 1, 2), items=800
     ),
 }
@@ -84,8 +84,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--store", action="store_true", help="replace the tables in the package")
     chosen = parser.parse_args(arguments)
     for name in chosen.only or STUDIES:
-        study, begun = STUDIES[name], time.perf_counter()
-        table = experiment.run(study, chosen.folder, chosen.workers, chosen.scheduler)
+        grid, begun = STUDIES[name], time.perf_counter()
+        table = study.run(grid, chosen.folder, chosen.workers, chosen.scheduler)
         failed = table[table["status"] != "finished"]
         for row in failed.itertuples():
             print(f"failed: {row.model} on {row.defect} {row.dose:g}, seed {row.seed}: {row.error}")
@@ -95,20 +95,20 @@ def main(arguments: list[str] | None = None) -> int:
         )
         if chosen.store:
             counts = {"runs": len(table), "worker_seconds": round(float(table["seconds"].sum()))}
-            print("wrote", experiment.write_stored(name, table, Path(__file__).name, **counts))
+            print("wrote", study.write_stored(name, table, Path(__file__).name, **counts))
         if chosen.store and name == "data_quality":
-            path = Path(experiment.__file__).parent / "stored" / f"{name}_samples.npz"
-            print("wrote", experiment.write_samples(samples(study), path))
+            path = Path(study.__file__).parent / "stored" / f"{name}_samples.npz"
+            print("wrote", study.write_samples(samples(grid), path))
     return 0
 
 
-def samples(study: experiment.Study) -> dict[tuple[str, float], np.ndarray]:
+def samples(grid: study.Study) -> dict[tuple[str, float], np.ndarray]:
     """24 pictures of the conditional GAN of the first seed after each dose, for the widget of notebook 15."""
     found = {}
-    for cell in study.cells():
-        if (cell.model, cell.seed, cell.cleaning) == ("gan", study.seeds[0], "none"):
-            dataset, _ = experiment.training_set(study, cell)
-            drawn = experiment.train_and_sample(study, cell, dataset)[1][:24]
+    for cell in grid.cells():
+        if (cell.model, cell.seed, cell.cleaning) == ("gan", grid.seeds[0], "none"):
+            dataset, _ = study.training_set(grid, cell)
+            drawn = study.train_and_sample(grid, cell, dataset)[1][:24]
             found[cell.defect, cell.dose] = np.rint(255 * drawn[..., 0]).astype(np.uint8)
     return found
 

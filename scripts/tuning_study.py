@@ -1,4 +1,4 @@
-"""The studies behind notebook 13, run again: four tables in aigc_lab/experiment/stored come from here.
+"""The studies behind notebook 13, run again: four tables in aigc_lab/study/stored come from here.
 
     python scripts/tuning_study.py --folder FOLDER           # all of them, about half an hour on two cores
     python scripts/tuning_study.py --folder FOLDER --only tuning_default
@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from aigc_lab import experiment
-from aigc_lab.experiment import tuned
+from aigc_lab import study
+from aigc_lab.study import tuned
 from aigc_lab.train import tuning
 
 SPLITS = range(5)
@@ -100,9 +100,9 @@ def _kept(folder: Path, name: str, make, *arguments) -> pd.DataFrame:
     """A part that has ended is read, not made again."""
     path = folder / f"{name}.parquet"
     if not path.exists():
-        experiment.write_table(make(*arguments), path)
+        study.write_table(make(*arguments), path)
         print(name, flush=True)
-    return experiment.read_table(path)[0]
+    return study.read_table(path)[0]
 
 
 STUDIES = {
@@ -127,7 +127,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{name}: {len(table)} rows, {(time.perf_counter() - begun) / 60:.1f} minutes")
         if chosen.store:
             script = Path(__file__).name
-            print("wrote", experiment.write_stored(name, table, script, rows=len(table)))
+            print("wrote", study.write_stored(name, table, script, rows=len(table)))
     return 0
 
 

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aigc_lab import clean, collect, corrupt, evaluate, experiment, label
+from aigc_lab import clean, collect, corrupt, evaluate, study, label
 
 FROZEN = Path(__file__).with_name("frozen.json")
 MEASURES: dict[str, Callable[[], Any]] = {}
@@ -84,9 +84,9 @@ def people() -> pd.DataFrame:
 
 
 def _damaged(dataset: collect.Dataset, name: str) -> str:
-    dirty, ledger = corrupt.apply(dataset, {name: 0.2}, seed=3)
+    dirty, log = corrupt.apply(dataset, {name: 0.2}, seed=3)
     data = dirty.data if isinstance(dirty.data, np.ndarray) else list(dirty.data)
-    return sha(data, dirty.labels, ledger.table)
+    return sha(data, dirty.labels, log.table)
 
 
 @frozen
@@ -103,8 +103,8 @@ def corruptions_of_texts() -> dict[str, str]:
 def corruptions_of_tables() -> dict[str, str]:
     found = {}
     for name in corrupt.TABLE_CORRUPTIONS:
-        dirty, ledger = corrupt.apply_to_table(people(), {name: 0.2}, seed=3)
-        found[name] = sha(dirty, ledger.table)
+        dirty, log = corrupt.apply_to_table(people(), {name: 0.2}, seed=3)
+        found[name] = sha(dirty, log.table)
     return found
 
 
@@ -209,7 +209,7 @@ def image_quality() -> dict[str, float]:
 @frozen
 def texts_measured() -> dict[str, float]:
     lines = list(dialogues().data)
-    model = evaluate.LetterModel(lines[:200], order=3)
+    model = evaluate.CharacterNgram(lines[:200], order=3)
     return {
         "distinct": float(_value(evaluate.text.distinct(lines[:100]))),
         "self-BLEU": float(_value(evaluate.text.self_bleu(lines[:60]))),
@@ -248,9 +248,9 @@ def gan() -> dict[str, float]:
 @frozen
 def doses() -> dict[str, str]:
     found = {}
-    for name in experiment.DEFECTS:
+    for name in study.DEFECTS:
         dose = 4 if name == "repeats" else 0.2
-        given = experiment.give(animals(), name, dose, seed=4)
+        given = study.give(animals(), name, dose, seed=4)
         found[name] = sha(given.dataset.data, given.dataset.labels)
     return found
 

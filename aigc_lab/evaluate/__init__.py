@@ -26,7 +26,7 @@ from aigc_lab.evaluate.fidelity import edge_distance, luminance, paired_interval
 from aigc_lab.evaluate.floors import floor
 from aigc_lab.evaluate.intervals import Score, mean_interval, seed_interval, share
 from aigc_lab.evaluate.large import RunningGaussian, kid_in_blocks, kid_of_all_pairs
-from aigc_lab.evaluate.letter_model import LetterModel
+from aigc_lab.evaluate.letter_model import CharacterNgram
 from aigc_lab.evaluate.network import CLASS_NAMES, GROUPS, about
 from aigc_lab.evaluate.photo_features import photo_distance, photo_network, photo_vectors
 
@@ -39,7 +39,7 @@ __all__ = [
     "Extrapolation",
     "Gaussian",
     "KernelMeans",
-    "LetterModel",
+    "CharacterNgram",
     "PairDistances",
     "RunningGaussian",
     "Score",

@@ -12,7 +12,7 @@ from aigc_lab.evaluate.intervals import Score, share
 from aigc_lab.evaluate.network import CLASS_NAMES, GROUPS
 
 
-def as_pictures(images: Any) -> np.ndarray:
+def as_images(images: Any) -> np.ndarray:
     """Pictures as the network wants them: ``float32`` (n, 28, 28, 1) in [0, 1].
 
     Args:
@@ -52,7 +52,7 @@ def features(images: Any) -> np.ndarray:
     """What the frozen network sees in each picture, just before it decides on a class.
 
     Args:
-        images: see ``as_pictures``.
+        images: see ``as_images``.
 
     Returns:
         ``float32`` (n, 96), never negative. No framework is used, so the numbers do not depend
@@ -62,14 +62,14 @@ def features(images: Any) -> np.ndarray:
         ValueError: pictures of another size or range.
         OSError: the shipped weights are damaged.
     """
-    return network.run(as_pictures(images))[0]
+    return network.run(as_images(images))[0]
 
 
 def classify(images: Any, among: str | None = None) -> np.ndarray:
     """Class probabilities (softmax of the network's logits).
 
     Args:
-        images: see ``as_pictures``.
+        images: see ``as_images``.
         among: ``"animals"``, ``"quickdraw"`` or ``"digits"``: only the classes of that set, in
             the order of ``GROUPS[among]``. None: all, in the order of ``CLASS_NAMES``.
 
@@ -81,7 +81,7 @@ def classify(images: Any, among: str | None = None) -> np.ndarray:
 
 def features_and_classes(images: Any, among: str | None = None) -> tuple[np.ndarray, np.ndarray]:
     """What ``features`` and ``classify`` give, in one pass: ``float32`` (n, 96) and (n, classes)."""
-    found, logits = network.run(as_pictures(images))
+    found, logits = network.run(as_images(images))
     logits = logits[:, _columns(among)]
     odds = np.exp(logits - logits.max(axis=1, keepdims=True))
     return found, odds / odds.sum(axis=1, keepdims=True)
@@ -100,7 +100,7 @@ def class_accuracy(
     ``class_accuracy`` of held-out real ones, or with ``about()["held_out_accuracy"]``.
 
     Args:
-        images: see ``as_pictures``.
+        images: see ``as_images``.
         labels: integers (n,) that index ``class_names``, or n names.
         class_names: as in ``Dataset.class_names``; not needed if ``labels`` are names.
         among: the set whose classes compete; None: the one set that has all the names.

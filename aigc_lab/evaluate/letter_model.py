@@ -15,7 +15,7 @@ from aigc_lab.evaluate.intervals import Score, centred
 START, END = "\x02", "\x03"  # "start of text" and "end of text": letters that no text contains
 
 
-class LetterModel:
+class CharacterNgram:
     """Letter n-grams with interpolated Kneser-Ney smoothing (Kneser and Ney 1995).
 
     The chance of a letter x after the context c mixes what was seen after c with what is usual after

@@ -1,4 +1,4 @@
-"""Texts judged: how varied they are, and how much of them is copied. Fluency: see ``LetterModel``.
+"""Texts judged: how varied they are, and how much of them is copied. Fluency: see ``CharacterNgram``.
 
 All measures depend on how many texts there are and how long they are: compare at equal numbers only,
 and beside ``text_floor``, which is what real texts score. Introduced in notebook 14.

@@ -22,11 +22,11 @@ def dose_response(
 
     Args:
         curves: table with ``model``, ``defect``, ``dose``, ``value``, ``low``, ``high``, such as
-            ``experiment.dose_response`` gives.
+            ``study.dose_response`` gives.
         clean: for each model (value, low, high) at dose 0; the interval is drawn as a band.
         name: of the score with its unit, for the vertical axes.
         floor: what real pictures score, as a dotted line.
-        onsets: table with ``model``, ``defect``, ``onset``, such as ``experiment.onsets`` gives: a ring marks
+        onsets: table with ``model``, ``defect``, ``onset``, such as ``study.onsets`` gives: a ring marks
             where the harm leaves the noise.
         title, alt: a text above everything; what the figure shows, in words.
 

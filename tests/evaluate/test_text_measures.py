@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aigc_lab import collect
-from aigc_lab.evaluate import LetterModel
+from aigc_lab.evaluate import CharacterNgram
 from aigc_lab.evaluate.letter_model import END, START
 from aigc_lab.evaluate.text import (
     bleu,
@@ -64,7 +64,7 @@ def spec(letter: str, context: str, texts: list[str], order: int, alphabet: int)
 
 @pytest.mark.parametrize("order", [1, 2, 3, 5])
 def test_probabilities_agree_with_the_slow_spec(order):
-    model = LetterModel(TEXTS, order, alphabet=30)
+    model = CharacterNgram(TEXTS, order, alphabet=30)
     for context in ("", "a", "ab", "cad", "zz", "abra c", "the bad"):
         for letter in "abz " + END:
             assert model.probability(letter, context) == pytest.approx(
@@ -74,7 +74,7 @@ def test_probabilities_agree_with_the_slow_spec(order):
 
 @pytest.mark.parametrize("order", [1, 2, 4, 6])
 def test_probabilities_sum_to_one_over_the_alphabet(order):
-    model = LetterModel(TEXTS, order, alphabet=50)
+    model = CharacterNgram(TEXTS, order, alphabet=50)
     known = sorted(set("".join(TEXTS)) | {END})
     for context in ("", "ab", "cadab", "qq"):
         total = sum(model.probability(letter, context) for letter in known)
@@ -83,7 +83,7 @@ def test_probabilities_sum_to_one_over_the_alphabet(order):
 
 
 def test_bits_are_the_sum_of_the_letters_and_the_interval_holds_the_value():
-    model = LetterModel(TEXTS, 3, alphabet=50)
+    model = CharacterNgram(TEXTS, 3, alphabet=50)
     costs, lengths = model.bits(["cab", "bad"])
     by_hand = -sum(
         math.log2(model.probability(letter, "cab"[:place])) for place, letter in enumerate("cab" + END)
@@ -98,17 +98,17 @@ def test_bits_are_the_sum_of_the_letters_and_the_interval_holds_the_value():
 def test_a_longer_context_predicts_real_text_better_and_the_texts_it_knows_best(english):
     training, held_out = english[:800], english[800:1000]
     bits = [
-        LetterModel(training, order).bits_per_character(held_out, resamples=0).value for order in (1, 3, 5)
+        CharacterNgram(training, order).bits_per_character(held_out, resamples=0).value for order in (1, 3, 5)
     ]
     assert bits[0] > bits[1] > bits[2]
-    model = LetterModel(training, 5)
+    model = CharacterNgram(training, 5)
     assert model.bits_per_character(training[:200], resamples=0).value < bits[2] - 0.5
     shuffled = ["".join(np.random.default_rng(0).permutation(list(text))) for text in held_out]
     assert model.bits_per_character(shuffled, resamples=0).value > bits[2] + 2
 
 
 def test_what_it_writes_has_the_frequencies_it_states():
-    model = LetterModel(["ab", "ab", "ac", "ba"], 2, alphabet=10)
+    model = CharacterNgram(["ab", "ab", "ac", "ba"], 2, alphabet=10)
     starts = Counter(text[:1] for text in model.write(4000, seed=1))
     for letter in "ab":  # the last resort of a writer are the letters it knows, hence the tolerance
         assert starts[letter] / 4000 == pytest.approx(model.probability(letter, ""), abs=0.04)
@@ -118,16 +118,16 @@ def test_what_it_writes_has_the_frequencies_it_states():
 
 
 def test_writing_is_seeded_bounded_and_new(english):
-    model = LetterModel(english[:500], 4)
+    model = CharacterNgram(english[:500], 4)
     texts = model.write(20, longest=60, seed=3)
     assert texts == model.write(20, longest=60, seed=3) != model.write(20, longest=60, seed=4)
     assert max(map(len, texts)) <= 60
     assert not any(START in text or END in text for text in texts)
-    assert all(isinstance(text, str) for text in LetterModel(["", "a"], 1).write(5))
+    assert all(isinstance(text, str) for text in CharacterNgram(["", "a"], 1).write(5))
 
 
 def test_several_lines_and_chinese_are_letters_like_others():
-    model = LetterModel(["床前明月光，\n疑是地上霜。", "床前看月光，\n疑是地上霜。"], 3)
+    model = CharacterNgram(["床前明月光，\n疑是地上霜。", "床前看月光，\n疑是地上霜。"], 3)
     assert model.probability("\n", "光，") > 0.4
     assert any("\n" in text for text in model.write(10, seed=0))
 
@@ -145,7 +145,7 @@ def test_several_lines_and_chinese_are_letters_like_others():
 )
 def test_the_letter_model_refuses_bad_input(arguments, message):
     with pytest.raises(ValueError, match=message):
-        LetterModel(*arguments)
+        CharacterNgram(*arguments)
 
 
 # --- tokens, distinct, BLEU --------------------------------------------------------------------

@@ -8,15 +8,15 @@
 table. Introduced in notebook 15.
 """
 
-from aigc_lab.experiment.curves import agrees, dose_response, harm, onsets, values, won_back
-from aigc_lab.experiment.doses import DEFECTS, Dosed, give
-from aigc_lab.experiment.kinds import KINDS
-from aigc_lab.experiment.mending import mend
-from aigc_lab.experiment.notebooks import run_notebooks
-from aigc_lab.experiment.running import run
-from aigc_lab.experiment.runs import run_cell, train_and_sample, training_set
-from aigc_lab.experiment.scores import SCORES, UNITS, copies
-from aigc_lab.experiment.store import (
+from aigc_lab.study.curves import agrees, dose_response, harm, onsets, values, won_back
+from aigc_lab.study.doses import DEFECTS, Dosed, give
+from aigc_lab.study.kinds import KINDS
+from aigc_lab.study.mending import mend
+from aigc_lab.study.notebooks import run_notebooks
+from aigc_lab.study.running import run
+from aigc_lab.study.runs import run_cell, train_and_sample, training_set
+from aigc_lab.study.scores import SCORES, UNITS, copies
+from aigc_lab.study.store import (
     Store,
     read_table,
     stored,
@@ -27,7 +27,7 @@ from aigc_lab.experiment.store import (
     write_stored,
     write_table,
 )
-from aigc_lab.experiment.study import Cell, Study
+from aigc_lab.study.grid import Cell, Study
 
 __all__ = [
     "DEFECTS",

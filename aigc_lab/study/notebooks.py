@@ -8,10 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from aigc_lab.experiment import runs
-from aigc_lab.experiment.running import Progress
-from aigc_lab.experiment.store import Store, table
-from aigc_lab.experiment.study import Study
+from aigc_lab.study import runs
+from aigc_lab.study.running import Progress
+from aigc_lab.study.store import Store, table
+from aigc_lab.study.grid import Study
 
 # Each entry is the source of one cell; the first code cell gets the tag "parameters".
 _TEXT = (
@@ -20,7 +20,7 @@ _TEXT = (
     "study_settings = {}\ncell_settings = {}\nfolder = \"\"",
     "%matplotlib inline\nimport matplotlib.pyplot as plt\n\nfrom aigc_lab import experiment, show\n\n"
     "study = experiment.Study(**study_settings)\ncell = experiment.Cell(**cell_settings)\nprint(cell)",
-    "dataset, dosed = experiment.training_set(study, cell)\nprint(dosed.ledger.report())\n"
+    "dataset, dosed = experiment.training_set(study, cell)\nprint(dosed.log.report())\n"
     "print(f\"{len(dataset)} items after {cell.cleaning}: {dataset.counts()}\")\n"
     "plots.grid(dataset[:32])\nplt.show()",
     "if cell.model != \"real\":\n"

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aigc_lab import experiment
-from aigc_lab.experiment import store
+from aigc_lab import study
+from aigc_lab.study import store
 from scripts.data_quality_study import STUDIES
 
 every_study = pytest.mark.parametrize("name", sorted(STUDIES))
@@ -18,20 +18,20 @@ every_study = pytest.mark.parametrize("name", sorted(STUDIES))
 
 @every_study
 def test_a_stored_table_is_the_declared_study_and_nothing_failed(name):
-    table, about = experiment.stored(name)
-    study = STUDIES[name]
+    table, about = study.stored(name)
+    declared = STUDIES[name]
     assert set(table["status"]) == {"finished"}
     rows = {
-        experiment.Cell(*row) for row in table[list(experiment.Cell.__dataclass_fields__)].itertuples(False)
+        study.Cell(*row) for row in table[list(study.Cell.__dataclass_fields__)].itertuples(False)
     }
-    assert rows == set(study.cells())
+    assert rows == set(declared.cells())
     assert about["command"].startswith("python scripts/data_quality_study.py") and about["runs"] == len(table)
     assert about["date"] and "keras" in about["versions"] and about["worker_seconds"] > 0
 
 
 @every_study
 def test_stored_runs_of_one_seed_share_what_is_held_out_and_differ_in_what_they_are_trained_on(name):
-    table, _ = experiment.stored(name)
+    table, _ = study.stored(name)
     assert table["held_out_hash"].nunique() == 1
     plain = table[(table["training_hash"] != "") & (table["model"] != "real")]
     for _, group in plain.groupby(["model", "seed", "items"]):
@@ -45,33 +45,33 @@ def test_stored_runs_of_one_seed_share_what_is_held_out_and_differ_in_what_they_
 def test_samples_are_stored_for_every_dose():
     cells = STUDIES["data_quality"].cells()
     wanted = {(cell.defect, cell.dose) for cell in cells if cell.model == "gan"}
-    found = experiment.stored_samples("data_quality")
+    found = study.stored_samples("data_quality")
     assert set(found) == wanted
     assert all(each.shape == (24, 28, 28) and each.dtype == np.uint8 for each in found.values())
     with pytest.raises(ValueError, match="no samples of a study 'nothing' are stored"):
-        experiment.stored_samples("nothing")
+        study.stored_samples("nothing")
 
 
 @pytest.mark.slow
 def test_a_fresh_run_falls_where_the_stored_study_says(tmp_path):
     """A seed that the study did not use, clean and blurred; 12 s on two cores."""
-    stored, _ = experiment.stored("data_quality")
-    live = experiment.Study("live", "blur", (0, 0.4), "vae", 60)
-    table = experiment.run(live, tmp_path, workers=0, progress=False)
+    stored, _ = study.stored("data_quality")
+    live = study.Study("live", "blur", (0, 0.4), "vae", 60)
+    table = study.run(live, tmp_path, workers=0, progress=False)
     assert table["held_out_hash"].unique().tolist() == stored["held_out_hash"].unique().tolist()
     for dose in (0, 0.4):
         for score in ("kid", "label_accuracy", "elbo"):
-            fresh = experiment.values(table, score, "vae", "blur", dose)
-            known = experiment.values(stored, score, "vae", "blur", dose)
-            inside, expected = experiment.agrees(fresh, known, level=1 - 0.01 / 6)
+            fresh = study.values(table, score, "vae", "blur", dose)
+            known = study.values(stored, score, "vae", "blur", dose)
+            inside, expected = study.agrees(fresh, known, level=1 - 0.01 / 6)
             assert inside, f"{score} at {dose}: {fresh.mean():.4f}, expected {expected}"
-    worse = experiment.harm("kid", *(experiment.values(table, "kid", "vae", "blur", d) for d in (0.4, 0)))
+    worse = study.harm("kid", *(study.values(table, "kid", "vae", "blur", d) for d in (0.4, 0)))
     assert worse.iloc[0] > 0.05
 
 
 def test_the_room_is_light_until_a_model_is_needed():
     heavy = "{'tensorflow', 'keras', 'matplotlib', 'distributed'}"
-    code = f"import sys, aigc_lab.experiment; print(sorted({heavy} & set(sys.modules)))"
+    code = f"import sys, aigc_lab.study; print(sorted({heavy} & set(sys.modules)))"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert shown.strip() == "[]"
 
@@ -88,9 +88,9 @@ def test_a_table_is_stored_with_what_it_was_made_by(tmp_path, monkeypatch):
     (tmp_path / "stored").mkdir()
     monkeypatch.setattr(store, "__file__", str(tmp_path / "store.py"))
     frame = pd.DataFrame({"value": [1.0, 2.0]})
-    path = experiment.write_stored("trial", frame, "a_script.py", rows=2)
+    path = study.write_stored("trial", frame, "a_script.py", rows=2)
     assert path == tmp_path / "stored" / "trial.parquet"
-    read, about = experiment.read_table(path)
+    read, about = study.read_table(path)
     assert read.equals(frame) and about["rows"] == 2
     assert about["command"] == "python scripts/a_script.py --folder FOLDER --only trial --store"
-    assert about["versions"] == experiment.versions() and "cores" in about["machine"]
+    assert about["versions"] == study.versions() and "cores" in about["machine"]

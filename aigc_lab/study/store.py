@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from aigc_lab.collect.atomic import atomic_write
-from aigc_lab.experiment.scores import SCORES
-from aigc_lab.experiment.study import Cell, Study
+from aigc_lab.study.scores import SCORES
+from aigc_lab.study.grid import Cell, Study
 
 if TYPE_CHECKING:
     import pandas
@@ -162,7 +162,7 @@ def stored(name: str = "data_quality") -> tuple[pandas.DataFrame, dict[str, Any]
     Raises:
         ValueError: there is no such table; the message names those that there are.
     """
-    folder = resources.files("aigc_lab.experiment").joinpath("stored")
+    folder = resources.files("aigc_lab.study").joinpath("stored")
     known = (
         sorted(entry.name.removesuffix(".parquet") for entry in folder.iterdir()) if folder.is_dir() else []
     )
@@ -187,7 +187,7 @@ def stored_samples(name: str = "data_quality") -> dict[tuple[str, float], np.nda
     Raises:
         ValueError: there are no such samples.
     """
-    place = resources.files("aigc_lab.experiment").joinpath("stored", f"{name}_samples.npz")
+    place = resources.files("aigc_lab.study").joinpath("stored", f"{name}_samples.npz")
     if not place.is_file():
         raise ValueError(f"no samples of a study {name!r} are stored")
     with resources.as_file(place) as path, np.load(path, allow_pickle=False) as found:

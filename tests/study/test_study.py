@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from aigc_lab import collect, corrupt, experiment
-from aigc_lab.experiment import doses, mending
-from aigc_lab.experiment.store import stored
-from aigc_lab.experiment.study import Study
+from aigc_lab import collect, corrupt, study
+from aigc_lab.study import doses, mending
+from aigc_lab.study.store import stored
+from aigc_lab.study.grid import Study
 
 
-def study(**changes) -> Study:
+def a_study(**changes) -> Study:
     plain = {"name": "test", "defects": ("label_flip", "fewer_items"), "doses": (0, 0.25), "seeds": (3, 4)}
     return Study(**{**plain, **changes})
 
@@ -27,45 +27,45 @@ def training() -> collect.Dataset:
 
 
 def test_the_clean_set_is_trained_on_once_for_each_model_and_seed():
-    cells = study().cells()
+    cells = a_study().cells()
     assert len(cells) == len(set(cells)) == 2 * 2 * (1 + 2)
     clean = [cell for cell in cells if cell.dose == 0]
     assert {cell.defect for cell in clean} == {"none"} and len(clean) == 4
 
 
 def test_a_study_that_is_cut_off_has_whole_seeds():
-    seeds = [cell.seed for cell in study(seeds=(2, 0, 1)).cells()]
+    seeds = [cell.seed for cell in a_study(seeds=(2, 0, 1)).cells()]
     assert seeds == sorted(seeds, key=(2, 0, 1).index)
 
 
 def test_cleaning_runs_where_something_can_be_mended():
-    cells = study(cleaning=("none", "clean+label", "oracle"), cleaning_doses=(0.25,)).cells()
+    cells = a_study(cleaning=("none", "clean+label", "oracle"), cleaning_doses=(0.25,)).cells()
     mended = {(cell.defect, cell.dose, cell.cleaning) for cell in cells if cell.cleaning != "none"}
     assert mended == {("label_flip", 0.25, "clean+label"), ("label_flip", 0.25, "oracle")}
-    with_clean_set = study(cleaning=("none", "clean+label", "oracle"), cleaning_doses=(0, 0.25)).cells()
+    with_clean_set = a_study(cleaning=("none", "clean+label", "oracle"), cleaning_doses=(0, 0.25)).cells()
     assert {cell.cleaning for cell in with_clean_set if cell.dose == 0} == {"none", "clean+label"}
 
 
 def test_real_pictures_take_no_dose():
-    cells = study(models=("real", "vae")).cells()
+    cells = a_study(models=("real", "vae")).cells()
     assert [cell.seed for cell in cells if cell.model == "real"] == [3, 4]
     assert all(cell.dose == 0 for cell in cells if cell.model == "real")
 
 
 def test_a_single_name_or_number_is_a_grid_of_one():
-    assert study(defects="blur", doses=0.25, models="gan", seeds=7, items=100).cells() == [
-        experiment.Cell("blur", 0.25, 100, "none", "gan", 7)
+    assert a_study(defects="blur", doses=0.25, models="gan", seeds=7, items=100).cells() == [
+        study.Cell("blur", 0.25, 100, "none", "gan", 7)
     ]
 
 
 def test_the_key_of_a_run_changes_with_what_it_depends_on_and_with_nothing_else(monkeypatch):
-    from aigc_lab.experiment import kinds
+    from aigc_lab.study import kinds
 
-    one = study()
+    one = a_study()
     cell = one.cells()[-1]
     key = one.key(cell)
-    assert study(name="other", doses=(0, 0.25, 0.5), seeds=(4,)).key(cell) == key
-    others = [study(samples=40), study(steps=7), study(split_seed=1), study(classes=("cat", "dog"))]
+    assert a_study(name="other", doses=(0, 0.25, 0.5), seeds=(4,)).key(cell) == key
+    others = [a_study(samples=40), a_study(steps=7), a_study(split_seed=1), a_study(classes=("cat", "dog"))]
     assert len({key, *(other.key(cell) for other in others)}) == 5
     monkeypatch.setattr(kinds, "BATCH_SIZE", 8)
     assert one.key(cell) != key
@@ -92,15 +92,15 @@ def test_the_key_of_a_run_changes_with_what_it_depends_on_and_with_nothing_else(
 )
 def test_a_grid_that_makes_no_sense_is_refused_in_one_sentence(change, words):
     with pytest.raises(ValueError, match=words) as caught:
-        study(**change)
+        a_study(**change)
     assert "\n" not in str(caught.value)
 
 
 def test_unknown_classes_and_data_that_are_no_pictures_are_refused():
     with pytest.raises(ValueError, match="no class named 'unicorn'"):
-        study(classes=("cat", "unicorn")).load()
+        a_study(classes=("cat", "unicorn")).load()
     with pytest.raises(ValueError, match="a study is for pictures so far; 'dialogues' holds text"):
-        study(data="dialogues", classes=()).load()
+        a_study(data="dialogues", classes=()).load()
 
 
 # --- doses ---------------------------------------------------------------------------------------
@@ -108,28 +108,28 @@ def test_unknown_classes_and_data_that_are_no_pictures_are_refused():
 
 @pytest.mark.parametrize("defect", corrupt.IMAGE_CORRUPTIONS)
 def test_a_dose_of_the_dial_is_its_rate(training, defect):
-    dosed = experiment.give(training, defect, 0.25, seed=1)
-    expected, ledger = corrupt.apply(training, {defect: 0.25}, seed=1)
+    dosed = study.give(training, defect, 0.25, seed=1)
+    expected, log = corrupt.apply(training, {defect: 0.25}, seed=1)
     assert dosed.dataset.hashes() == expected.hashes()
-    assert dosed.ledger.counts() == ledger.counts()
+    assert dosed.log.counts() == log.counts()
 
 
-@pytest.mark.parametrize("defect", experiment.DEFECTS)
+@pytest.mark.parametrize("defect", study.DEFECTS)
 def test_dose_0_is_the_clean_set_for_every_defect(training, defect):
-    dosed = experiment.give(training, defect, 0, seed=1)
+    dosed = study.give(training, defect, 0, seed=1)
     assert dosed.dataset.hashes() == training.hashes()
     assert np.array_equal(dosed.dataset.labels, training.labels)
 
 
 def test_fewer_items_takes_the_share_from_every_class_and_a_higher_dose_takes_some_more(training):
-    few = experiment.give(training, "fewer_items", 0.75, seed=1).dataset
-    more = experiment.give(training, "fewer_items", 0.5, seed=1).dataset
+    few = study.give(training, "fewer_items", 0.75, seed=1).dataset
+    more = study.give(training, "fewer_items", 0.5, seed=1).dataset
     assert set(few.counts().values()) == {30} and set(more.counts().values()) == {60}
     assert set(few.hashes()) <= set(more.hashes()) <= set(training.hashes())
 
 
 def test_repeats_shows_sixteen_items_so_often_and_the_others_once(training):
-    dosed = experiment.give(training, "repeats", 7, seed=1)
+    dosed = study.give(training, "repeats", 7, seed=1)
     counts = dict(zip(*np.unique(dosed.dataset.hashes(), return_counts=True), strict=True))
     once = dict(zip(*np.unique(training.hashes(), return_counts=True), strict=True))
     extra = {digest: counts[digest] - once[digest] for digest in counts}
@@ -140,7 +140,7 @@ def test_repeats_shows_sixteen_items_so_often_and_the_others_once(training):
 @pytest.mark.parametrize("share", [0.5, 0.1, 0.05])
 def test_a_rare_class_has_its_share_of_a_set_of_constant_size(training, share):
     two = training.only("cat", "giraffe")
-    rare = experiment.give(two, "rare_class", share, seed=1).dataset
+    rare = study.give(two, "rare_class", share, seed=1).dataset
     assert len(rare) == 120 and rare.counts()["cat"] == round(share * 120)
 
 
@@ -148,7 +148,7 @@ def test_a_rare_class_that_is_too_large_for_its_items_is_refused(training):
     two = training.only("cat", "giraffe")
     lopsided = two[np.r_[np.flatnonzero(two.labels == 0)[:40], np.flatnonzero(two.labels == 1)]]
     with pytest.raises(ValueError, match=r"0\.9 of 80 items need 72 of class cat, which has 40"):
-        experiment.give(lopsided, "rare_class", 0.9, 1)
+        study.give(lopsided, "rare_class", 0.9, 1)
 
 
 def test_a_balanced_part_has_equally_many_and_says_what_is_possible(training):
@@ -162,23 +162,23 @@ def test_a_balanced_part_has_equally_many_and_says_what_is_possible(training):
 
 
 def test_the_oracle_leaves_clean_pictures_with_true_labels(training):
-    dosed = experiment.give(training, "mixed", 0.2, seed=1)
-    kept = experiment.mend(dosed, "oracle", seed=1)
+    dosed = study.give(training, "mixed", 0.2, seed=1)
+    kept = study.mend(dosed, "oracle", seed=1)
     truth = dict(zip(training.hashes(), training.labels.tolist(), strict=True))
     assert [truth[digest] for digest in kept.hashes()] == kept.labels.tolist()
     assert 0.6 * len(training) < len(kept) < len(training)  # damaged ones are gone, none is in twice
 
 
 def test_the_oracle_shows_a_repeated_item_once(training):
-    dosed = experiment.give(training, "repeats", 9, seed=1)
-    assert set(experiment.mend(dosed, "oracle", 1).hashes()) == set(training.hashes())
-    assert len(experiment.mend(dosed, "oracle", 1)) == len(set(training.hashes()))
+    dosed = study.give(training, "repeats", 9, seed=1)
+    assert set(study.mend(dosed, "oracle", 1).hashes()) == set(training.hashes())
+    assert len(study.mend(dosed, "oracle", 1)) == len(set(training.hashes()))
 
 
-def test_the_detectors_do_not_read_the_ledger(training):
-    dosed = experiment.give(training, "label_flip", 0.25, seed=1)
-    blind = experiment.Dosed(dosed.dataset, None)
-    mended = experiment.mend(blind, "clean+label", seed=1)
+def test_the_detectors_do_not_read_the_log(training):
+    dosed = study.give(training, "label_flip", 0.25, seed=1)
+    blind = study.Dosed(dosed.dataset, None)
+    mended = study.mend(blind, "clean+label", seed=1)
     truth = dict(zip(training.hashes(), training.labels.tolist(), strict=True))
     right = np.mean(
         [truth[digest] == label for digest, label in zip(mended.hashes(), mended.labels, strict=True)]
@@ -187,7 +187,7 @@ def test_the_detectors_do_not_read_the_ledger(training):
 
 
 def test_augment_adds_mirror_images(training):
-    more = experiment.mend(experiment.give(training, "none", 0, 0), "augment", seed=0)
+    more = study.mend(study.give(training, "none", 0, 0), "augment", seed=0)
     assert len(more) == 2 * len(training)
     assert np.array_equal(more.data[len(training) :], training.data[:, :, ::-1])
 

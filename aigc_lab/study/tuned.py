@@ -154,7 +154,7 @@ def gan_checkpoints(split: int, seed: int, steps: int = 1000, checkpoints: int =
     import pandas as pd
 
     from aigc_lab import evaluate
-    from aigc_lab.experiment.kinds import KINDS, trainer
+    from aigc_lab.study.kinds import KINDS, trainer
 
     kind = KINDS["gan"]
     machine = trainer("gan", (28, 28, 1), len(CLASSES), steps)

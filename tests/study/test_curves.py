@@ -7,8 +7,8 @@ import pandas
 import pytest
 from statsmodels.stats.multitest import multipletests
 
-from aigc_lab import experiment
-from aigc_lab.experiment import curves, store
+from aigc_lab import study
+from aigc_lab.study import curves, store
 
 DOSES = (0.1, 0.2, 0.4, 0.8)
 
@@ -32,7 +32,7 @@ def invented(effects, arms=None, spread=0.01, seeds=8, score="kid") -> pandas.Da
 
 
 def test_the_curve_finds_the_harm_that_was_put_in():
-    curve = experiment.dose_response(invented({"noise": lambda dose: dose}), "kid")
+    curve = study.dose_response(invented({"noise": lambda dose: dose}), "kid")
     assert curve["dose"].tolist() == list(DOSES) and set(curve["seeds"]) == {8}
     assert curve["harm"].to_numpy() == pytest.approx(DOSES, abs=0.02)
     assert ((curve["harm_low"] < curve["dose"]) & (curve["dose"] < curve["harm_high"])).all()
@@ -42,9 +42,9 @@ def test_the_curve_finds_the_harm_that_was_put_in():
 
 def test_the_sign_of_harm_follows_the_score():
     table = invented({"noise": lambda dose: -dose}, score="precision")
-    assert (experiment.dose_response(table, "precision")["harm"] > 0).all()
+    assert (study.dose_response(table, "precision")["harm"] > 0).all()
     assert (
-        experiment.dose_response(table.rename(columns={"kid": "x", "precision": "kid"}), "kid")["harm"] < 0
+        study.dose_response(table.rename(columns={"kid": "x", "precision": "kid"}), "kid")["harm"] < 0
     ).all()
 
 
@@ -60,7 +60,7 @@ def test_the_onset_is_the_lowest_dose_from_which_every_dose_does_harm():
         "only at 0.2": lambda dose: 1.0 if dose == 0.2 else 0.0,
         "helps": lambda dose: -0.5 if dose <= 0.2 else 0.5,
     }
-    table = experiment.onsets(experiment.dose_response(invented(effects), "kid")).set_index("defect")
+    table = study.onsets(study.dose_response(invented(effects), "kid")).set_index("defect")
     assert table["onset"].fillna(-1).to_dict() == {
         "from 0.2": 0.2,
         "never": -1,
@@ -80,7 +80,7 @@ def test_no_effect_is_rarely_called_one():
     for seed in range(20):
         table = invented({f"d{number}": lambda dose: 0.0 for number in range(8)}, seeds=5)
         table["kid"] = np.random.default_rng(seed).normal(size=len(table))
-        found = experiment.onsets(experiment.dose_response(table, "kid"))
+        found = study.onsets(study.dose_response(table, "kid"))
         false += bool(found["onset"].notna().any() or found["helps"].notna().any())
     assert false <= 4  # 5% of 20 families, and what chance adds
 
@@ -88,7 +88,7 @@ def test_no_effect_is_rarely_called_one():
 def test_what_cleaning_wins_back_is_a_share_of_the_harm():
     arms = {("noise", "oracle"): 0.0, ("noise", "clean"): 0.1, ("none at all", "clean"): 0.0}
     table = invented({"noise": lambda dose: dose, "none at all": lambda dose: 0.0}, arms)
-    found = experiment.won_back(table, "kid", 0.4).set_index(["defect", "cleaning"])
+    found = study.won_back(table, "kid", 0.4).set_index(["defect", "cleaning"])
     assert found["share"]["noise", "oracle"] == pytest.approx(1, abs=0.05)
     assert found["share"]["noise", "clean"] == pytest.approx(0.75, abs=0.05)
     assert np.isnan(found["share"]["none at all", "clean"])
@@ -98,13 +98,13 @@ def test_what_cleaning_wins_back_is_a_share_of_the_harm():
 def test_failed_runs_and_missing_cells_are_left_out_or_named():
     table = invented({"noise": lambda dose: dose})
     table.loc[(table["seed"] == 3) & (table["defect"] == "noise"), "status"] = "failed"
-    assert set(experiment.dose_response(table, "kid")["seeds"]) == {7}
+    assert set(study.dose_response(table, "kid")["seeds"]) == {7}
     with pytest.raises(ValueError, match=r"no finished run of vae on noise 0\.4"):
-        experiment.values(table, "kid", "vae", "noise", 0.4)
+        study.values(table, "kid", "vae", "noise", 0.4)
     with pytest.raises(ValueError, match="several sizes: say items="):
-        experiment.values(pandas.concat([table, table.assign(items=5)]), "kid", "gan")
+        study.values(pandas.concat([table, table.assign(items=5)]), "kid", "gan")
     with pytest.raises(ValueError, match="no dirty and clean runs of two seeds"):
-        experiment.dose_response(table[table["seed"] == 0], "kid")
+        study.dose_response(table[table["seed"] == 0], "kid")
 
 
 def test_new_runs_of_the_same_kind_agree_and_others_do_not():
@@ -112,6 +112,6 @@ def test_new_runs_of_the_same_kind_agree_and_others_do_not():
     right = 0
     for _ in range(300):
         old, new = pandas.Series(random.normal(0, 1, 5)), pandas.Series(random.normal(0, 1, 2))
-        right += experiment.agrees(new, old, level=0.9)[0]
+        right += study.agrees(new, old, level=0.9)[0]
     assert 0.85 < right / 300 < 0.95
-    assert not experiment.agrees(pandas.Series([9.0]), pandas.Series([0.0, 0.1, -0.1, 0.05, 0.0]))[0]
+    assert not study.agrees(pandas.Series([9.0]), pandas.Series([0.0, 0.1, -0.1, 0.05, 0.0]))[0]

@@ -1,4 +1,4 @@
-"""A study runs, stops, goes on, and loses nothing; its numbers are those of one run by hand."""
+"""A small runs, stops, goes on, and loses nothing; its numbers are those of one run by hand."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from aigc_lab import backend, collect, experiment
-from aigc_lab.experiment import kinds, running, runs, scores, store
+from aigc_lab import backend, collect, study
+from aigc_lab.study import kinds, running, runs, scores, store
 
 
 @pytest.fixture(scope="module")
@@ -20,13 +20,13 @@ def own_data(tmp_path_factory):
     """A small set of one's own, in a file: 200 pictures of each of two animals."""
     animals = collect.load("animals").only("cat", "giraffe")
     path = tmp_path_factory.mktemp("data") / "own.npz"
-    return str(experiment.doses.balanced_part(animals, 400, seed=5).save(path))
+    return str(study.doses.balanced_part(animals, 400, seed=5).save(path))
 
 
 @pytest.fixture
-def study(own_data):
+def small(own_data):
     """Four runs that train nothing: real pictures in place of samples."""
-    return experiment.Study(
+    return study.Study(
         "small", "noise", 0, "real", (0, 1, 2, 3), items=40, data=own_data, classes=(), samples=20
     )
 
@@ -34,7 +34,7 @@ def study(own_data):
 @pytest.fixture
 def tiny(own_data):
     """Runs of three training steps."""
-    return experiment.Study(
+    return study.Study(
         "tiny",
         ("label_flip", "imbalance"),
         (0, 1),
@@ -48,8 +48,8 @@ def tiny(own_data):
     )
 
 
-def here(study, folder, **options):
-    return experiment.run(study, folder, workers=0, progress=False, **options)
+def here(small, folder, **options):
+    return study.run(small, folder, workers=0, progress=False, **options)
 
 
 def numbers(table):
@@ -57,8 +57,8 @@ def numbers(table):
     return table[timeless]
 
 
-def test_the_table_is_tidy_and_says_where_it_comes_from(study, tmp_path):
-    table = here(study, tmp_path)
+def test_the_table_is_tidy_and_says_where_it_comes_from(small, tmp_path):
+    table = here(small, tmp_path)
     assert tuple(table.columns) == store.COLUMNS and len(table) == 4
     assert set(table["status"]) == {"finished"} and (table["error"] == "").all()
     assert table["held_out_hash"].nunique() == 1 and table["training_hash"].nunique() == 4
@@ -67,14 +67,14 @@ def test_the_table_is_tidy_and_says_where_it_comes_from(study, tmp_path):
 
 
 def test_real_pictures_in_place_of_samples_are_the_floor_of_every_score(tmp_path):
-    study = experiment.Study("floor", "noise", 0, "real", (0, 1), items=400, samples=400)
-    table = here(study, tmp_path)
+    small = study.Study("floor", "noise", 0, "real", (0, 1), items=400, samples=400)
+    table = here(small, tmp_path)
     assert table["kid"].abs().max() < 0.005
     assert table[["precision", "recall", "label_accuracy"]].min().min() > 0.85
     assert table[["near_copies", "junk_share"]].max().max() < 0.03
 
 
-def test_a_study_that_is_killed_goes_on_where_it_was(study, tmp_path, monkeypatch):
+def test_a_study_that_is_killed_goes_on_where_it_was(small, tmp_path, monkeypatch):
     original, written = store.Store.write, []
 
     def write_then_die(self, *arguments):
@@ -85,38 +85,38 @@ def test_a_study_that_is_killed_goes_on_where_it_was(study, tmp_path, monkeypatc
 
     monkeypatch.setattr(store.Store, "write", write_then_die)
     with pytest.raises(KeyboardInterrupt):
-        here(study, tmp_path)
+        here(small, tmp_path)
     monkeypatch.setattr(store.Store, "write", original)
-    assert len(experiment.table(study, store.Store(tmp_path))) == 2
+    assert len(study.table(small, store.Store(tmp_path))) == 2
 
     begun = []
     run_cell = runs.run_cell
     monkeypatch.setattr(runs, "run_cell", lambda *cell: begun.append(cell) or run_cell(*cell))
-    table = here(study, tmp_path)
+    table = here(small, tmp_path)
     assert len(begun) == 2 and len(table) == 4
-    assert here(study, tmp_path).equals(table) and len(begun) == 2
-    whole = here(study, tmp_path / "elsewhere")
+    assert here(small, tmp_path).equals(table) and len(begun) == 2
+    whole = here(small, tmp_path / "elsewhere")
     assert numbers(whole).equals(numbers(table))
 
 
-def test_another_study_does_not_repeat_the_runs_that_it_shares(study, tmp_path, monkeypatch):
-    here(study, tmp_path)
+def test_another_study_does_not_repeat_the_runs_that_it_shares(small, tmp_path, monkeypatch):
+    here(small, tmp_path)
     begun = []
     run_cell = runs.run_cell
     monkeypatch.setattr(runs, "run_cell", lambda *cell: begun.append(cell) or run_cell(*cell))
-    wider = replace(study, name="wider", seeds=(2, 3, 4))
+    wider = replace(small, name="wider", seeds=(2, 3, 4))
     assert here(wider, tmp_path)["study"].tolist() == ["wider"] * 3
     assert [cell.seed for _, cell in begun] == [4]
 
 
-def test_a_half_written_file_is_no_finished_run(study, tmp_path):
-    table = here(study, tmp_path)
-    path = store.Store(tmp_path).path(study, study.cells()[1])
+def test_a_half_written_file_is_no_finished_run(small, tmp_path):
+    table = here(small, tmp_path)
+    path = store.Store(tmp_path).path(small, small.cells()[1])
     path.write_text(path.read_text()[:50])
-    assert numbers(here(study, tmp_path)).equals(numbers(table))
+    assert numbers(here(small, tmp_path)).equals(numbers(table))
 
 
-def test_a_full_disk_loses_no_run_that_had_ended(study, tmp_path, monkeypatch):
+def test_a_full_disk_loses_no_run_that_had_ended(small, tmp_path, monkeypatch):
     original, calls = store.atomic_write, []
 
     def full_after_two(path):
@@ -129,17 +129,17 @@ def test_a_full_disk_loses_no_run_that_had_ended(study, tmp_path, monkeypatch):
     with pytest.raises(
         OSError, match=r"seed 2 could not be written \(No space left on device\).*are safe in"
     ):
-        here(study, tmp_path)
+        here(small, tmp_path)
     monkeypatch.setattr(store, "atomic_write", original)
-    assert experiment.table(study, store.Store(tmp_path))["seed"].tolist() == [0, 1]
+    assert study.table(small, store.Store(tmp_path))["seed"].tolist() == [0, 1]
     assert not list(tmp_path.rglob("*.part"))
-    assert len(here(study, tmp_path)) == 4
+    assert len(here(small, tmp_path)) == 4
 
 
-def test_a_folder_that_cannot_be_written_to_is_named_before_the_first_run(study, tmp_path):
+def test_a_folder_that_cannot_be_written_to_is_named_before_the_first_run(small, tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OSError, match="cannot write in the folder"):
-        here(study, tmp_path / "file")
+        here(small, tmp_path / "file")
 
 
 def test_a_run_that_fails_is_noted_and_the_rest_finish(tiny, tmp_path):
@@ -151,25 +151,25 @@ def test_a_run_that_fails_is_noted_and_the_rest_finish(tiny, tmp_path):
     assert np.isnan(table["kid"]["imbalance"]) and np.isfinite(table["kid"]["label_flip"])
 
 
-def test_a_failed_run_is_tried_again(study, tmp_path, monkeypatch):
+def test_a_failed_run_is_tried_again(small, tmp_path, monkeypatch):
     def broken(*cell):
         raise FloatingPointError("the loss became nan")
 
     with monkeypatch.context() as patch:
         patch.setattr(runs, "measure", broken)
-        table = here(study, tmp_path)
+        table = here(small, tmp_path)
     assert set(table["status"]) == {"failed"}
     assert table["error"][0].startswith("FloatingPointError: the loss became nan")
-    assert set(here(study, tmp_path)["status"]) == {"finished"}
+    assert set(here(small, tmp_path)["status"]) == {"finished"}
 
 
 def test_a_run_is_what_train_fit_gives_by_hand(tiny):
     from aigc_lab import train
 
-    cell = experiment.Cell("label_flip", 0.25, 64, "none", "vae", 1)
-    dataset, dosed = experiment.training_set(tiny, cell)
-    assert dosed.ledger.counts() == {"label_flip": 16}
-    _, samples, asked = experiment.train_and_sample(tiny, cell, dataset)
+    cell = study.Cell("label_flip", 0.25, 64, "none", "vae", 1)
+    dataset, dosed = study.training_set(tiny, cell)
+    assert dosed.log.counts() == {"label_flip": 16}
+    _, samples, asked = study.train_and_sample(tiny, cell, dataset)
     kind = kinds.KINDS["vae"]
     alone = kind.build((28, 28, 1), 2, seed=1)
     with warnings.catch_warnings():
@@ -192,9 +192,9 @@ def test_the_held_out_part_stays_clean_and_apart(tiny):
     untouched = set(collect.Dataset.load(tiny.data).hashes())
     assert set(held_out.hashes()) <= untouched
     for dose in (0, 1):
-        dataset, _ = experiment.training_set(tiny, experiment.Cell("label_flip", dose, 64, "none", "vae", 1))
+        dataset, _ = study.training_set(tiny, study.Cell("label_flip", dose, 64, "none", "vae", 1))
         assert not set(dataset.hashes()) & set(held_out.hashes())
-    noisy, _ = experiment.training_set(tiny, experiment.Cell("noise", 1.0, 64, "none", "vae", 1))
+    noisy, _ = study.training_set(tiny, study.Cell("noise", 1.0, 64, "none", "vae", 1))
     assert not set(noisy.hashes()) & untouched
 
 
@@ -207,7 +207,7 @@ def test_generations_that_feed_on_each_other_are_a_row_each(tiny, tmp_path):
 
 
 def test_copies_are_found_and_other_real_pictures_are_not():
-    animals = experiment.doses.balanced_part(collect.load("animals").only("cat", "giraffe"), 900, seed=1)
+    animals = study.doses.balanced_part(collect.load("animals").only("cat", "giraffe"), 900, seed=1)
     training, fresh, others = animals[:500].data, animals[500:700].data, animals[700:]
     samples = others.arrays()[0].copy()
     samples[:50] = 0.97 * animals[:50].arrays()[0]  # faded copies
@@ -216,7 +216,7 @@ def test_copies_are_found_and_other_real_pictures_are_not():
     assert marked[:10].all() and not marked[10:50].any()
 
 
-def test_a_worker_that_is_killed_takes_only_its_run_with_it(study, tmp_path, monkeypatch):
+def test_a_worker_that_is_killed_takes_only_its_run_with_it(small, tmp_path, monkeypatch):
     """On Dask, by the address of a scheduler: a process dies in the middle, and the table is whole."""
     from distributed import Client, LocalCluster
 
@@ -238,39 +238,39 @@ def test_a_worker_that_is_killed_takes_only_its_run_with_it(study, tmp_path, mon
             return original(self, *arguments)
 
         monkeypatch.setattr(store.Store, "write", write_then_kill)
-        table = experiment.run(study, tmp_path, scheduler=cluster.scheduler_address, progress=False)
+        table = study.run(small, tmp_path, scheduler=cluster.scheduler_address, progress=False)
     assert killed and set(table["status"]) == {"finished"}
-    assert numbers(table).equals(numbers(here(study, tmp_path / "here")))
+    assert numbers(table).equals(numbers(here(small, tmp_path / "here")))
 
 
-def test_no_scheduler_and_no_workers_are_said(study, tmp_path, monkeypatch):
+def test_no_scheduler_and_no_workers_are_said(small, tmp_path, monkeypatch):
     monkeypatch.setattr(backend, "PATIENCE", 0.2)
     with pytest.raises(OSError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9"):
-        experiment.run(study, tmp_path, scheduler="tcp://127.0.0.1:9")
+        study.run(small, tmp_path, scheduler="tcp://127.0.0.1:9")
     with pytest.raises(ValueError, match="workers must be a whole number from 0 up, got -1"):
-        experiment.run(study, tmp_path, workers=-1)
+        study.run(small, tmp_path, workers=-1)
 
 
-def test_the_progress_is_one_line(study, tmp_path, capsys):
-    experiment.run(study, tmp_path, workers=0)
+def test_the_progress_is_one_line(small, tmp_path, capsys):
+    study.run(small, tmp_path, workers=0)
     shown = capsys.readouterr().out
     assert "4 of 4 runs have ended" in shown and shown.count("\n") == 1
-    experiment.run(study, tmp_path, workers=0)
+    study.run(small, tmp_path, workers=0)
     assert "4 of 4 runs were there already" in capsys.readouterr().out
 
 
-def test_a_table_is_written_whole_with_what_is_known_about_it(study, tmp_path):
-    table = here(study, tmp_path)
-    path = experiment.write_table(table, tmp_path / "small.parquet", command="by hand", date="today")
-    again, about = experiment.read_table(path)
+def test_a_table_is_written_whole_with_what_is_known_about_it(small, tmp_path):
+    table = here(small, tmp_path)
+    path = study.write_table(table, tmp_path / "small.parquet", command="by hand", date="today")
+    again, about = study.read_table(path)
     assert again.equals(table) and about == {"command": "by hand", "date": "today"}
 
 
-def test_a_run_as_a_notebook_has_the_same_row_and_shows_its_pictures(study, tmp_path):
+def test_a_run_as_a_notebook_has_the_same_row_and_shows_its_pictures(small, tmp_path):
     import nbformat
 
-    one = replace(study, seeds=(0,))
-    table = experiment.run_notebooks(one, tmp_path, progress=False)
+    one = replace(small, seeds=(0,))
+    table = study.run_notebooks(one, tmp_path, progress=False)
     assert table["status"].tolist() == ["finished"], table["error"].tolist()
     assert numbers(table).equals(numbers(here(one, tmp_path / "here")))
     (path,) = (tmp_path / "notebooks").glob("*.ipynb")
@@ -278,13 +278,13 @@ def test_a_run_as_a_notebook_has_the_same_row_and_shows_its_pictures(study, tmp_
     outputs = [each for cell in nbformat.read(path, 4).cells for each in cell.get("outputs", ())]
     assert sum("image/png" in each.get("data", {}) for each in outputs) == 1
     stamp = path.stat().st_mtime_ns
-    experiment.run_notebooks(one, tmp_path, progress=False)
+    study.run_notebooks(one, tmp_path, progress=False)
     assert path.stat().st_mtime_ns == stamp
 
 
-def test_a_notebook_that_stops_is_a_failed_run(study, tmp_path, monkeypatch):
-    from aigc_lab.experiment import notebooks
+def test_a_notebook_that_stops_is_a_failed_run(small, tmp_path, monkeypatch):
+    from aigc_lab.study import notebooks
 
     monkeypatch.setattr(notebooks, "_TEXT", (*notebooks._TEXT[:2], "raise MemoryError('too large')"))
-    table = experiment.run_notebooks(replace(study, seeds=(0,)), tmp_path, progress=False)
+    table = study.run_notebooks(replace(small, seeds=(0,)), tmp_path, progress=False)
     assert table["status"].tolist() == ["failed"] and "MemoryError: too large" in table["error"][0]

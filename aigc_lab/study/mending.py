@@ -8,7 +8,7 @@ import numpy as np
 
 from aigc_lab import clean, evaluate, label
 from aigc_lab.collect.dataset import Dataset
-from aigc_lab.experiment.doses import Dosed
+from aigc_lab.study.doses import Dosed
 
 STAGES = ("clean", "label", "augment")
 _DROPPED_BY_ORACLE = (
@@ -41,7 +41,7 @@ def mend(dosed: Dosed, arm: str, seed: int) -> Dataset:
 
     ``clean`` runs every detector of ``clean.detect_all`` and drops what they find; ``label`` runs
     ``label.errors`` on the feature network's features and takes its suggestions; ``augment`` adds the mirror
-    image of each picture. None of them knows which defect was dialled in. ``oracle`` reads the ledger: it
+    image of each picture. None of them knows which defect was dialled in. ``oracle`` reads the corruption log: it
     drops copies, junk and damaged pictures, and puts every flipped label right.
     """
     checked_cleaning(arm)
@@ -49,7 +49,7 @@ def mend(dosed: Dosed, arm: str, seed: int) -> Dataset:
     if arm == "none":
         return dataset
     if arm == "oracle":
-        return _by_ledger(dosed)
+        return _by_log(dosed)
     stages = arm.split("+")
     if "clean" in stages:
         dataset = clean.apply(dataset, *clean.detect_all(dataset).values()).kept
@@ -62,14 +62,14 @@ def mend(dosed: Dosed, arm: str, seed: int) -> Dataset:
     return dataset
 
 
-def _by_ledger(dosed: Dosed) -> Dataset:
-    """The set without what the ledger knows to be bad, with the labels that it knows to be true."""
-    ledger = dosed.ledger
-    names = [name for name in _DROPPED_BY_ORACLE if name in ledger.rates]
-    bad = ledger.mask(*names) if names else np.zeros(len(dosed.dataset), bool)
+def _by_log(dosed: Dosed) -> Dataset:
+    """The set without what the corruption log knows to be bad, with the labels that it knows to be true."""
+    log = dosed.log
+    names = [name for name in _DROPPED_BY_ORACLE if name in log.rates]
+    bad = log.mask(*names) if names else np.zeros(len(dosed.dataset), bool)
     kept = dosed.dataset[~bad]
-    if ledger.true_labels is not None:
-        kept = replace(kept, labels=ledger.true_labels[~bad])
+    if log.true_labels is not None:
+        kept = replace(kept, labels=log.true_labels[~bad])
     if dosed.marked is not None:  # repeats: the first of each is enough
         kept = clean.apply(kept, clean.exact_duplicates(kept)).kept
     return kept

@@ -25,12 +25,12 @@ MIXED = ("label_flip", "blur", "noise", "exact_duplicate", "near_duplicate", "ju
 class Dosed:
     """A training set after its dose.
 
-    ``ledger`` knows what the dial did; ``marked`` are the pictures whose copies are counted (the repeated
+    ``log`` knows what the dial did; ``marked`` are the pictures whose copies are counted (the repeated
     ones), uint8 ``(k, ...)``, or None.
     """
 
     dataset: Dataset
-    ledger: CorruptionLog
+    log: CorruptionLog
     marked: np.ndarray | None = None
 
 
@@ -59,8 +59,8 @@ def repeats(dataset: Dataset, dose: float, seed: int) -> Dosed:
     """``REPEATED`` items stand ``dose`` times in the set, all others once."""
     chosen = np.random.default_rng((seed, 2)).permutation(len(dataset))[:REPEATED]
     more = np.tile(chosen, round(dose) - 1)
-    dirty, ledger = apply_corruptions(dataset[np.concatenate([np.arange(len(dataset)), more]).astype(int)], {}, seed)
-    return Dosed(dirty, ledger, dataset.data[chosen])
+    dirty, log = apply_corruptions(dataset[np.concatenate([np.arange(len(dataset)), more]).astype(int)], {}, seed)
+    return Dosed(dirty, log, dataset.data[chosen])
 
 
 def rare_class(dataset: Dataset, dose: float, seed: int) -> Dosed:

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from aigc_lab import collect
-from aigc_lab.experiment.doses import CLEANABLE, DEFECTS, checked_dose
-from aigc_lab.experiment.kinds import KINDS, NO_TRAINING, recipe
-from aigc_lab.experiment.mending import checked_cleaning
+from aigc_lab.study.doses import CLEANABLE, DEFECTS, checked_dose
+from aigc_lab.study.kinds import KINDS, NO_TRAINING, recipe
+from aigc_lab.study.mending import checked_cleaning
 
 CLEAN = "none"  # the defect of a clean set, and the cleaning that does nothing
 
@@ -45,17 +45,17 @@ class Study:
 
     Args:
         name: of the study; it only labels the table.
-        defects: of ``experiment.DEFECTS``: those of the dial for pictures, and ``fewer_items`` (the dose
+        defects: of ``study.DEFECTS``: those of the dial for pictures, and ``fewer_items`` (the dose
             is the share that is taken away), ``mixed`` (six defects of the dial at once), ``repeats`` (16
             items stand in the set ``dose`` times), ``rare_class`` (the dose is the share of the first class),
             ``own_samples`` (five more generations, each trained on the samples of the one before; the dose
             is their share, the rest is real).
         doses: for the dial a share from 0 to 1.
-        models: of ``experiment.KINDS``. ``real`` trains nothing: other real pictures take the place of the
+        models: of ``study.KINDS``. ``real`` trains nothing: other real pictures take the place of the
             samples, so its rows are the floor of every score.
         seeds: of the training items, the dial, the weights, the order of the items and the samples.
         cleaning: ``none``, stages of the pipeline joined by ``+`` (``clean``, ``label``, ``augment``), or
-            ``oracle``, which mends by the ledger. Other arms than ``none`` run where they can mend something.
+            ``oracle``, which mends by the corruption log. Other arms than ``none`` run where they can mend something.
         cleaning_doses: the doses at which the other arms run; empty for all above 0.
         items: how many clean training items a run gets; one number or several.
         data: a name for ``collect.load``, or the path of a file that ``Dataset.save`` wrote.

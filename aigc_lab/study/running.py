@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from aigc_lab.backend import ONE_THREAD, dask_client
-from aigc_lab.experiment import runs
-from aigc_lab.experiment.store import Store, table
-from aigc_lab.experiment.study import Cell, Study
+from aigc_lab.study import runs
+from aigc_lab.study.store import Store, table
+from aigc_lab.study.grid import Cell, Study
 
 if TYPE_CHECKING:
     import pandas
@@ -72,7 +72,7 @@ def _ended(
         yield ((cell, runs.run_cell(study, cell)) for cell in cells)
         return
     local = {"dashboard_address": "127.0.0.1:0", "memory_limit": None, "env": ONE_THREAD}
-    with dask_client("experiment.run", min(workers, len(cells)), scheduler, **local) as client:
+    with dask_client("study.run", min(workers, len(cells)), scheduler, **local) as client:
         yield _submitted(client, study, cells)
 
 

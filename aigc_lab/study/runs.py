@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from aigc_lab.collect.dataset import Dataset
-from aigc_lab.experiment.doses import Dosed, balanced_part, checked_classes, give
-from aigc_lab.experiment.kinds import KINDS, NO_TRAINING, trainer
-from aigc_lab.experiment.mending import mend
-from aigc_lab.experiment.scores import SCORES, Reference, reference, score
-from aigc_lab.experiment.study import Cell, Study
+from aigc_lab.study.doses import Dosed, balanced_part, checked_classes, give
+from aigc_lab.study.kinds import KINDS, NO_TRAINING, trainer
+from aigc_lab.study.mending import mend
+from aigc_lab.study.scores import SCORES, Reference, reference, score
+from aigc_lab.study.grid import Cell, Study
 
 FINISHED, FAILED = "finished", "failed"
 GENERATIONS = 5  # after the one that is trained on real items alone
@@ -40,7 +40,7 @@ def shared(study: Study) -> Study:
 
 
 def training_set(study: Study, cell: Cell) -> tuple[Dataset, Dosed]:
-    """The training set of a run: after the mending, and before it with its ledger.
+    """The training set of a run: after the mending, and before it with its corruption log.
 
     Raises:
         ValueError: too few items in the pool, a defect that does not fit the data, or a class that is gone.

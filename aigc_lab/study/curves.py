@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aigc_lab.evaluate import Score, seed_interval
-from aigc_lab.experiment.runs import FINISHED
-from aigc_lab.experiment.scores import HIGHER_IS_BETTER
+from aigc_lab.study.runs import FINISHED
+from aigc_lab.study.scores import HIGHER_IS_BETTER
 
 if TYPE_CHECKING:
     import pandas
