@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
 
 from tools import notebook_mechanics, notebook_shape
+from tools.notebook_text import Notebook
 
 RULES = {**notebook_mechanics.RULES, **notebook_shape.RULES}
 
@@ -33,31 +33,6 @@ class Problem:
     def __str__(self) -> str:
         place = "" if self.cell is None else f"cell {self.cell} "
         return f"{place}[{self.rule}] {self.message}"
-
-
-@dataclass(frozen=True)
-class Notebook:
-    """A notebook as the rules see it: the file's name and size, and its cells with their numbers."""
-
-    name: str
-    size: int
-    node: nbformat.NotebookNode
-    code: list[tuple[int, nbformat.NotebookNode]] = field(init=False)
-
-    def __post_init__(self) -> None:
-        cells = [(number, cell) for number, cell in enumerate(self.node.cells) if cell.cell_type == "code"]
-        object.__setattr__(self, "code", cells)
-
-    def markdown(self) -> Iterator[tuple[int, nbformat.NotebookNode]]:
-        return ((number, cell) for number, cell in enumerate(self.node.cells) if cell.cell_type == "markdown")
-
-    def tagged(self, tag: str) -> list[tuple[int, nbformat.NotebookNode]]:
-        return [(number, cell) for number, cell in enumerate(self.node.cells) if tag in tags(cell)]
-
-
-def tags(cell: nbformat.NotebookNode) -> list[str]:
-    """The tags of a cell."""
-    return list(cell.metadata.get("tags", ()))
 
 
 def lint(path: str | Path) -> list[Problem]:

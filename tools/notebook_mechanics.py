@@ -1,6 +1,6 @@
 """Lint rules on mechanics: the file, what is stored in it, and the tags that the harness relies on.
 
-A rule takes a ``tools.notebook_lint.Notebook`` and yields ``(cell number or None, what to do)``.
+A rule takes a ``tools.notebook_text.Notebook`` and yields ``(cell number or None, what to do)``.
 Each guards against something that broke for readers; the docstring says what.
 """
 
@@ -9,12 +9,9 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from tools import notebook_text as text
-
-if TYPE_CHECKING:
-    from tools.notebook_lint import Notebook
+from tools.notebook_text import Notebook
 
 Problems = Iterator[tuple[int | None, str]]
 
@@ -28,8 +25,8 @@ MACHINE_PATH = re.compile(
 )
 ADDRESS = re.compile(r"\bat 0x[0-9a-f]{6,}")
 INTERACTIVE = re.compile(
-    r"^(?:.*\.)?(?:interact|interactive|interactive_output|interact_manual|latent_explorer|defect_dial)$"
-    r"|^(?:ipywidgets|widgets)\.\w+$"
+    r"^(?:.*\.)?(?:interact|interactive|interactive_output|interact_manual|latent_explorer"
+    r"|corruption_explorer|annotate|gan_playground|live_figure)$|^(?:ipywidgets\.\w+|widgets\.annotate)$"
 )
 
 

@@ -1,6 +1,6 @@
 """Lint rules on the shape of a notebook: title, box, parameters, prose, exercises, claims, reading.
 
-A rule takes a ``tools.notebook_lint.Notebook`` and yields ``(cell number or None, what to do)``.
+A rule takes a ``tools.notebook_text.Notebook`` and yields ``(cell number or None, what to do)``.
 Each guards against something that broke for readers; the docstring says what.
 """
 
@@ -9,14 +9,11 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from aigc_lab import STAGES
 from aigc_lab.claims import MIME_TYPE, claims
 from tools import notebook_text as text
-
-if TYPE_CHECKING:
-    from tools.notebook_lint import Notebook
+from tools.notebook_text import Notebook
 
 Problems = Iterator[tuple[int | None, str]]
 

@@ -1,10 +1,11 @@
-"""What the rules read out of cells: text, pictures, widgets, parameters and solutions."""
+"""A notebook as the rules see it, and what they read out of cells: text, images, widgets, solutions."""
 
 from __future__ import annotations
 
 import ast
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 import nbformat
 
@@ -13,6 +14,31 @@ END_SOLUTION = re.compile(r"^[ \t]*#+ ?END SOLUTION[ \t]*$", re.MULTILINE)
 WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
 PICTURE_MIMES = ("image/png", "image/jpeg", "image/svg+xml", "image/gif", "application/pdf")
 RICHER_MIMES = ("text/html", *PICTURE_MIMES, WIDGET_MIME)
+
+
+@dataclass(frozen=True)
+class Notebook:
+    """A notebook as the rules see it: the file's name and size, and its cells with their numbers."""
+
+    name: str
+    size: int
+    node: nbformat.NotebookNode
+    code: list[tuple[int, nbformat.NotebookNode]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        cells = [(number, cell) for number, cell in enumerate(self.node.cells) if cell.cell_type == "code"]
+        object.__setattr__(self, "code", cells)
+
+    def markdown(self) -> Iterator[tuple[int, nbformat.NotebookNode]]:
+        return ((number, cell) for number, cell in enumerate(self.node.cells) if cell.cell_type == "markdown")
+
+    def tagged(self, tag: str) -> list[tuple[int, nbformat.NotebookNode]]:
+        return [(number, cell) for number, cell in enumerate(self.node.cells) if tag in tags(cell)]
+
+
+def tags(cell: nbformat.NotebookNode) -> list[str]:
+    """The tags of a cell."""
+    return list(cell.metadata.get("tags", ()))
 
 
 def output_texts(cell: nbformat.NotebookNode) -> Iterator[str]:
