@@ -32,23 +32,23 @@ def pictures(shape: tuple[int, ...], seed: int = 0, classes: int = 3) -> Dataset
 
 
 def expected_change(
-    dataset: Dataset, dirty: Dataset, ledger: corrupt.CorruptionLog
+    dataset: Dataset, dirty: Dataset, log: corrupt.CorruptionLog
 ) -> tuple[np.ndarray, np.ndarray]:
     """Which dirty items differ from what they came from: in pixels, in label (junk left out)."""
-    known = ledger.sources >= 0
+    known = log.sources >= 0
     before, after = rows(dataset), rows(dirty)
-    pixels = np.array([k and before[s] != a for k, s, a in zip(known, ledger.sources, after, strict=True)])
-    labels = known & (dirty.labels != np.where(known, dataset.labels[ledger.sources], -1))
+    pixels = np.array([k and before[s] != a for k, s, a in zip(known, log.sources, after, strict=True)])
+    labels = known & (dirty.labels != np.where(known, dataset.labels[log.sources], -1))
     return pixels, labels
 
 
 def test_every_rate_at_zero_changes_nothing(animals):
-    dirty, ledger = corrupt.apply(animals, dict.fromkeys(corrupt.IMAGE_CORRUPTIONS, 0.0))
+    dirty, log = corrupt.apply(animals, dict.fromkeys(corrupt.IMAGE_CORRUPTIONS, 0.0))
     assert rows(dirty) == rows(animals)
     assert np.array_equal(dirty.labels, animals.labels)
     assert dirty.card == animals.card
-    assert len(ledger) == 0 and ledger.counts() == {} and not ledger.mask().any()
-    assert np.array_equal(ledger.sources, np.arange(len(animals)))
+    assert len(log) == 0 and log.counts() == {} and not log.mask().any()
+    assert np.array_equal(log.sources, np.arange(len(animals)))
 
 
 def test_the_given_set_is_left_as_it_was(animals):
@@ -61,120 +61,120 @@ def test_the_given_set_is_left_as_it_was(animals):
 
 @pytest.mark.parametrize("name", [name for name in corrupt.IMAGE_CORRUPTIONS if name != "imbalance"])
 @pytest.mark.parametrize("rate", [0.002, 0.1, 1.0])
-def test_counts_match_the_rate_and_the_ledger_names_exactly_what_changed(animals, name, rate):
-    dirty, ledger = getattr(corrupt, name)(animals, rate, seed=3)
+def test_counts_match_the_rate_and_the_log_names_exactly_what_changed(animals, name, rate):
+    dirty, log = corrupt.apply(animals, {name: rate}, seed=3)
     count = round(rate * len(animals))
-    assert ledger.counts() == {name: count}
-    assert len(ledger.items(name)) == len(set(ledger.items(name))) == count
-    assert np.array_equal(np.flatnonzero(ledger.mask(name)), ledger.items(name))
-    assert len(dirty) == len(animals) + (count if name in ADDING else 0) == ledger.item_count
-    pixels, labels = expected_change(animals, dirty, ledger)
-    mask, none = ledger.mask(name), np.zeros(len(dirty), dtype=bool)
+    assert log.counts() == {name: count}
+    assert len(log.items(name)) == len(set(log.items(name))) == count
+    assert np.array_equal(np.flatnonzero(log.mask(name)), log.items(name))
+    assert len(dirty) == len(animals) + (count if name in ADDING else 0) == log.item_count
+    pixels, labels = expected_change(animals, dirty, log)
+    mask, none = log.mask(name), np.zeros(len(dirty), dtype=bool)
     assert np.array_equal(pixels, mask if name in (*PICTURE_DEFECTS, "near_duplicate") else none)
     assert np.array_equal(labels, mask if name == "label_flip" else none)
-    assert np.array_equal(ledger.sources == -1, mask if name == "junk" else none)
+    assert np.array_equal(log.sources == -1, mask if name == "junk" else none)
 
 
-def test_all_defects_at_once_and_still_no_change_that_the_ledger_does_not_name(animals):
-    dirty, ledger = corrupt.apply(animals, dict.fromkeys(corrupt.IMAGE_CORRUPTIONS, 0.2), seed=5)
-    pixels, labels = expected_change(animals, dirty, ledger)
-    assert np.array_equal(labels, ledger.mask("label_flip") & ~ledger.mask("junk"))
-    assert np.array_equal(pixels, ledger.mask(*PICTURE_DEFECTS, "near_duplicate"))
-    left = len(animals) - len(ledger.dropped)
-    assert len(ledger.dropped) == 50 and left == 450  # 5 of 10 classes lose 10 of their 50
-    others = {name: count for name, count in ledger.counts().items() if name != "imbalance"}
+def test_all_defects_at_once_and_still_no_change_that_the_log_does_not_name(animals):
+    dirty, log = corrupt.apply(animals, dict.fromkeys(corrupt.IMAGE_CORRUPTIONS, 0.2), seed=5)
+    pixels, labels = expected_change(animals, dirty, log)
+    assert np.array_equal(labels, log.mask("label_flip") & ~log.mask("junk"))
+    assert np.array_equal(pixels, log.mask(*PICTURE_DEFECTS, "near_duplicate"))
+    left = len(animals) - len(log.dropped)
+    assert len(log.dropped) == 50 and left == 450  # 5 of 10 classes lose 10 of their 50
+    others = {name: count for name, count in log.counts().items() if name != "imbalance"}
     assert others == dict.fromkeys(set(corrupt.IMAGE_CORRUPTIONS) - {"imbalance"}, 90)
-    assert np.array_equal(ledger.true_labels >= 0, ~ledger.mask("junk"))
+    assert np.array_equal(log.true_labels >= 0, ~log.mask("junk"))
 
 
 def test_copies_equal_what_they_copy_and_stand_behind_it(animals):
-    dirty, ledger = corrupt.apply(
+    dirty, log = corrupt.apply(
         animals, {"label_flip": 0.5, "blur": 0.3, "exact_duplicate": 0.4, "near_duplicate": 0.2}, seed=2
     )
     bytes_of = rows(dirty)
-    own = ledger.table[~ledger.table["inherited"]]
+    own = log.table[~log.table["inherited"]]
     for name in ("exact_duplicate", "near_duplicate"):
-        for item, source in own.loc[own["defect"] == name, ["item", "source"]].itertuples(index=False):
-            original = int(np.flatnonzero(ledger.sources == source)[0])
+        for item, source in own.loc[own["corruption"] == name, ["item", "source"]].itertuples(index=False):
+            original = int(np.flatnonzero(log.sources == source)[0])
             assert original < item
             assert (bytes_of[item] == bytes_of[original]) == (name == "exact_duplicate")
             assert dirty.labels[item] == dirty.labels[original]  # a copy keeps a wrong label
             for damage in ("label_flip", "blur"):
-                assert ledger.mask(damage)[item] == ledger.mask(damage)[original]
-    inherited = ledger.table[ledger.table["inherited"]]
-    assert len(inherited) and set(inherited["item"]) <= set(np.flatnonzero(ledger.mask(*ADDING)))
+                assert log.mask(damage)[item] == log.mask(damage)[original]
+    inherited = log.table[log.table["inherited"]]
+    assert len(inherited) and set(inherited["item"]) <= set(np.flatnonzero(log.mask(*ADDING)))
 
 
 def test_near_duplicates_are_nearer_than_other_pictures(animals):
-    dirty, ledger = corrupt.near_duplicate(animals, 1.0)
+    dirty, log = corrupt.apply(animals, {"near_duplicate": 1.0})
     flat = dirty.data.reshape(len(dirty), -1).astype(float)
-    copies = ledger.items("near_duplicate")
-    own = np.linalg.norm(flat[copies] - flat[ledger.sources[copies]], axis=1)
-    other = np.linalg.norm(flat[copies] - flat[np.roll(ledger.sources[copies], 1)], axis=1)
+    copies = log.items("near_duplicate")
+    own = np.linalg.norm(flat[copies] - flat[log.sources[copies]], axis=1)
+    other = np.linalg.norm(flat[copies] - flat[np.roll(log.sources[copies], 1)], axis=1)
     assert np.median(own) < 0.6 * np.median(other)
     assert own.min() > 0
 
 
 def test_a_flipped_label_is_another_one_and_every_other_one_occurs():
     base = Dataset(np.zeros((600, 8, 8), np.uint8), np.full(600, 2), ("a", "b", "c", "d"))
-    dirty, ledger = corrupt.label_flip(base, 1.0)
+    dirty, log = corrupt.apply(base, {"label_flip": 1.0})
     assert np.bincount(dirty.labels, minlength=4)[2] == 0
     assert np.bincount(dirty.labels, minlength=4)[[0, 1, 3]].min() > 150  # 200 each are expected
-    assert (ledger.true_labels == 2).all()
-    first = ledger.table.iloc[0]
+    assert (log.true_labels == 2).all()
+    first = log.table.iloc[0]
     assert first["detail"] == f"c -> {'abcd'[dirty.labels[first['item']]]}"
 
 
 def test_imbalance_takes_from_half_of_the_classes_and_records_what_it_took(animals):
-    dirty, ledger = corrupt.imbalance(animals, 0.8, seed=4)
+    dirty, log = corrupt.apply(animals, {"imbalance": 0.8}, seed=4)
     counts = list(dirty.counts().values())
     assert sorted(counts) == [10] * 5 + [50] * 5
-    lost = ledger.dropped["source"].to_numpy()
-    assert np.array_equal(np.sort(np.concatenate([lost, ledger.sources])), np.arange(len(animals)))
-    assert rows(dirty) == [rows(animals)[source] for source in ledger.sources]
-    assert ledger.counts() == {"imbalance": 200} and len(ledger) == 0
+    lost = log.dropped["source"].to_numpy()
+    assert np.array_equal(np.sort(np.concatenate([lost, log.sources])), np.arange(len(animals)))
+    assert rows(dirty) == [rows(animals)[source] for source in log.sources]
+    assert log.counts() == {"imbalance": 200} and len(log) == 0
 
 
 def test_junk_has_every_kind_and_random_labels(animals):
-    dirty, ledger = corrupt.junk(animals, 0.6)
-    assert set(ledger.table["detail"]) == set(corrupt.JUNK_KINDS)
-    items = ledger.items("junk")
+    dirty, log = corrupt.apply(animals, {"junk": 0.6})
+    assert set(log.table["detail"]) == set(corrupt.JUNK_KINDS)
+    items = log.items("junk")
     assert len(np.unique(dirty.labels[items])) == 10
-    assert (ledger.true_labels[items] == -1).all() and (ledger.table["source"] == -1).all()
+    assert (log.true_labels[items] == -1).all() and (log.table["source"] == -1).all()
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(animals):
     rates = dict.fromkeys(corrupt.IMAGE_CORRUPTIONS, 0.2)
-    one, ledger_one = corrupt.apply(animals, rates, seed=7)
-    two, ledger_two = corrupt.apply(animals, dict(reversed(rates.items())), seed=7)
+    one, log_one = corrupt.apply(animals, rates, seed=7)
+    two, log_two = corrupt.apply(animals, dict(reversed(rates.items())), seed=7)
     assert one.data.tobytes() == two.data.tobytes() and one.labels.tobytes() == two.labels.tobytes()
-    assert ledger_one.table.equals(ledger_two.table)
+    assert log_one.table.equals(log_two.table)
     three, _ = corrupt.apply(animals, rates, seed=8)
     assert one.data.tobytes() != three.data.tobytes()
 
 
 def test_one_rate_does_not_reshuffle_another_defect(animals):
-    alone, ledger_alone = corrupt.noise(animals, 0.2, seed=1)
-    both, ledger_both = corrupt.apply(animals, {"noise": 0.2, "label_flip": 0.5, "junk": 0.3}, seed=1)
-    assert np.array_equal(ledger_alone.items("noise"), ledger_both.items("noise"))
+    alone, log_alone = corrupt.apply(animals, {"noise": 0.2}, seed=1)
+    both, log_both = corrupt.apply(animals, {"noise": 0.2, "label_flip": 0.5, "junk": 0.3}, seed=1)
+    assert np.array_equal(log_alone.items("noise"), log_both.items("noise"))
     assert rows(both)[: len(animals)] == rows(alone)
-    assert set(ledger_both.items("noise")) != set(ledger_both.items("label_flip")[:100])
+    assert set(log_both.items("noise")) != set(log_both.items("label_flip")[:100])
 
 
 @pytest.mark.parametrize("name", ["label_flip", "blur", "noise", "occlusion", "brightness"])
 def test_a_higher_rate_hits_the_same_items_in_the_same_way_and_some_more(animals, name):
-    low, ledger_low = corrupt.apply(animals, {name: 0.1}, seed=1)
-    high, ledger_high = corrupt.apply(animals, {name: 0.4}, seed=1)
-    items = ledger_low.items(name)
-    assert set(items) < set(ledger_high.items(name))
+    low, log_low = corrupt.apply(animals, {name: 0.1}, seed=1)
+    high, log_high = corrupt.apply(animals, {name: 0.4}, seed=1)
+    items = log_low.items(name)
+    assert set(items) < set(log_high.items(name))
     assert rows(low[items]) == rows(high[items])
     assert np.array_equal(low.labels[items], high.labels[items])
 
 
 def test_two_defects_hit_items_independently_of_each_other(animals):
     base = collect.load("animals")[:4000]
-    _, ledger = corrupt.apply(base, {"label_flip": 0.5, "blur": 0.5})
-    both = int((ledger.mask("label_flip") & ledger.mask("blur")).sum())
+    _, log = corrupt.apply(base, {"label_flip": 0.5, "blur": 0.5})
+    both = int((log.mask("label_flip") & log.mask("blur")).sum())
     # Hypergeometric: 1,000 expected, standard deviation 15.8; five of them.
     assert abs(both - 1000) < 80
 
@@ -182,16 +182,16 @@ def test_two_defects_hit_items_independently_of_each_other(animals):
 @pytest.mark.parametrize("shape", [(12, 8, 8), (12, 28, 28), (12, 9, 17), (12, 8, 30, 1), (12, 32, 20, 3)])
 def test_any_shape_from_eight_pixels_up_grey_and_colour(shape):
     base = pictures(shape)
-    dirty, ledger = corrupt.apply(base, dict.fromkeys(corrupt.IMAGE_CORRUPTIONS, 1 / 3))
+    dirty, log = corrupt.apply(base, dict.fromkeys(corrupt.IMAGE_CORRUPTIONS, 1 / 3))
     assert dirty.data.shape[1:] == shape[1:] and dirty.data.dtype == np.uint8
-    pixels, _ = expected_change(base, dirty, ledger)
-    assert np.array_equal(pixels, ledger.mask(*PICTURE_DEFECTS, "near_duplicate"))
+    pixels, _ = expected_change(base, dirty, log)
+    assert np.array_equal(pixels, log.mask(*PICTURE_DEFECTS, "near_duplicate"))
 
 
 def test_junk_fills_colour_pictures_of_every_kind():
-    dirty, ledger = corrupt.junk(pictures((120, 16, 16, 3)), 1.0)
+    dirty, log = corrupt.apply(pictures((120, 16, 16, 3)), {"junk": 1.0})
     for kind in corrupt.JUNK_KINDS:
-        items = ledger.table.loc[ledger.table["detail"] == kind, "item"]
+        items = log.table.loc[log.table["detail"] == kind, "item"]
         assert len(items) and dirty.data[items].max() > 100, kind
 
 
@@ -199,35 +199,35 @@ def test_darker_is_darker_blur_is_smoother_noise_is_rougher(animals):
     def roughness(data: np.ndarray) -> np.ndarray:
         return np.abs(np.diff(data.astype(float), axis=2)).mean(axis=(1, 2))
 
-    blurred, _ = corrupt.blur(animals, 1.0)
-    noisy, _ = corrupt.noise(animals, 1.0)
+    blurred, _ = corrupt.apply(animals, {"blur": 1.0})
+    noisy, _ = corrupt.apply(animals, {"noise": 1.0})
     assert (roughness(blurred.data) < roughness(animals.data)).all()
     assert (roughness(noisy.data) > roughness(animals.data)).mean() > 0.95
-    changed, ledger = corrupt.brightness(animals, 1.0)
-    dark = ledger.table["detail"].str.startswith("darkened").to_numpy()
+    changed, log = corrupt.apply(animals, {"brightness": 1.0})
+    dark = log.table["detail"].str.startswith("darkened").to_numpy()
     assert 0.4 < dark.mean() < 0.6
     assert changed.data[dark].max() <= 128 and changed.data[~dark].min() >= 127
 
 
-def test_a_blank_picture_cannot_be_blurred_and_the_ledger_says_so():
+def test_a_blank_picture_cannot_be_blurred_and_the_log_says_so():
     blank = Dataset(np.zeros((2, 8, 8), np.uint8), np.array([0, 1]), ("a", "b"))
-    dirty, ledger = corrupt.blur(blank, 1.0)
+    dirty, log = corrupt.apply(blank, {"blur": 1.0})
     assert rows(dirty) == rows(blank)
-    assert ledger.table["detail"].str.endswith("it changes no pixel of this picture").all()
+    assert log.table["detail"].str.endswith("it changes no pixel of this picture").all()
 
 
 def test_text_takes_flips_copies_and_imbalance_but_no_picture_defect():
     words = Dataset(("a", "b", "c", "d"), np.array([0, 0, 1, 1]), ("x", "y"), own_card("words", "text"))
-    dirty, ledger = corrupt.apply(words, {"label_flip": 0.5, "exact_duplicate": 0.5}, seed=1)
-    assert dirty.data == tuple(words.data[source] for source in ledger.sources) and len(dirty) == 6
+    dirty, log = corrupt.apply(words, {"label_flip": 0.5, "exact_duplicate": 0.5}, seed=1)
+    assert dirty.data == tuple(words.data[source] for source in log.sources) and len(dirty) == 6
     with pytest.raises(ValueError, match="'blur' is for images; the data set holds text"):
-        corrupt.blur(words, 0.5)
+        corrupt.apply(words, {"blur": 0.5})
 
 
 def test_pictures_without_labels_can_be_damaged_but_not_mislabelled(animals):
     bare = replace(animals, labels=None)
-    dirty, ledger = corrupt.apply(bare, {"noise": 0.1, "junk": 0.1, "near_duplicate": 0.1})
-    assert dirty.labels is None and ledger.true_labels is None and len(dirty) == 600
+    dirty, log = corrupt.apply(bare, {"noise": 0.1, "junk": 0.1, "near_duplicate": 0.1})
+    assert dirty.labels is None and log.true_labels is None and len(dirty) == 600
     for name in ("label_flip", "imbalance"):
         with pytest.raises(ValueError, match=f"'{name}' needs labels"):
             corrupt.apply(bare, {name: 0.1})
@@ -240,11 +240,11 @@ def test_a_rate_that_is_no_share_is_refused(animals, rate):
 
 
 def test_an_unknown_defect_is_refused_with_the_nearest_name(animals):
-    with pytest.raises(ValueError, match="unknown defect 'label_flips'; did you mean 'label_flip'"):
+    with pytest.raises(ValueError, match="unknown corruption 'label_flips'; did you mean 'label_flip'"):
         corrupt.apply(animals, {"label_flips": 0.1})
-    _, ledger = corrupt.blur(animals, 0.1)
+    _, log = corrupt.apply(animals, {"blur": 0.1})
     with pytest.raises(ValueError, match="did you mean 'blur'"):
-        ledger.items("blurr")
+        log.items("blurr")
 
 
 @pytest.mark.parametrize("seed", [-1, 1.5, "0", True])
@@ -257,27 +257,27 @@ def test_one_class_cannot_be_flipped_and_one_populated_class_cannot_be_imbalance
     single = Dataset(animals.data[:5], np.zeros(5, int), ("cat",))
     cats = animals[animals.labels == animals.class_names.index("cat")]
     with pytest.raises(ValueError, match="'label_flip' needs at least two classes, and the data set has 1"):
-        corrupt.label_flip(single, 0.5)
+        corrupt.apply(single, {"label_flip": 0.5})
     with pytest.raises(ValueError, match="all items are of one"):
-        corrupt.imbalance(cats, 0.5)
-    flipped, _ = corrupt.label_flip(cats, 1.0)  # the other names exist: it can be wrong
+        corrupt.apply(cats, {"imbalance": 0.5})
+    flipped, _ = corrupt.apply(cats, {"label_flip": 1.0})  # the other names exist: it can be wrong
     assert (flipped.labels != animals.class_names.index("cat")).all()
 
 
 def test_tiny_pictures_are_refused_and_an_empty_set_stays_empty():
     with pytest.raises(ValueError, match="at least 8 x 8 pixels, and these are 7 x 9"):
-        corrupt.blur(pictures((3, 7, 9)), 0.5)
-    dirty, ledger = corrupt.apply(pictures((0, 8, 8)), dict.fromkeys(corrupt.IMAGE_CORRUPTIONS, 1.0))
-    assert len(dirty) == 0 and ledger.item_count == 0
+        corrupt.apply(pictures((3, 7, 9)), {"blur": 0.5})
+    dirty, log = corrupt.apply(pictures((0, 8, 8)), dict.fromkeys(corrupt.IMAGE_CORRUPTIONS, 1.0))
+    assert len(dirty) == 0 and log.item_count == 0
 
 
 def test_the_card_and_the_report_say_what_was_done(animals):
-    dirty, ledger = corrupt.apply(
+    dirty, log = corrupt.apply(
         animals, {"label_flip": 0.1, "exact_duplicate": 0.1, "imbalance": 0.2}, seed=2
     )
     assert any("label_flip at rate 0.1, 45 items" in fault for fault in dirty.card.known_faults)
-    assert "imbalance        rate 0.200: dropped 50 items" in ledger.report()
-    assert "label_flip       rate 0.100: given to 45 items" in ledger.report()
+    assert "imbalance        rate 0.200: dropped 50 items" in log.report()
+    assert "label_flip       rate 0.100: given to 45 items" in log.report()
 
 
 def test_importing_the_room_is_light():

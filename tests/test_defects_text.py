@@ -23,56 +23,56 @@ def dialogues() -> Dataset:
 
 @pytest.mark.parametrize("name", [*DAMAGING, *ADDING])
 @pytest.mark.parametrize("rate", [0.0, 0.1, 1.0])
-def test_counts_match_the_rate_and_the_ledger_names_exactly_what_changed(dialogues, name, rate):
+def test_counts_match_the_rate_and_the_log_names_exactly_what_changed(dialogues, name, rate):
     before = dialogues.data
-    dirty, ledger = getattr(corrupt, name)(dialogues, rate, seed=3)
+    dirty, log = corrupt.apply(dialogues, {name: rate}, seed=3)
     count = round(rate * len(dialogues))
-    assert ledger.counts() == ({name: count} if rate else {}) and len(ledger.items(name)) == count
-    assert len(dirty) == len(dialogues) + (count if name in ADDING else 0) == ledger.item_count
+    assert log.counts() == ({name: count} if rate else {}) and len(log.items(name)) == count
+    assert len(dirty) == len(dialogues) + (count if name in ADDING else 0) == log.item_count
     changed = [
-        source >= 0 and dirty.data[item] != before[source] for item, source in enumerate(ledger.sources)
+        source >= 0 and dirty.data[item] != before[source] for item, source in enumerate(log.sources)
     ]
-    expected = ledger.mask(name) if name in (*DAMAGING, "near_duplicate") else np.zeros(len(dirty), bool)
+    expected = log.mask(name) if name in (*DAMAGING, "near_duplicate") else np.zeros(len(dirty), bool)
     assert np.array_equal(changed, expected)
-    assert np.array_equal(ledger.sources == -1, ledger.mask("foreign_language", "junk"))
+    assert np.array_equal(log.sources == -1, log.mask("foreign_language", "junk"))
     assert dialogues.data == before
 
 
-def test_everything_at_once_and_still_no_change_that_the_ledger_does_not_name(dialogues):
-    dirty, ledger = corrupt.apply(dialogues, dict.fromkeys(corrupt.TEXT_CORRUPTIONS, 0.2), seed=5)
-    own = ledger.sources >= 0
+def test_everything_at_once_and_still_no_change_that_the_log_does_not_name(dialogues):
+    dirty, log = corrupt.apply(dialogues, dict.fromkeys(corrupt.TEXT_CORRUPTIONS, 0.2), seed=5)
+    own = log.sources >= 0
     changed = np.array(
         [bool(known) and dirty.data[item] != dialogues.data[source]
-         for item, (known, source) in enumerate(zip(own, ledger.sources, strict=True))]
+         for item, (known, source) in enumerate(zip(own, log.sources, strict=True))]
     )  # fmt: skip
-    assert np.array_equal(changed, ledger.mask(*DAMAGING, "near_duplicate"))
-    flipped = own & (dirty.labels != np.where(own, dialogues.labels[ledger.sources], -1))
-    assert np.array_equal(flipped, ledger.mask("label_flip"))
-    assert ledger.names == corrupt.TEXT_CORRUPTIONS
-    assert "mojibake" in ledger.report() and any("mojibake" in fault for fault in dirty.card.known_faults)
+    assert np.array_equal(changed, log.mask(*DAMAGING, "near_duplicate"))
+    flipped = own & (dirty.labels != np.where(own, dialogues.labels[log.sources], -1))
+    assert np.array_equal(flipped, log.mask("label_flip"))
+    assert log.names == corrupt.TEXT_CORRUPTIONS
+    assert "mojibake" in log.report() and any("mojibake" in fault for fault in dirty.card.known_faults)
 
 
 def test_the_same_seed_gives_the_same_texts_and_one_rate_does_not_reshuffle_another(dialogues):
     rates = dict.fromkeys(corrupt.TEXT_CORRUPTIONS, 0.1)
     one, two = (corrupt.apply(dialogues, rates, seed=7)[0].data for _ in range(2))
     assert one == two != corrupt.apply(dialogues, rates, seed=8)[0].data
-    alone, ledger = corrupt.mojibake(dialogues, 0.1, seed=1)
+    alone, log = corrupt.apply(dialogues, {"mojibake": 0.1}, seed=1)
     both, with_junk = corrupt.apply(dialogues, {"mojibake": 0.1, "junk": 0.5}, seed=1)
-    assert np.array_equal(ledger.items("mojibake"), with_junk.items("mojibake"))
+    assert np.array_equal(log.items("mojibake"), with_junk.items("mojibake"))
     assert both.data[: len(alone)] == alone.data
 
 
 def test_near_copies_are_near_and_differ_by_more_than_case_and_space(dialogues):
-    dirty, ledger = corrupt.near_duplicate(dialogues, 1.0)
-    for item in ledger.items("near_duplicate"):
-        copy, source = dirty.data[item], dialogues.data[ledger.sources[item]]
+    dirty, log = corrupt.apply(dialogues, {"near_duplicate": 1.0})
+    for item in log.items("near_duplicate"):
+        copy, source = dirty.data[item], dialogues.data[log.sources[item]]
         assert clean_text.comparable(copy) != clean_text.comparable(source)
         assert abs(len(copy) - len(source)) <= max(10, 0.1 * len(source))
 
 
 def test_mojibake_can_be_undone_wherever_no_byte_was_lost(dialogues):
-    dirty, ledger = corrupt.mojibake(dialogues, 1.0, seed=1)
-    kinds = set(ledger.table["detail"])
+    dirty, log = corrupt.apply(dialogues, {"mojibake": 1.0}, seed=1)
+    kinds = set(log.table["detail"])
     assert kinds == {"UTF-8 read as Windows-1252", "UTF-8 read as GBK", "GBK read as Latin-1"}
     mended, _ = clean_text.mend(dirty)
     chinese = [item for item in range(len(dirty)) if is_chinese(dialogues.data[item])]
@@ -82,24 +82,24 @@ def test_mojibake_can_be_undone_wherever_no_byte_was_lost(dialogues):
 
 
 def test_personal_data_and_notices_suit_the_language(dialogues):
-    dirty, ledger = corrupt.personal_data(dialogues, 1.0)
-    for row in ledger.table.itertuples():
+    dirty, log = corrupt.apply(dialogues, {"personal_data": 1.0})
+    for row in log.table.itertuples():
         assert row.detail.split(": ", 1)[1] in dirty.data[row.item]
-    kinds = {row.detail.split(":")[0] for row in ledger.table.itertuples()}
+    kinds = {row.detail.split(":")[0] for row in log.table.itertuples()}
     assert kinds == {"e-mail", "telephone", "bank card", "IP address", "identity number"}
-    dirty, ledger = corrupt.boilerplate(dialogues, 1.0)
-    for row in ledger.table.itertuples():
+    dirty, log = corrupt.apply(dialogues, {"boilerplate": 1.0})
+    for row in log.table.itertuples():
         notice = row.detail.removeprefix("notice: ")
         assert bool(re.search("[一-鿿]", notice)) == is_chinese(dialogues.data[row.source])
 
 
 def test_junk_and_foreign_texts_have_every_kind_and_random_labels(dialogues):
-    dirty, ledger = corrupt.apply(dialogues, {"junk": 0.5, "foreign_language": 0.5})
-    junk = ledger.table[ledger.table["defect"] == "junk"]
+    dirty, log = corrupt.apply(dialogues, {"junk": 0.5, "foreign_language": 0.5})
+    junk = log.table[log.table["corruption"] == "junk"]
     assert set(junk["detail"]) == set(corrupt.TEXT_JUNK_KINDS)
-    assert len(set(ledger.table["detail"]) - set(corrupt.TEXT_JUNK_KINDS)) == 6
-    assert set(dirty.labels[ledger.items("junk")]) == {0, 1}
-    assert (ledger.true_labels[ledger.mask("junk", "foreign_language")] == -1).all()
+    assert len(set(log.table["detail"]) - set(corrupt.TEXT_JUNK_KINDS)) == 6
+    assert set(dirty.labels[log.items("junk")]) == {0, 1}
+    assert (log.true_labels[log.mask("junk", "foreign_language")] == -1).all()
 
 
 def test_text_defects_are_for_text_and_picture_defects_for_pictures(dialogues):
@@ -117,6 +117,6 @@ def test_text_defects_are_for_text_and_picture_defects_for_pictures(dialogues):
 def test_any_text_can_be_damaged(texts):
     own = Dataset(texts, None, (), own_card("own", "text"))
     rates = {name: 1.0 for name in corrupt.TEXT_CORRUPTIONS if name not in ("label_flip", "imbalance")}
-    dirty, ledger = corrupt.apply(own, rates, seed=1)
-    assert len(dirty) == 5 * len(texts) == ledger.item_count
+    dirty, log = corrupt.apply(own, rates, seed=1)
+    assert len(dirty) == 5 * len(texts) == log.item_count
     assert own.data == texts

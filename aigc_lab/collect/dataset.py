@@ -12,6 +12,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -283,3 +284,10 @@ class Dataset:
         if self.labels is None:
             raise ValueError(f"the data set {self.card.name!r} has no labels")
         return self.labels
+
+
+def unknown_name(kind: str, name: Any, known: Sequence[str]) -> ValueError:
+    """The error for a name that does not exist, with the nearest one that does."""
+    near = get_close_matches(str(name), known, 1, 0.4)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return ValueError(f"unknown {kind} {name!r}; {hint}The {kind}s are {', '.join(known)}")

@@ -1,7 +1,7 @@
-"""The data-defect dial: damage a data set on purpose, and keep the ledger of what was done.
+"""The data-corruption dial: damage a data set on purpose, and keep the corruption log of what was done.
 
-``dial`` sets several defects at once; each defect is also a function of its own. The
-ledger says which item got what, so every detector in ``aigc_lab.clean`` and
+``dial`` sets several corruptions at once; each corruption is also a function of its own. The
+log says which item got what, so every detector in ``aigc_lab.clean`` and
 ``aigc_lab.label`` can be scored against the truth. Introduced in notebook 00.
 """
 

@@ -8,8 +8,7 @@ from numbers import Integral, Real
 
 import numpy as np
 
-from aigc_lab.collect.dataset import Dataset
-from aigc_lab.corrupt.ledger import unknown_defect
+from aigc_lab.collect.dataset import Dataset, unknown_name
 from aigc_lab.corrupt.pictures import SMALLEST_SIDE
 
 NEED_LABELS = ("imbalance", "label_flip")
@@ -19,10 +18,10 @@ NEED_SOMETHING_SEEN = (*NEED_PICTURES, "near_duplicate", "junk")  # what a tiny 
 
 
 def checked_rates(rates: Mapping[str, float], known: tuple[str, ...]) -> dict[str, float]:
-    """Every defect with its rate, 0 where none is given, in the order of application."""
+    """Every corruption with its rate, 0 where none is given, in the order of application."""
     for name, rate in rates.items():
         if name not in known:
-            raise unknown_defect(name, known)
+            raise unknown_name("corruption", name, known)
         number = isinstance(rate, Real) and not isinstance(rate, (bool, np.bool_))
         if not number or not math.isfinite(rate) or not 0 <= rate <= 1:
             raise ValueError(f"the rate of {name!r} must be a number from 0 to 1, got {rate!r}")

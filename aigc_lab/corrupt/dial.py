@@ -1,18 +1,18 @@
-"""Set defects by their rates and get the dirty set with its ledger. Introduced in notebook 00.
+"""Set corruptions by their rates and get the dirty set with its corruption log. Introduced in notebook 00.
 
-Order. Whatever the order of the mapping, defects are applied in the order of ``IMAGE_CORRUPTIONS``, the way
+Order. Whatever the order of the mapping, corruptions are applied in the order of ``IMAGE_CORRUPTIONS``, the way
 data go wrong on their way to a data set: some classes are scarce, annotators err, something stands
 in front of the camera, the light is bad, the lens is out of focus, the sensor is noisy; then the
-result is copied, and junk gets in. Texts have their own defects, in the order of ``TEXT_CORRUPTIONS``: people
+result is copied, and junk gets in. Texts have their own corruptions, in the order of ``TEXT_CORRUPTIONS``: people
 write personal data, pages add notices, programs mix up code points and encodings; copies are made, and
-texts of other languages and junk get in. So an item may be hit by several defects, and a copy carries the
+texts of other languages and junk get in. So an item may be hit by several corruptions, and a copy carries the
 damage and the wrong label of what it copies (rows marked ``inherited``).
 
 Positions. First come the items of the given set in their order, then exact copies, near copies, texts
 of other languages and junk. So a copy always stands behind its source.
 
-Randomness. Which items a defect hits depends on (seed, defect); what it does to one depends on
-(seed, defect, item). Changing one rate therefore never changes what another defect does to an item,
+Randomness. Which items a corruption hits depends on (seed, corruption); what it does to one depends on
+(seed, corruption, item). Changing one rate therefore never changes what another corruption does to an item,
 and a higher rate hits the same items and some more. Two exceptions follow from the order: copies
 copy what is there, and after imbalance fewer items are left to choose from.
 """
@@ -57,10 +57,10 @@ _ALL_NAMES = tuple(dict.fromkeys((*IMAGE_CORRUPTIONS, *TEXT_CORRUPTIONS)))
 
 
 class Row(NamedTuple):
-    """One row of the ledger."""
+    """One row of the corruption log."""
 
     item: int
-    defect: str
+    corruption: str
     source: int
     detail: str
     inherited: bool = False
@@ -70,19 +70,19 @@ def apply(dataset: Dataset, rates: Mapping[str, float], seed: int = 0) -> tuple[
     """Damage a data set by known amounts. The given set stays as it is.
 
     Args:
-        dataset: what to damage; picture defects need ``uint8`` pictures of at least 8 x 8 pixels.
-        rates: defect name (``IMAGE_CORRUPTIONS``, or ``TEXT_CORRUPTIONS`` for texts) to rate in [0, 1]. A rate is a
+        dataset: what to damage; picture corruptions need ``uint8`` pictures of at least 8 x 8 pixels.
+        rates: corruption name (``IMAGE_CORRUPTIONS``, or ``TEXT_CORRUPTIONS`` for texts) to rate in [0, 1]. A rate is a
             share of the items, rounded to whole items: that many are damaged, or added (copies and
             junk). For ``imbalance`` it is the share that the scarce classes lose; the other rates
             count what imbalance leaves.
         seed: a whole number from 0 up; the same seed gives the same bytes.
 
     Returns:
-        The dirty set and the ledger of what was done to which item.
+        The dirty set and the corruption log of what was done to which item.
 
     Raises:
-        ValueError: an unknown defect; a rate that is no number from 0 to 1; a negative seed;
-            flipping or imbalance without labels or with a single class; a picture defect on
+        ValueError: an unknown corruption; a rate that is no number from 0 to 1; a negative seed;
+            flipping or imbalance without labels or with a single class; a picture corruption on
             something else than pictures, or on pictures smaller than 8 x 8.
     """
     wanted = checked_rates(rates, _ALL_NAMES)
@@ -134,9 +134,9 @@ def apply(dataset: Dataset, rates: Mapping[str, float], seed: int = 0) -> tuple[
         labels = np.concatenate([labels[origin], np.array(junk_labels, dtype=np.int64)])
     origin = np.concatenate([origin, np.full(len(junk_labels), -1, dtype=np.int64)])
     names = TEXT_CORRUPTIONS if dataset.modality == "text" else IMAGE_CORRUPTIONS
-    ledger = _ledger(rows, dropped, origin, true_labels, wanted, seed, names)
-    dirty = replace(dataset, data=_joined(data, extra), labels=labels, card=_noted(dataset, ledger))
-    return dirty, ledger
+    log = _log(rows, dropped, origin, true_labels, wanted, seed, names)
+    dirty = replace(dataset, data=_joined(data, extra), labels=labels, card=_noted(dataset, log))
+    return dirty, log
 
 
 def imbalance(dataset: Dataset, rate: float, seed: int = 0) -> tuple[Dataset, CorruptionLog]:
@@ -216,7 +216,7 @@ def foreign_language(dataset: Dataset, rate: float, seed: int = 0) -> tuple[Data
 
 
 def _stream(seed: int, name: str, *number: int) -> np.random.Generator:
-    """A generator of its own for each (seed, defect) and each (seed, defect, item)."""
+    """A generator of its own for each (seed, corruption) and each (seed, corruption, item)."""
     return np.random.default_rng([seed, zlib.crc32(name.encode()), *number])
 
 
@@ -225,7 +225,7 @@ def _count(rate: float, total: int) -> int:
 
 
 def _chosen(total: int, kept: np.ndarray, rate: float, name: str, seed: int) -> np.ndarray:
-    """Positions in the given set that a defect hits: the first ones of a fixed shuffled order."""
+    """Positions in the given set that a corruption hits: the first ones of a fixed shuffled order."""
     order = _stream(seed, name).permutation(total)
     return order[np.isin(order, kept)][: _count(rate, len(kept))]
 
@@ -294,7 +294,7 @@ def _joined(data: Any, extra: list[Any]) -> Any:
     return np.concatenate([data, np.stack(extra)]) if extra else data
 
 
-def _ledger(
+def _log(
     rows: list[Row],
     dropped: dict[int, str],
     sources: np.ndarray,
@@ -313,11 +313,11 @@ def _ledger(
     return CorruptionLog(table, dropped_table, sources, true_labels, names, used, seed)
 
 
-def _noted(dataset: Dataset, ledger: CorruptionLog) -> Any:
-    """The card, with the defects named among the known faults: nothing is changed silently."""
+def _noted(dataset: Dataset, log: CorruptionLog) -> Any:
+    """The card, with the corruptions named among the known faults: nothing is changed silently."""
     notes = tuple(
-        f"dialled in on purpose (seed {ledger.seed}): {name} at rate {ledger.rates[name]:g}, {count} items"
-        for name, count in ledger.counts().items()
+        f"dialled in on purpose (seed {log.seed}): {name} at rate {log.rates[name]:g}, {count} items"
+        for name, count in log.counts().items()
         if count
     )
     return replace(dataset.card, known_faults=(*dataset.card.known_faults, *notes))

@@ -1,8 +1,8 @@
-"""The dial for tables: damage known cells of a pandas frame, and keep the ledger.
+"""The dial for tables: damage known cells of a pandas frame, and keep the corruption log.
 
-A rate is a share of the rows; in each row that a defect hits, one cell is damaged, and no cell by two
-defects. Which rows a defect hits depends on (seed, defect); which cell, and what it becomes, on
-(seed, defect, row): so changing one rate never changes what another defect does, and a higher rate hits
+A rate is a share of the rows; in each row that a corruption hits, one cell is damaged, and no cell by two
+corruptions. Which rows a corruption hits depends on (seed, corruption); which cell, and what it becomes, on
+(seed, corruption, row): so changing one rate never changes what another corruption does, and a higher rate hits
 the same rows and some more. Introduced in notebook 02.
 """
 
@@ -38,12 +38,12 @@ def apply_to_table(frame: pd.DataFrame, rates: Mapping[str, float], seed: int = 
         seed: a whole number from 0 up.
 
     Returns:
-        The dirty table (rows numbered from 0) and the ledger, whose table has one more column, ``column``
-        (empty for a copied row). ``ledger.true_labels`` is None.
+        The dirty table (rows numbered from 0) and the corruption log, whose table has one more column, ``column``
+        (empty for a copied row). ``log.true_labels`` is None.
 
     Raises:
-        ValueError: an unknown defect, a rate that is no number from 0 to 1, a negative seed, or more
-            rows to hit than have a free cell of the kind that the defect needs.
+        ValueError: an unknown corruption, a rate that is no number from 0 to 1, a negative seed, or more
+            rows to hit than have a free cell of the kind that the corruption needs.
     """
     import pandas as pd
 
@@ -57,13 +57,13 @@ def apply_to_table(frame: pd.DataFrame, rates: Mapping[str, float], seed: int = 
     places = _allotted(frame, kinds, seed)
 
     rows: list[tuple[int, str, int, str, bool, str]] = []
-    for defect in TABLE_CORRUPTIONS[:-1]:
-        for row in _hit(len(frame), places[defect], wanted[defect], defect, seed):
-            name = list(columns)[places[defect][row]]
-            before, rng = columns[name][row], _stream(seed, defect, row)
-            after, how = _damage(defect, before, frame[name], rng)
+    for corruption in TABLE_CORRUPTIONS[:-1]:
+        for row in _hit(len(frame), places[corruption], wanted[corruption], corruption, seed):
+            name = list(columns)[places[corruption][row]]
+            before, rng = columns[name][row], _stream(seed, corruption, row)
+            after, how = _damage(corruption, before, frame[name], rng)
             columns[name][row] = after
-            rows.append((row, defect, row, f"{name}: {before} -> {after!r}{how}", False, str(name)))
+            rows.append((row, corruption, row, f"{name}: {before} -> {after!r}{how}", False, str(name)))
 
     copied = _hit(len(frame), np.zeros(len(frame), dtype=int), wanted["duplicate_row"], "duplicate_row", seed)
     damage_of: dict[int, list[tuple[int, str, int, str, bool, str]]] = {}
@@ -94,10 +94,10 @@ def _kind(column: pd.Series) -> str:
 
 
 def _allotted(frame: pd.DataFrame, kinds: Mapping[Any, str], seed: int) -> dict[str, np.ndarray]:
-    """For each defect and row, the place of the column that it may damage, -1 where none is left.
+    """For each corruption and row, the place of the column that it may damage, -1 where none is left.
 
     Fixed for a seed whatever the rates are. Where a row has a single number, chance decides which of the
-    two defects of numbers may have it; ``missing`` comes last and takes what is left.
+    two corruptions of numbers may have it; ``missing`` comes last and takes what is left.
     """
     names, total = list(frame.columns), len(frame)
     preference = _stream(seed, "cells").random((total, len(names)))
@@ -107,38 +107,38 @@ def _allotted(frame: pd.DataFrame, kinds: Mapping[Any, str], seed: int) -> dict[
     free = frame.notna().to_numpy(dtype=bool, copy=True)  # what is empty already cannot be damaged
     places = {}
     few = numbers.sum() == 1
-    for defect in TABLE_CORRUPTIONS[:-1]:
-        fits = {"number": numbers, "category": categories}.get(_NEEDS.get(defect, ""), np.ones_like(numbers))
+    for corruption in TABLE_CORRUPTIONS[:-1]:
+        fits = {"number": numbers, "category": categories}.get(_NEEDS.get(corruption, ""), np.ones_like(numbers))
         allowed = free & fits
-        if few and defect in ("out_of_range", "wrong_type"):
-            allowed &= (turn if defect == "out_of_range" else ~turn)[:, None]
+        if few and corruption in ("out_of_range", "wrong_type"):
+            allowed &= (turn if corruption == "out_of_range" else ~turn)[:, None]
         place = np.full(total, -1)
         some = allowed.any(axis=1)
         if some.any():
             place[some] = np.where(allowed, preference, np.inf)[some].argmin(axis=1)
             free[np.flatnonzero(some), place[some]] = False
-        places[defect] = place
+        places[corruption] = place
     return places
 
 
-def _hit(total: int, place: np.ndarray, rate: float, defect: str, seed: int) -> list[int]:
-    order = _stream(seed, defect).permutation(total)
+def _hit(total: int, place: np.ndarray, rate: float, corruption: str, seed: int) -> list[int]:
+    order = _stream(seed, corruption).permutation(total)
     able, count = order[place[order] >= 0], _count(rate, total)
     if count > len(able):
-        kind = _NEEDS.get(defect, "known")
+        kind = _NEEDS.get(corruption, "known")
         raise ValueError(
-            f"{defect!r} at rate {rate:g} needs {count} rows with a free {kind} cell, "
+            f"{corruption!r} at rate {rate:g} needs {count} rows with a free {kind} cell, "
             f"and {len(able)} rows have one"
         )
     return [int(row) for row in able[:count]]
 
 
-def _damage(defect: str, cell: Any, column: pd.Series, rng: np.random.Generator) -> tuple[Any, str]:
-    if defect == "missing":
+def _damage(corruption: str, cell: Any, column: pd.Series, rng: np.random.Generator) -> tuple[Any, str]:
+    if corruption == "missing":
         return None, ""
-    if defect == "out_of_range":
+    if corruption == "out_of_range":
         return _beyond(cell, column, rng)
-    if defect == "wrong_type":
+    if corruption == "wrong_type":
         shown = f"{cell}"
         written = (f"{shown} cm", shown.replace(".", ","), f" {shown} ", "n/a", "unknown", f"about {shown}")
         return written[rng.integers(len(written))], ""
