@@ -12,6 +12,7 @@ import io
 import json
 import multiprocessing
 import os
+import random
 import sys
 import tempfile
 import warnings
@@ -71,6 +72,22 @@ def import_keras() -> None:
         import keras
 
         keras.ops.convert_to_numpy(keras.ops.zeros(1))
+
+
+@contextlib.contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Layers that are made in the block get their seeds from this one: equal seeds, equal models.
+
+    Keras draws the seed of each initialiser and each random layer from Python's ``random``.
+    ``keras.utils.set_random_seed`` would give the same weights, but on TensorFlow it also throws away what
+    every compiled function of the process has prepared, which costs as much as 30 training steps.
+    """
+    state = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(state)
 
 
 @contextlib.contextmanager

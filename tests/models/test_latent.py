@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from aigc_lab.models.latent import LatentMixture
+from aigc_lab.models.vae import LatentMixture
 
 
 class CodesAsTheyCome:

@@ -1,0 +1,724 @@
+"""The variational autoencoder (VAE), with or without a class label as a condition.
+
+Four parts, in the order in which one reads them: the two terms of the loss, the networks, the model that
+joins them, and the mixture that samples are drawn from. The loss is the negative evidence lower bound (ELBO)
+in nats per image, Kingma and Welling 2014 (arXiv 1312.6114), equation 3:
+
+    -ELBO(x) = E_q(z|x)[-log p(x|z)] + KL(q(z|x) || p(z))
+
+Both terms are *sums* (over pixels, over latent dimensions); the mean is taken only over the batch. A label
+enters both networks as in Sohn, Lee and Yan 2015, equation 4. Introduced in notebook 00, derived in
+notebook 05; warm-up, free bits and the importance-weighted bound are introduced in notebook 06.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from aigc_lab.backend import seeded
+from aigc_lab.collect.atomic import atomic_write
+from aigc_lab.collect.dataset import Dataset
+
+LIKELIHOODS = ("bernoulli", "gaussian")
+# A learned scale stops here: pixels come in 255 steps, and on constant ones it would fall to 0.
+SMALLEST_SCALE = 1e-3
+
+# -- the terms of the loss, each a function of numbers alone, in nats ---------------------------------
+
+
+def kl_to_standard_normal(mean: Any, log_variance: Any) -> Any:
+    """KL(N(mean, diag exp(log_variance)) || N(0, 1)) in nats, summed over the latent dimensions.
+
+    Args:
+        mean, log_variance: ``(n, latent_size)``.
+
+    Returns:
+        ``(n,)``, never negative. Kingma and Welling 2014, appendix B.
+    """
+    return ops.sum(kl_of_dimensions(mean, log_variance), axis=-1)
+
+
+def kl_of_dimensions(mean: Any, log_variance: Any) -> Any:
+    """The share of each latent dimension in ``kl_to_standard_normal``: ``(n, latent_size)``, in nats."""
+    mean, log_variance = ops.convert_to_tensor(mean), ops.convert_to_tensor(log_variance)
+    return 0.5 * (ops.square(mean) + ops.exp(log_variance) - 1.0 - log_variance)
+
+
+def kl_between_gaussians(mean: Any, log_variance: Any, other_mean: Any, other_log_variance: Any) -> Any:
+    """KL(N(mean, diag exp(log_variance)) || N(other_mean, diag exp(other_log_variance))) in nats.
+
+    Not symmetric: the average is taken over the first one. Against a standard normal it is
+    ``kl_to_standard_normal``.
+
+    Args:
+        mean, log_variance, other_mean, other_log_variance: ``(n, dimensions)``, or what broadcasts to it.
+
+    Returns:
+        ``(n,)``, summed over the dimensions, never negative.
+    """
+    mean = ops.convert_to_tensor(mean)
+    log_variance, other_mean, other_log_variance = (
+        ops.convert_to_tensor(each, mean.dtype) for each in (log_variance, other_mean, other_log_variance)
+    )
+    ratio = log_variance - other_log_variance
+    distance = ops.square(mean - other_mean) * ops.exp(-other_log_variance)
+    return 0.5 * ops.sum(distance + ops.exp(ratio) - 1.0 - ratio, axis=-1)
+
+
+def bernoulli_nats(images: Any, logits: Any) -> Any:
+    """-log p(x|z) in nats for independent Bernoulli pixels, summed over the pixels: ``(n,)``.
+
+    A grey value g in [0, 1] counts as the expectation over a pixel that is white with
+    probability g, so the ELBO is that of randomly binarised images.
+    """
+    images, logits = ops.convert_to_tensor(images), ops.convert_to_tensor(logits)
+    # -(x log p + (1-x) log(1-p)) with p = sigmoid(logits), in a form that is stable for large logits.
+    nats = ops.softplus(logits) - logits * images
+    return ops.sum(ops.reshape(nats, (ops.shape(nats)[0], -1)), axis=-1)  # (n, h, w, c) -> (n, h*w*c) -> (n,)
+
+
+def gaussian_nats(images: Any, mean: Any, scale: Any) -> Any:
+    """-log p(x|z) in nats for Gaussian pixels of standard deviation ``scale``, summed: ``(n,)``.
+
+    ``scale`` is a number, or a tensor that broadcasts to the images. A density can be above 1, so
+    these nats can be negative.
+    """
+    images, mean = ops.convert_to_tensor(images), ops.convert_to_tensor(mean)
+    log_scale = math.log(scale) if isinstance(scale, (int, float)) else ops.log(scale)
+    nats = 0.5 * ops.square((images - mean) / scale) + log_scale + 0.5 * math.log(2 * math.pi)
+    return ops.sum(ops.reshape(nats, (ops.shape(nats)[0], -1)), axis=-1)  # (n, ...) -> (n, d) -> (n,)
+
+
+def bits_per_pixel(nats: Any, image_shape: tuple[int, ...]) -> Any:
+    """Nats per image as bits per value of the image: ``nats / (log 2 * height * width * channels)``.
+
+    For a binary image it is the length of the shortest code that a model promises, divided by the pixels.
+    """
+    return nats / (math.log(2) * math.prod(image_shape))
+
+
+# -- the networks -------------------------------------------------------------------------------------
+
+
+def convolutional_vae(
+    image_shape: tuple[int, int, int] = (28, 28, 1),
+    latent_size: int = 10,
+    class_count: int = 0,
+    width: int = 32,
+    seed: int = 0,
+    **options: Any,
+) -> VAE:
+    """A small convolutional VAE, built for two CPU cores.
+
+    All convolutions work on a grid of 4 x 4 pixel patches: the first one has stride 4, and the last
+    one predicts the 16 pixels of each patch (sub-pixel upsampling, Shi et al. 2016, section 2.2).
+    That is several times cheaper than strided transposed convolutions at full resolution.
+
+    Args:
+        image_shape: height, width, channels; height and width must be multiples of 4.
+        latent_size: dimensions of z.
+        class_count: 0 for an unconditional model, else the number of classes.
+        width: channels of the convolutions; the dense layers have eight times as many units.
+        seed: seed of the weights and of the noise; equal seeds give equal models.
+        options: of ``VAE``: likelihood, scale, learn_scale, beta, warm_up_steps, free_bits.
+
+    Raises:
+        ValueError: a height or width that is no multiple of 4, a size below 1, or more latent
+            dimensions than the image has values.
+    """
+    _check_sizes(image_shape, latent_size, class_count, width, multiple=4)
+    with seeded(seed):
+        encoder = convolutional_encoder(image_shape, latent_size, class_count, width)
+        decoder = convolutional_decoder(image_shape, latent_size, class_count, width)
+    return _joined_vae(encoder, decoder, seed, options)
+
+
+def convolutional_encoder(
+    image_shape: tuple[int, int, int], latent_size: int, class_count: int, width: int
+) -> keras.Model:
+    """Image (and one-hot label) to the mean and the log-variance of q(z|x)."""
+    image, label = keras.Input(image_shape, name="image"), _label_input(class_count)
+    hidden = layers.Conv2D(width, 4, strides=4, activation="gelu")(image)  # (n, h, w, c) -> (n, h/4, w/4, k)
+    hidden = layers.Flatten()(hidden)  # (n, h/4, w/4, k) -> (n, h/4 * w/4 * k)
+    hidden = layers.Dense(8 * width, activation="gelu")(_with_label(hidden, label))
+    mean = layers.Dense(latent_size, name="mean")(hidden)
+    log_variance = layers.Dense(latent_size, name="log_variance")(hidden)
+    return keras.Model([image, *label], [mean, log_variance], name="encoder")
+
+
+def convolutional_decoder(
+    image_shape: tuple[int, int, int], latent_size: int, class_count: int, width: int
+) -> keras.Model:
+    """Latent point (and one-hot label) to the logits or means of the pixels."""
+    height, image_width, channels = image_shape
+    rows, columns = height // 4, image_width // 4
+    latent, label = keras.Input((latent_size,), name="latent"), _label_input(class_count)
+    hidden = layers.Dense(8 * width, activation="gelu")(_with_label(latent, label))
+    hidden = layers.Dense(rows * columns * width, activation="gelu")(hidden)
+    hidden = layers.Reshape((rows, columns, width))(hidden)  # (n, h/4 * w/4 * k) -> (n, h/4, w/4, k)
+    hidden = layers.Conv2D(width, 3, padding="same", activation="gelu")(hidden)
+    pixels = layers.Conv2D(16 * channels, 3, padding="same")(hidden)  # (n, h/4, w/4, 16 c)
+    pixels = layers.Reshape((rows, columns, 4, 4, channels))(pixels)  # -> (n, h/4, w/4, 4, 4, c)
+    pixels = layers.Permute((1, 3, 2, 4, 5))(pixels)  # -> (n, h/4, 4, w/4, 4, c)
+    pixels = layers.Reshape(image_shape, name="pixels")(pixels)  # -> (n, h, w, c)
+    return keras.Model([latent, *label], pixels, name="decoder")
+
+
+def dense_vae(
+    image_shape: tuple[int, int, int] = (28, 28, 1),
+    latent_size: int = 10,
+    class_count: int = 0,
+    width: int = 512,
+    depth: int = 2,
+    seed: int = 0,
+    **options: Any,
+) -> VAE:
+    """A VAE of dense layers, for images of any size; ``fit(…, jit_compile=True)`` trains it fastest.
+
+    Args:
+        image_shape: height, width, channels.
+        latent_size: dimensions of z.
+        class_count: 0 for an unconditional model, else the number of classes.
+        width: units of a hidden layer.
+        depth: hidden layers of the encoder, and as many of the decoder.
+        seed: seed of the weights and of the noise; equal seeds give equal models.
+        options: of ``VAE``: likelihood, scale, learn_scale, beta, warm_up_steps, free_bits.
+
+    Raises:
+        ValueError: a size below 1, or more latent dimensions than the image has values.
+    """
+    _check_sizes(image_shape, latent_size, class_count, min(width, depth))
+    with seeded(seed):
+        encoder = dense_encoder(image_shape, latent_size, class_count, width, depth)
+        decoder = dense_decoder(image_shape, latent_size, class_count, width, depth)
+    return _joined_vae(encoder, decoder, seed, options)
+
+
+def dense_encoder(
+    image_shape: tuple[int, int, int], latent_size: int, class_count: int, width: int, depth: int
+) -> keras.Model:
+    """Image (and one-hot label) to the mean and the log-variance of q(z|x)."""
+    image, label = keras.Input(image_shape, name="image"), _label_input(class_count)
+    hidden = _with_label(layers.Flatten()(image), label)  # (n, h, w, c) -> (n, h * w * c)
+    for _ in range(depth):
+        hidden = layers.Dense(width, activation="gelu")(hidden)
+    mean = layers.Dense(latent_size, name="mean")(hidden)
+    log_variance = layers.Dense(latent_size, name="log_variance")(hidden)
+    return keras.Model([image, *label], [mean, log_variance], name="encoder")
+
+
+def dense_decoder(
+    image_shape: tuple[int, int, int], latent_size: int, class_count: int, width: int, depth: int
+) -> keras.Model:
+    """Latent point (and one-hot label) to the logits or means of the pixels."""
+    latent, label = keras.Input((latent_size,), name="latent"), _label_input(class_count)
+    hidden = _with_label(latent, label)
+    for _ in range(depth):
+        hidden = layers.Dense(width, activation="gelu")(hidden)
+    pixels = layers.Dense(math.prod(image_shape))(hidden)
+    pixels = layers.Reshape(image_shape, name="pixels")(pixels)  # (n, h * w * c) -> (n, h, w, c)
+    return keras.Model([latent, *label], pixels, name="decoder")
+
+
+def _label_input(class_count: int) -> list[Any]:
+    return [keras.Input((class_count,), name="label")] if class_count else []
+
+
+def _with_label(tensor: Any, label: list[Any]) -> Any:
+    return layers.Concatenate()([tensor, *label]) if label else tensor
+
+
+def _joined_vae(encoder: keras.Model, decoder: keras.Model, seed: int, options: dict[str, Any]) -> VAE:
+    model = VAE(encoder, decoder, seed=seed, name="vae", **options)
+    model.build()  # so that it can be saved before its first batch
+    return model
+
+
+def _check_sizes(
+    image_shape: tuple[int, ...], latent_size: int, class_count: int, width: int, multiple: int = 1
+) -> None:
+    height, image_width, _ = image_shape
+    if height % multiple or image_width % multiple:
+        raise ValueError(
+            f"height and width must be multiples of {multiple}, got {height} x {image_width}; "
+            "resize or pad first"
+        )
+    if min(*image_shape, latent_size, width) < 1 or class_count < 0:
+        raise ValueError("all sizes must be at least 1, and class_count at least 0")
+    if latent_size > math.prod(image_shape):
+        raise ValueError(
+            f"latent_size {latent_size} is more than the {math.prod(image_shape)} values of an image; "
+            "choose a smaller one: a code is meant to be shorter than what it stands for"
+        )
+
+
+# -- the model ----------------------------------------------------------------------------------------
+
+
+@keras.saving.register_keras_serializable("aigc_lab")
+class VAE(keras.Model):
+    """An encoder q(z|x), a decoder p(x|z), and the ELBO that ties them together.
+
+    Args:
+        encoder: image (and one-hot label) to ``[mean, log_variance]``, each ``(n, latent_size)``.
+        decoder: latent (and one-hot label) to the pixels' logits (Bernoulli) or means (Gaussian).
+        likelihood: ``"bernoulli"`` for pixels in [0, 1], ``"gaussian"`` for real values.
+        scale: standard deviation of a Gaussian pixel; unused otherwise.
+        learn_scale: train one scale for all pixels, from ``scale`` on (Rybkin et al. 2021, section 3).
+        beta: weight of the KL term in the *training* loss (Higgins et al. 2017); ``elbo`` ignores it.
+        warm_up_steps: the weight of the KL term rises from 0 to ``beta`` in so many training steps
+            (Bowman et al. 2016, section 3.1).
+        free_bits: nats of each latent dimension, mean over the batch, that cost nothing in the training
+            loss (Kingma et al. 2016, equation 15).
+        seed: seed of the noise drawn while training.
+
+    Raises:
+        ValueError: an unknown likelihood, or a number out of its range.
+    """
+
+    def __init__(
+        self,
+        encoder: keras.Model,
+        decoder: keras.Model,
+        likelihood: str = "bernoulli",
+        scale: float = 1.0,
+        learn_scale: bool = False,
+        beta: float = 1.0,
+        warm_up_steps: int = 0,
+        free_bits: float = 0.0,
+        seed: int = 0,
+        **options: Any,
+    ) -> None:
+        # autocast=False: in mixed precision the layers compute in half, what is summed here does not.
+        super().__init__(autocast=False, **options)
+        if likelihood not in LIKELIHOODS:
+            raise ValueError(f"likelihood must be one of {', '.join(LIKELIHOODS)}, got {likelihood!r}")
+        if scale <= 0 or min(beta, warm_up_steps, free_bits) < 0:
+            raise ValueError(
+                "scale must be positive and beta, warm_up_steps and free_bits not negative, "
+                f"got {scale}, {beta}, {warm_up_steps} and {free_bits}"
+            )
+        if learn_scale and likelihood != "gaussian":
+            raise ValueError("only Gaussian pixels have a scale to learn; use likelihood='gaussian'")
+        self.encoder, self.decoder = encoder, decoder
+        self.likelihood, self.scale, self.learn_scale = likelihood, scale, learn_scale
+        self.beta, self.warm_up_steps, self.free_bits, self.seed = beta, warm_up_steps, free_bits, seed
+        # Weights, so that a checkpoint holds them too.
+        self.log_scale = self.steps_done = None
+        if learn_scale:
+            start = keras.initializers.Constant(math.log(scale))
+            self.log_scale = self.add_weight(shape=(), initializer=start, name="log_scale")
+        if warm_up_steps:
+            self.steps_done = self.add_weight(
+                shape=(), initializer="zeros", trainable=False, name="steps_done"
+            )
+        self.noise = keras.random.SeedGenerator(seed)
+        # Keras' own fit shows these beside the loss.
+        self.reconstruction_tracker = keras.metrics.Mean(name="reconstruction")
+        self.kl_tracker = keras.metrics.Mean(name="kl")
+        self.image_shape = tuple(encoder.inputs[0].shape[1:])
+        self.latent_size = int(decoder.inputs[0].shape[-1])
+        self.class_count = int(encoder.inputs[1].shape[-1]) if len(encoder.inputs) > 1 else 0
+
+    def call(self, inputs: Any, training: bool | None = None) -> dict[str, Any]:
+        """One pass: encode, draw z = mean + exp(log_variance / 2) * noise (reparameterisation), decode."""
+        images, condition = self._unpack(inputs)
+        mean, log_variance = self._full(self.encoder([images, *condition], training=training))
+        noise = self.draw_noise(mean)
+        latent = mean + ops.exp(0.5 * log_variance) * noise  # (n, latent_size)
+        pixels = self.decoder(self.decoder_inputs(latent, images, condition), training=training)
+        outputs = {"mean": mean, "log_variance": log_variance, "pixels": self._full(pixels)}
+        if self.warm_up_steps and training:
+            outputs["warm_up"] = ops.minimum(1.0, self.steps_done / self.warm_up_steps)
+            self.steps_done.assign(self.steps_done + 1.0)
+        return outputs
+
+    def draw_noise(self, mean: Any) -> Any:
+        """Standard normal noise of the shape of ``mean``, ``(n, latent_size)``."""
+        return keras.random.normal(ops.shape(mean), dtype=mean.dtype, seed=self.noise)
+
+    def decoder_inputs(self, latent: Any, images: Any, condition: list[Any]) -> list[Any]:
+        """What the decoder reads. A variant whose decoder also sees a part of the image overrides this."""
+        return [latent, *condition]
+
+    def loss_terms(self, inputs: Any, outputs: dict[str, Any]) -> dict[str, Any]:
+        """Means over the batch, in nats per image: the loss and its two parts, as they are unweighted."""
+        images, _ = self._unpack(inputs)
+        reconstruction = ops.mean(self._reconstruction(images, outputs["pixels"]))
+        kl = ops.mean(kl_to_standard_normal(outputs["mean"], outputs["log_variance"]))
+        penalty = kl
+        if self.free_bits:
+            of_dimensions = ops.mean(kl_of_dimensions(outputs["mean"], outputs["log_variance"]), axis=0)
+            penalty = ops.sum(ops.maximum(of_dimensions, self.free_bits))  # (n, d) -> (d,) -> ()
+        loss = reconstruction + self.beta * outputs.get("warm_up", 1.0) * penalty
+        return {"loss": loss, "reconstruction": reconstruction, "kl": kl}
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """What Keras' own ``fit`` minimises (the same number as ``loss_terms``)."""
+        terms = self.loss_terms(x, y_pred)
+        self.reconstruction_tracker.update_state(terms["reconstruction"])
+        self.kl_tracker.update_state(terms["kl"])
+        return terms["loss"]
+
+    def check_training_data(self, x: np.ndarray, labels: Any = None) -> None:
+        """What ``train.fit`` asks before the first step.
+
+        Raises:
+            ValueError: images or labels that the model does not take.
+
+        Warns:
+            UserWarning: there is one image only, or all are equal: nothing but a copy can be learned.
+        """
+        images = self._checked_images(x)
+        self._one_hot(labels, len(images))
+        if (images == images[:1]).all():
+            what = "there is only one image" if len(images) == 1 else "all images are the same"
+            warnings.warn(f"{what}: the model can only learn to copy it; add other images", stacklevel=3)
+
+    # -- use ------------------------------------------------------------------------------------------
+
+    def encode(self, x: np.ndarray, labels: Any = None) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and log-variance of q(z|x), each ``(n, latent_size)``, for images ``(n, *image_shape)``."""
+        images = self._checked_images(x)
+        condition = self._one_hot(labels, len(images))
+        return tuple(_in_batches(lambda inputs: self._full(self.encoder(inputs)), [images, *condition]))
+
+    def decode(self, z: np.ndarray, labels: Any = None) -> np.ndarray:
+        """Expected images ``(n, *image_shape)`` for latent points ``(n, latent_size)``."""
+        latent = np.asarray(z, "float32")
+        if latent.ndim != 2 or latent.shape[1] != self.latent_size:
+            raise ValueError(f"latent points must have shape (n, {self.latent_size}), got {latent.shape}")
+        inputs = [latent, *self._one_hot(labels, len(latent))]
+        (pixels,) = _in_batches(lambda inputs: self._full(self.decoder(inputs)), inputs)
+        return _sigmoid(pixels) if self.likelihood == "bernoulli" else pixels
+
+    def sample(self, n: int, labels: Any = None, seed: int = 0) -> np.ndarray:
+        """``n`` new images, from z ~ N(0, 1); without ``labels`` a conditional model takes each in turn."""
+        latent = np.random.default_rng(seed).standard_normal((n, self.latent_size), dtype="float32")
+        if labels is None and self.class_count:
+            labels = np.arange(n) % self.class_count
+        return self.decode(latent, labels)
+
+    def elbo(self, x: np.ndarray, labels: Any = None, samples: int = 1, seed: int = 0) -> np.ndarray:
+        """The evidence lower bound of each image, ``(n,)`` in nats: higher is better, at most log p(x).
+
+        ``samples`` draws of z estimate the expectation; the KL term is exact.
+        """
+        mean, log_variance = self.encode(x, labels)
+        draws = self._draws(x, labels, mean, log_variance, samples, seed)
+        reconstruction = sum(nats for _, _, nats in draws) / samples
+        return -reconstruction - ops.convert_to_numpy(kl_to_standard_normal(mean, log_variance))
+
+    def importance_weighted_bound(
+        self, x: np.ndarray, labels: Any = None, samples: int = 10, seed: int = 0
+    ) -> np.ndarray:
+        """A tighter lower bound of log p(x), ``(n,)`` in nats: log of the mean of ``samples`` weights.
+
+        Each weight is p(x|z) p(z) / q(z|x) at one draw z ~ q(z|x). One sample gives the ELBO (with its
+        KL term estimated too); more raise the bound towards log p(x). Burda, Grosse and Salakhutdinov
+        2016 (arXiv 1509.00519), equation 8.
+        """
+        mean, log_variance = self.encode(x, labels)
+        log_sum = np.full(len(mean), -np.inf)
+        for noise, latent, nats in self._draws(x, labels, mean, log_variance, samples, seed):
+            # log p(z) - log q(z|x); the factors of 2 pi cancel.
+            ratio = 0.5 * np.sum(np.square(noise) - np.square(latent) + log_variance, axis=-1)
+            log_sum = np.logaddexp(log_sum, ratio - nats)
+        return log_sum - math.log(samples)
+
+    def scale_now(self) -> float:
+        """The standard deviation of a Gaussian pixel: the learned one, or ``scale``."""
+        return float(ops.convert_to_numpy(ops.stop_gradient(self._scale())))
+
+    def generator(self) -> keras.Model:
+        """The decoder with pixels in [0, 1]: what is exported, since it is all that drawing needs."""
+        inputs = [keras.Input(each.shape[1:], name=each.name) for each in self.decoder.inputs]
+        pixels = self.decoder(inputs)
+        if self.likelihood == "bernoulli":
+            pixels = layers.Activation("sigmoid", name="pixels")(pixels)
+        return keras.Model(inputs, pixels, name="generator")
+
+    # -- saving ---------------------------------------------------------------------------------------
+
+    def get_config(self) -> dict[str, Any]:
+        networks = {name: getattr(self, name) for name in ("encoder", "decoder")}
+        plain = ("likelihood", "scale", "learn_scale", "beta", "warm_up_steps", "free_bits", "seed")
+        return {
+            **super().get_config(),
+            **{name: keras.saving.serialize_keras_object(network) for name, network in networks.items()},
+            **{name: getattr(self, name) for name in plain},
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> VAE:
+        networks = {
+            name: keras.saving.deserialize_keras_object(config.pop(name), custom_objects)
+            for name in ("encoder", "decoder")
+        }
+        return cls(**networks, **config)
+
+    def build(self, input_shape: Any = None) -> None:
+        # Encoder and decoder are Functional models: they are built when they are made.
+        self.built = True
+
+    def load_weights(self, filepath: Any, **options: Any) -> None:
+        """Weights that ``save_weights`` wrote for a model of the same settings.
+
+        Raises:
+            ValueError: weights of another architecture, or no such file; this model keeps its own.
+        """
+        before = self.get_weights()
+        try:
+            with warnings.catch_warnings():
+                # Keras only warns of layers that the file lacks, and leaves them as they were.
+                warnings.simplefilter("error", UserWarning)
+                super().load_weights(filepath, **options)
+        except Exception as error:
+            self.set_weights(before)
+            raise ValueError(
+                f"{filepath} does not hold weights of this architecture ({' '.join(str(error).split())[:200]}); "
+                "build the model with the settings that they were saved with"
+            ) from error
+
+    # -- helpers --------------------------------------------------------------------------------------
+
+    def _full(self, outputs: Any) -> Any:
+        """What a network gives, in the precision of the weights: a sum of 784 nats needs more than 8 bits."""
+        if isinstance(outputs, (tuple, list)):
+            return [self._full(each) for each in outputs]
+        return ops.cast(outputs, self.variable_dtype)
+
+    def _unpack(self, inputs: Any) -> tuple[Any, list[Any]]:
+        """Images, and the one-hot condition as a list that is empty when the model has none."""
+        if not self.class_count:
+            return (inputs[0] if isinstance(inputs, (tuple, list)) else inputs), []
+        if not isinstance(inputs, (tuple, list)):
+            raise ValueError("this VAE is conditional: give it (images, labels)")
+        return inputs[0], [ops.one_hot(ops.cast(inputs[1], "int32"), self.class_count)]
+
+    def _reconstruction(self, images: Any, pixels: Any) -> Any:
+        if self.likelihood == "bernoulli":
+            return bernoulli_nats(images, pixels)
+        return gaussian_nats(images, pixels, self._scale())
+
+    def _scale(self) -> Any:
+        if self.log_scale is None:
+            return self.scale
+        return ops.exp(ops.maximum(self.log_scale, math.log(SMALLEST_SCALE)))
+
+    def _draws(self, x: Any, labels: Any, mean: Any, log_variance: Any, samples: int, seed: int) -> Any:
+        """``samples`` times: noise and z ``(n, latent_size)``, and -log p(x|z) in nats ``(n,)``."""
+        if samples < 1:
+            raise ValueError(f"samples must be at least 1, got {samples}")
+        images = self._checked_images(x)
+        condition = self._one_hot(labels, len(images))
+        random = np.random.default_rng(seed)
+
+        def reconstruction_nats(inputs: list[Any]) -> Any:
+            images, latent, *condition = inputs
+            pixels = self.decoder(self.decoder_inputs(latent, images, condition))
+            return self._reconstruction(images, self._full(pixels))
+
+        for _ in range(samples):
+            noise = random.standard_normal(mean.shape, dtype="float32")
+            latent = mean + np.exp(0.5 * log_variance) * noise
+            (nats,) = _in_batches(reconstruction_nats, [images, latent, *condition])
+            yield noise, latent, nats
+
+    def _checked_images(self, x: np.ndarray) -> np.ndarray:
+        images = np.asarray(x)
+        if images.dtype == np.uint8:
+            raise ValueError("images must be float in [0, 1], got uint8; use Dataset.arrays()")
+        if images.shape[1:] != self.image_shape:
+            raise ValueError(
+                f"images must have shape (n, {', '.join(map(str, self.image_shape))}), got {images.shape}"
+            )
+        if not np.isfinite(images).all():
+            raise ValueError("images hold NaN or infinite values; drop or repair those items first")
+        if self.likelihood == "bernoulli" and images.size:
+            low, high = float(images.min()), float(images.max())
+            if low < -1e-6 or high > 1 + 1e-6:
+                raise ValueError(
+                    f"Bernoulli pixels must lie in [0, 1], got {low:g} to {high:g}; rescale the images "
+                    "(Dataset.arrays() does), or use likelihood='gaussian'"
+                )
+        return images.astype("float32", copy=False)
+
+    def _one_hot(self, labels: Any, count: int) -> list[np.ndarray]:
+        if not self.class_count:
+            return []
+        if labels is None:
+            raise ValueError(
+                f"this VAE is conditional: give a label from 0 to {self.class_count - 1} for each item"
+            )
+        labels = np.broadcast_to(np.asarray(labels), (count,))
+        if count and (labels.min() < 0 or labels.max() >= self.class_count):
+            raise ValueError(
+                f"labels must lie from 0 to {self.class_count - 1}, got {labels.min()} to {labels.max()}"
+            )
+        return [np.eye(self.class_count, dtype="float32")[labels]]
+
+
+def _in_batches(network: Any, inputs: list[np.ndarray], size: int = 500) -> list[np.ndarray]:
+    """Run ``network`` on slices, so that memory stays bounded however many items come in."""
+    count = len(inputs[0])
+    if not count:
+        raise ValueError("there are no items; give at least one")
+    parts = []
+    for start in range(0, count, size):
+        outputs = network([ops.convert_to_tensor(each[start : start + size]) for each in inputs])
+        outputs = outputs if isinstance(outputs, (tuple, list)) else [outputs]
+        parts.append([ops.convert_to_numpy(ops.stop_gradient(each)) for each in outputs])
+    return [np.concatenate(each) for each in zip(*parts, strict=True)]
+
+
+def _sigmoid(logits: np.ndarray) -> np.ndarray:
+    return (0.5 * (1.0 + np.tanh(0.5 * logits))).astype("float32")
+
+
+# -- where in the latent space the data lie -----------------------------------------------------------
+
+
+def active_dimensions(vae: Any, images: Any, labels: Any = None) -> tuple[np.ndarray, np.ndarray]:
+    """Latent dimensions from the most to the least used, and the nats each one carries.
+
+    A dimension's use is KL(q(z_j|x) || N(0, 1)), mean over the images; one that the model
+    ignores has about 0 nats, and its slider changes nothing (Burda et al. 2016, section 5.2).
+
+    Args:
+        vae: a model with ``encode``.
+        images: an image ``Dataset``, or float images in [0, 1], ``(n, height, width, channels)``.
+        labels: integers ``(n,)`` for a conditional model; a ``Dataset`` brings its own.
+
+    Returns:
+        order ``(latent_size,)`` of dimension numbers, and nats ``(latent_size,)`` by dimension number.
+
+    Raises:
+        ValueError: images or labels that the model does not take.
+    """
+    if isinstance(images, Dataset):
+        images, own = images.arrays()
+        labels = own if labels is None else labels
+    mean, log_variance = vae.encode(images, labels if vae.class_count else None)
+    nats = 0.5 * np.mean(np.square(mean) + np.exp(log_variance) - 1 - log_variance, axis=0)  # (n, d) -> (d,)
+    return np.argsort(-nats, kind="stable"), nats
+
+
+@dataclass(frozen=True, eq=False)
+class LatentMixture:
+    """A Gaussian mixture over latent points for each class, from which samples can be drawn.
+
+    A VAE is trained so that the codes of all data together come near N(0, 1), and they never quite do:
+    a point drawn from N(0, 1) may fall into a hole that no training image was coded to. A mixture fitted
+    to the codes after training (ex-post density estimation, Ghosh et al. 2020, arXiv 1903.12436, section
+    4) draws from where the data are. Introduced in notebook 00.
+
+    Attributes:
+        weights: per class ``(components,)``, or None where the class had no items.
+        means: per class ``(components, latent_size)``.
+        factors: per class ``(components, latent_size, latent_size)``, lower Cholesky factors of
+            the covariances.
+    """
+
+    weights: tuple[np.ndarray | None, ...]
+    means: tuple[np.ndarray | None, ...]
+    factors: tuple[np.ndarray | None, ...]
+
+    @classmethod
+    def fit(
+        cls, vae: Any, x: np.ndarray, labels: Any = None, components: int = 20, seed: int = 0
+    ) -> LatentMixture:
+        """Fit to draws from q(z|x) of the training images, for each class apart.
+
+        Args:
+            vae: a trained VAE; x: ``(n, *image_shape)``; labels: ``(n,)``, needed by a conditional one.
+            components: at most so many Gaussians a class; fewer where a class has few items.
+
+        Raises:
+            ValueError: a class has fewer items than the latent space has dimensions.
+        """
+        from sklearn.mixture import GaussianMixture
+
+        mean, log_variance = vae.encode(x, labels)
+        noise = np.random.default_rng(seed).standard_normal(mean.shape)
+        latent = mean + np.exp(0.5 * log_variance) * noise
+        class_of = np.zeros(len(x), int) if labels is None else np.asarray(labels)
+        parts: list[tuple[Any, Any, Any]] = []
+        for number in range(vae.class_count or 1):
+            points = latent[class_of == number]
+            if not len(points):
+                parts.append((None, None, None))
+                continue
+            if len(points) <= vae.latent_size:
+                raise ValueError(
+                    f"class {number} has {len(points)} items, too few for {vae.latent_size} dimensions; "
+                    "leave the class out or use a smaller latent_size"
+                )
+            # At least twice as many points as dimensions for each covariance matrix.
+            count = max(1, min(components, len(points) // (2 * vae.latent_size)))
+            mixture = GaussianMixture(count, reg_covar=1e-2, random_state=seed).fit(points)
+            parts.append((mixture.weights_, mixture.means_, np.linalg.cholesky(mixture.covariances_)))
+        return cls(*map(tuple, zip(*parts, strict=True)))
+
+    def sample(self, n: int, labels: Any = None, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        """``n`` latent points ``(n, latent_size)``, and the class of each: without ``labels`` in turn.
+
+        Raises:
+            ValueError: a class that had no items.
+        """
+        known = [number for number, weights in enumerate(self.weights) if weights is not None]
+        labels = np.resize(known, n) if labels is None else np.broadcast_to(np.asarray(labels), (n,))
+        strange = sorted(set(labels.tolist()) - set(known))
+        if strange:
+            raise ValueError(
+                f"class {strange[0]} had no items to learn from; there are {', '.join(map(str, known))}"
+            )
+        random = np.random.default_rng(seed)
+        size = self.means[known[0]].shape[1]
+        noise = random.standard_normal((n, size))
+        uniform = random.random(n)
+        points = np.empty((n, size), "float32")
+        for number in np.unique(labels):
+            here = labels == number
+            chosen = np.searchsorted(np.cumsum(self.weights[number])[:-1], uniform[here], side="right")
+            spread = np.einsum("nij,nj->ni", self.factors[number][chosen], noise[here])
+            points[here] = self.means[number][chosen] + spread
+        return points, labels
+
+    def save(self, path: str | Path) -> Path:
+        """Write one ``.npz`` file (no pickle); it and the exported decoder are all that drawing needs."""
+        arrays = {
+            f"{name}_{number}": array
+            for name in ("weights", "means", "factors")
+            for number, array in enumerate(getattr(self, name))
+            if array is not None
+        }
+        with atomic_write(path) as stream:
+            np.savez_compressed(stream, classes=np.array(len(self.weights)), **arrays)
+        return Path(path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> LatentMixture:
+        """Read what ``save`` wrote.
+
+        Raises:
+            ValueError: another file.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                classes = range(int(stored["classes"]))
+                parts = [
+                    tuple(stored.get(f"{name}_{n}") for n in classes)
+                    for name in ("weights", "means", "factors")
+                ]
+        except (KeyError, ValueError, EOFError, TypeError) as error:
+            raise ValueError(f"{path} is no latent mixture written by LatentMixture.save: {error}") from error
+        return cls(*parts)
