@@ -7,6 +7,7 @@ It is here to be timed beside the VAE and the GAN. Introduced in notebook 12.
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import keras
@@ -93,7 +94,7 @@ def character_model(
             raise ValueError(f"{name} must be at least 1, got {value}")
     if width % heads:
         raise ValueError(f"width must be a multiple of heads, got {width} and {heads}")
-    keras.utils.set_random_seed(seed)
+    random.seed(seed)  # Keras draws the seed of each initialiser from Python's generator
     tokens = keras.Input((length,), dtype="int32")
     hidden = layers.Embedding(vocabulary_size, width)(tokens)  # (n, length) -> (n, length, width)
     hidden = Positions(length)(hidden)

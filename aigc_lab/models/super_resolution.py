@@ -1,0 +1,519 @@
+"""Super-resolution: a small photograph made larger, by rule, by a network, and by one with a discriminator.
+
+Every number depends on how the small images were made. Here: bicubic with antialiasing, as Pillow does it
+(Keys' cubic of 1981, stretched by the scale), which is the rule of the usual test sets, too.
+
+The network works at the small size; its last convolution gives scale² numbers for each small pixel, which
+are laid out as scale x scale large ones: the sub-pixel convolution of Shi and others 2016 (arXiv 1609.05158,
+equation 4). The residual blocks are those of Lim and others 2017 (EDSR, arXiv 1707.02921, figure 2c): no
+batch normalisation. It knows luminance only, where the eye and the usual measures look; ``upscale`` adds its
+detail to the colours. The second stage is that of Ledig and others 2017 (SRGAN, arXiv 1609.04802, equations
+3 to 5), made small. Introduced in notebook 10.
+"""
+
+from __future__ import annotations
+
+import random
+import warnings
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from aigc_lab.models import gan
+
+SCALES = (2, 3, 4)
+
+# -- between large and small, by rule ------------------------------------------------------------------
+
+
+def crop_to_multiple(image: np.ndarray, scale: int) -> np.ndarray:
+    """Without the last rows and columns that do not fill a small pixel."""
+    height, width = (side - side % _checked_scale(scale) for side in _checked_image(image).shape[:2])
+    if not height or not width:
+        raise ValueError(
+            f"an image of {image.shape[:2]} pixels is too small to be made {scale} times smaller"
+        )
+    return image[:height, :width]
+
+
+def low_resolution(image: np.ndarray, scale: int = 2) -> np.ndarray:
+    """The image made smaller by antialiased bicubic; a side that is no multiple of ``scale`` is cropped.
+
+    Args:
+        image: uint8, uint16 or float in [0, 1]; ``(height, width)`` or ``(height, width, channels)``.
+
+    Returns:
+        ``(height // scale, width // scale[, channels])`` of the same type; whole numbers are rounded, as a
+        stored small image would be, and float is clipped to [0, 1].
+
+    Raises:
+        ValueError: an empty image, another type, or one smaller than ``scale``.
+    """
+    cropped = crop_to_multiple(image, scale)
+    return _resized(cropped, cropped.shape[0] // scale, cropped.shape[1] // scale)
+
+
+def enlarge(image: np.ndarray, scale: int = 2) -> np.ndarray:
+    """The image made larger by bicubic interpolation: what learned models are compared with.
+
+    Args and result as ``low_resolution``: ``(height * scale, width * scale[, channels])``.
+    """
+    _checked_scale(scale)
+    return _resized(_checked_image(image), image.shape[0] * scale, image.shape[1] * scale)
+
+
+def resize(images: Any, height: Any, width: Any) -> Any:
+    """Antialiased bicubic for a batch in the graph, ``(n, h, w, channels)``, neither rounded nor clipped."""
+    return ops.image.resize(images, (height, width), interpolation="bicubic", antialias=True)
+
+
+def _resized(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    planes = image[None].astype("float32").reshape(1, *image.shape[:2], -1)  # (1, h, w, channels)
+    return _stored(_array(resize(planes, height, width))[0], image)
+
+
+# -- the network that learns what bicubic enlargement leaves out ----------------------------------------
+
+
+@keras.saving.register_keras_serializable("aigc_lab")
+class Bicubic(layers.Layer):
+    """Bicubic enlargement as a layer, ``(n, h, w, c)`` -> ``(n, h · scale, w · scale, c)``."""
+
+    def __init__(self, scale: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.scale = scale
+
+    def call(self, small: Any) -> Any:
+        shape = ops.shape(small)
+        return resize(small, shape[1] * self.scale, shape[2] * self.scale)
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[Any, ...]:
+        sides = (side and side * self.scale for side in input_shape[1:3])
+        return (input_shape[0], *sides, input_shape[3])
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "scale": self.scale}
+
+
+@keras.saving.register_keras_serializable("aigc_lab")
+class SuperResolution(keras.Model):
+    """A network that enlarges, trained on large patches that it first makes small itself.
+
+    Args:
+        network: small luminance ``(n, h, w, 1)`` in [0, 1] -> large ``(n, h · scale, w · scale, 1)``;
+            not clipped.
+        scale: 2, 3 or 4.
+        receptive_field: radius in small pixels: what lies farther away cannot change a pixel.
+    """
+
+    parts: tuple[str, ...] = ("network",)
+    numbers: tuple[str, ...] = ("scale", "receptive_field")
+
+    def __init__(self, network: keras.Model, scale: int, receptive_field: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.network, self.scale, self.receptive_field = network, _checked_scale(scale), int(receptive_field)
+
+    def call(self, inputs: Any, training: bool | None = None) -> dict[str, Any]:
+        """Large patches ``(n, size, size, 1)`` -> what the network makes of their small version."""
+        height, width = (side // self.scale for side in inputs.shape[1:3])
+        return {"pixels": self.network(resize(inputs, height, width), training=training)}
+
+    def loss_terms(self, inputs: Any, outputs: dict[str, Any]) -> dict[str, Any]:
+        """Mean absolute error over all pixels, in units of the range from black to white."""
+        return {"loss": ops.mean(ops.abs(inputs - outputs["pixels"]))}
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """What Keras' own ``fit`` minimises (the same number as ``loss_terms``)."""
+        return self.loss_terms(x, y_pred)["loss"]
+
+    def check_training_data(self, x: np.ndarray, labels: Any = None) -> None:
+        """What ``train.fit`` asks before the first step.
+
+        Raises:
+            ValueError: not ``(n, height, width, 1)``, sides that are no multiple of the scale, labels,
+                or values outside [0, 1].
+
+        Warns:
+            UserWarning: every patch is flat: there is no detail to learn.
+        """
+        if labels is not None:
+            raise ValueError("super-resolution learns from images alone; leave the labels out")
+        if x.ndim != 4 or x.shape[3] != 1:
+            raise ValueError(f"patches of luminance must have shape (n, height, width, 1), got {x.shape}")
+        if x.shape[1] % self.scale or x.shape[2] % self.scale or min(x.shape[1:3]) < 4 * self.scale:
+            raise ValueError(
+                f"the sides of a patch must be multiples of {self.scale} and at least {4 * self.scale} "
+                f"pixels, got {x.shape[1]} x {x.shape[2]}"
+            )
+        if x.size and (x.min() < -1e-6 or x.max() > 1 + 1e-6):
+            raise ValueError(
+                f"patches must lie in [0, 1], got {x.min():g} to {x.max():g}; divide uint8 values by 255"
+            )
+        if x.size and float(np.ptp(x, axis=(1, 2)).max()) == 0:
+            warnings.warn("every patch is flat: there is no detail to learn; cut others", stacklevel=2)
+
+    def get_config(self) -> dict[str, Any]:
+        parts = {name: getattr(self, name) for name in self.parts}
+        return {
+            **super().get_config(),
+            **{name: part and keras.saving.serialize_keras_object(part) for name, part in parts.items()},
+            **{name: getattr(self, name) for name in self.numbers},
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> SuperResolution:
+        for name in cls.parts:
+            if config[name] is not None:
+                config[name] = keras.saving.deserialize_keras_object(config[name], custom_objects)
+        return cls(**config)
+
+    def build(self, input_shape: Any = None) -> None:
+        self.built = True  # all parts are Functional: built when they are made
+
+
+def residual_network(scale: int = 2, width: int = 32, blocks: int = 3, seed: int = 0) -> SuperResolution:
+    """A network that starts as bicubic enlargement and learns to add what is missing.
+
+    Args:
+        scale: 2, 3 or 4.
+        width: channels of each hidden layer.
+        blocks: residual blocks of two 3 x 3 convolutions; with the first and the last convolution the
+            receptive field has a radius of 2 · blocks + 2 small pixels.
+        seed: of the weights; equal seeds give equal models.
+
+    Raises:
+        ValueError: another scale, or width or blocks below 1.
+    """
+    _checked_scale(scale)
+    if width < 1 or blocks < 1:
+        raise ValueError(f"width and blocks must be at least 1, got {width} and {blocks}")
+    random.seed(seed)  # Keras draws the seed of each initialiser from Python's generator
+    small = keras.Input((None, None, 1), name="small")
+    hidden = layers.Conv2D(width, 3, padding="same", name="first")(small)
+    for number in range(blocks):
+        inner = layers.Conv2D(width, 3, padding="same", activation="relu", name=f"block_{number}_a")(hidden)
+        inner = layers.Conv2D(width, 3, padding="same", name=f"block_{number}_b")(inner)
+        hidden = layers.Add()([hidden, inner])
+    # Zeros at the start: the untrained network is bicubic enlargement, and training can only add to it.
+    parts = layers.Conv2D(scale**2, 3, padding="same", kernel_initializer="zeros", name="sub_pixels")(hidden)
+    detail = ops.depth_to_space(parts, scale)  # (n, h, w, scale²) -> (n, h · scale, w · scale, 1)
+    large = layers.Add(name="large")([Bicubic(scale, name="bicubic")(small), detail])
+    network = keras.Model(small, large, name="enlarger")
+    model = SuperResolution(network, scale, receptive_field=2 * blocks + 2, name="super_resolution")
+    model.build()  # so that it can be saved before its first batch
+    return model
+
+
+# -- the second stage: a discriminator of patches, and a feature loss -----------------------------------
+
+
+@keras.saving.register_keras_serializable("aigc_lab")
+class AdversarialSuperResolution(SuperResolution):
+    """A ``SuperResolution`` network that a discriminator and a feature loss train further.
+
+    The losses of the two players are those of ``aigc_lab.models.gan``, and as there ``loss`` is their sum,
+    built so that its gradient is that of two separate passes: the discriminator sees enlarged patches that
+    are cut off from the network (``stop_gradient``), and the network is judged by a copy of the
+    discriminator whose weights are cut off (``stateless_call``). Both step at the same time. The sum itself
+    says nothing about quality. One term is ours: ``pattern_error``.
+
+    Args:
+        network, scale, receptive_field: as ``SuperResolution``; the network's weights are trained on.
+        discriminator: ``(n, h, w, 1)`` -> logits ``(n, rows, columns, 1)``, each of one region.
+        features: RGB ``(n, h, w, 3)`` in [0, 1] -> a list of feature maps, frozen; None for no feature
+            loss. ``evaluate.photo_network()`` is one.
+        pixel_weight, feature_weight, adversarial_weight, pattern_weight: of the four parts of the
+            generator's loss.
+        seed: of the shifts by a few pixels that both judges see.
+    """
+
+    parts = ("network", "discriminator", "features")
+    weight_names = ("pixel_weight", "feature_weight", "adversarial_weight", "pattern_weight")
+    numbers = ("scale", "receptive_field", *weight_names, "seed")
+    # The discriminator's stride: both judges see each patch shifted by less than this.
+    largest_stride = 4
+
+    def __init__(
+        self,
+        network: keras.Model,
+        scale: int,
+        receptive_field: int,
+        discriminator: keras.Model,
+        features: keras.Model | None = None,
+        pixel_weight: float = 1.0,
+        feature_weight: float = 0.1,
+        adversarial_weight: float = 0.01,
+        pattern_weight: float = 20.0,
+        seed: int = 0,
+        **options: Any,
+    ) -> None:
+        super().__init__(network, scale, receptive_field, **options)
+        if min(pixel_weight, feature_weight, adversarial_weight, pattern_weight) < 0:
+            raise ValueError("the weights of the losses must not be negative")
+        self.discriminator, self.features = discriminator, features
+        if features is not None:
+            features.trainable = False
+        self.pixel_weight, self.feature_weight = pixel_weight, feature_weight
+        self.adversarial_weight, self.pattern_weight = adversarial_weight, pattern_weight
+        self.seed = seed
+        self.shifts = keras.random.SeedGenerator(seed)
+        names = ["pixels", "pattern", "discriminator", "generator", "real_probability", "fake_probability"]
+        names += ["features"] if features is not None else []
+        self.trackers = [keras.metrics.Mean(name=name) for name in names]  # for Keras' own fit
+
+    def call(self, inputs: Any, training: bool | None = None) -> dict[str, Any]:
+        """Enlarge, and judge the real and the enlarged patches."""
+        made = super().call(inputs, training)["pixels"]
+        real, fake = self._shifted(inputs, made) if training else (inputs, made)
+        discriminator = self.discriminator
+        logits = discriminator(ops.concatenate([real, ops.stop_gradient(fake)]), training=training)
+        fixed = [ops.stop_gradient(variable.value) for variable in discriminator.trainable_variables]
+        state = [variable.value for variable in discriminator.non_trainable_variables]
+        judged, _ = discriminator.stateless_call(fixed, state, fake, training=training)
+        count = ops.shape(inputs)[0]
+        outputs = {"pixels": made, "real_logits": logits[:count], "fake_logits": logits[count:]}
+        outputs["fake_logits_for_generator"] = judged
+        if self.features is not None:
+            outputs["seen"] = self.feature_maps(fake)
+            outputs["wanted"] = [ops.stop_gradient(each) for each in self.feature_maps(real)]
+        return outputs
+
+    def loss_terms(self, inputs: Any, outputs: dict[str, Any]) -> dict[str, Any]:
+        """The loss and its parts, unweighted: ``pixels`` (mean absolute error), ``pattern`` (see
+        ``pattern_error``), ``features`` (mean over blocks, positions and channels of the squared
+        differences), both players' losses in nats, and the mean probability of being real for either
+        kind."""
+        error = ops.subtract(inputs, outputs["pixels"])  # a minus sign would not take arrays on PyTorch
+        terms = {
+            "pixels": ops.mean(ops.abs(error)),
+            "pattern": pattern_error(error, self.scale),
+            "discriminator": gan.discriminator_loss(outputs["real_logits"], outputs["fake_logits"]),
+            "generator": gan.generator_loss(outputs["fake_logits_for_generator"]),
+            "real_probability": ops.mean(ops.sigmoid(outputs["real_logits"])),
+            "fake_probability": ops.mean(ops.sigmoid(outputs["fake_logits"])),
+        }
+        loss = terms["discriminator"] + self.adversarial_weight * terms["generator"]
+        loss = loss + self.pixel_weight * terms["pixels"] + self.pattern_weight * terms["pattern"]
+        if self.features is not None:
+            pairs = zip(outputs["seen"], outputs["wanted"], strict=True)
+            distances = [ops.mean(ops.square(seen - wanted)) for seen, wanted in pairs]
+            terms["features"] = sum(distances) / len(distances)
+            loss = loss + self.feature_weight * terms["features"]
+        return {"loss": loss, **terms}
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """What Keras' own ``fit`` minimises (the same number as ``loss_terms``)."""
+        terms = self.loss_terms(x, y_pred)
+        for tracker in self.trackers:
+            tracker.update_state(terms[tracker.name])
+        return terms["loss"]
+
+    def feature_maps(self, pixels: Any) -> list[Any]:
+        """What the frozen network sees in grey images ``(n, h, w, 1)``, given as three equal channels."""
+        maps = self.features(ops.repeat(pixels, 3, axis=-1), training=False)
+        return list(maps) if isinstance(maps, (list, tuple)) else [maps]
+
+    def _shifted(self, *images: Any) -> list[Any]:
+        """All images moved by the same 0 to 3 pixels along each axis, and three pixels shorter.
+
+        The strided layers of the discriminator and of the feature network weigh pixels by their place on a
+        grid of 2 or 4. Without the shift a pattern with that period slips into what is made, and shows.
+        """
+        down, right = ops.unstack(keras.random.randint((2,), 0, self.largest_stride, seed=self.shifts))
+        shape, less = ops.shape(images[0]), self.largest_stride - 1
+        size = (shape[0], shape[1] - less, shape[2] - less, 1)
+        return [ops.slice(each, (0, down, right, 0), size) for each in images]
+
+
+def pattern_error(difference: Any, scale: int) -> Any:
+    """How much of an error repeats from small pixel to small pixel, in units of the pixels.
+
+    The mean of the error at each of the scale² places within a small pixel, its absolute value averaged
+    over places and patches. Detail lies anywhere and averages out; a checkerboard does not. It is what a
+    sub-pixel layer draws first when a discriminator asks for texture, since one number for each place is
+    enough (Odena and others 2016, doi 10.23915/distill.00003).
+
+    Args:
+        difference: original minus result, ``(n, height, width, 1)``, sides multiples of ``scale``.
+    """
+    height, width = (side // scale for side in difference.shape[1:3])
+    cells = ops.reshape(difference, (-1, height, scale, width, scale))  # (n, h, a, w, b)
+    return ops.mean(ops.abs(ops.mean(cells, axis=(1, 3))))
+
+
+def patch_discriminator(width: int = 32, seed: int = 0) -> keras.Model:
+    """A discriminator of regions of 23 pixels a side (Isola et al. 2017, arXiv 1611.07004, section 3.2.2).
+
+    Large luminance ``(n, h, w, 1)`` -> logits ``(n, h / 4, w / 4, 1)``. It sees no whole image: it can
+    judge texture and sharpness, not whether an eye is where an eye belongs. No normalisation: it starts
+    against a trained network, whose patches differ from real ones by a few grey levels, and spectral
+    normalisation kept it at chance for as long as a classroom has time.
+    """
+    random.seed(seed)
+    image = keras.Input((None, None, 1), name="image")
+    hidden = layers.Rescaling(4.0, -2.0)(image)  # [0, 1] -> [-2, 2]
+    for channels, stride in ((width, 2), (2 * width, 2), (2 * width, 1)):
+        hidden = layers.Conv2D(channels, 3, stride, padding="same")(hidden)
+        hidden = layers.LeakyReLU(negative_slope=0.2)(hidden)
+    logits = layers.Conv2D(1, 1, name="logits")(hidden)
+    return keras.Model(image, logits, name="discriminator")
+
+
+def adversarial(
+    model: SuperResolution,
+    features: keras.Model | None = None,
+    width: int = 32,
+    seed: int = 0,
+    **weights: float,
+) -> AdversarialSuperResolution:
+    """The second stage for a trained ``model``, which stays as it is: its network is copied.
+
+    Args:
+        features, weights: as ``AdversarialSuperResolution``.
+        width: of the discriminator; seed: of the discriminator and of the shifts.
+
+    Raises:
+        ValueError: ``model`` is no ``SuperResolution``, or a weight is negative.
+    """
+    if not isinstance(model, SuperResolution):
+        raise ValueError(f"start from a trained residual_network, not from {type(model).__name__}")
+    network = keras.models.clone_model(model.network)
+    network.set_weights(model.network.get_weights())
+    judge = patch_discriminator(width, seed)
+    options = {"seed": seed, "name": "adversarial", **weights}
+    second = AdversarialSuperResolution(
+        network, model.scale, model.receptive_field, judge, features, **options
+    )
+    second.build()
+    return second
+
+
+# -- any photograph --------------------------------------------------------------------------------------
+
+
+def open_photograph(path: str | Path) -> np.ndarray:
+    """A learner's own photograph as uint8 RGB ``(height, width, 3)``, turned upright as its EXIF data say.
+
+    JPEG, PNG and what else ``collect.from_folder`` reads; transparent pixels are laid on white.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: it cannot be read; the message says why.
+    """
+    from aigc_lab.collect.pictures import Unreadable, read_picture
+
+    path = Path(path).expanduser()
+    if not path.exists():
+        raise FileNotFoundError(f"there is no file {path.name}; check the path of your photograph")
+    try:
+        return read_picture(path, None, "RGB")[0]
+    except Unreadable as error:
+        raise ValueError(f"{path.name} cannot be read as a photograph: {error}") from error
+
+
+def upscale(model: Any, photograph: np.ndarray, tile: int = 128, overlap: int | None = None) -> np.ndarray:
+    """The photograph ``model.scale`` times as large, tile by tile.
+
+    Each tile is computed with ``overlap`` more pixels on each side, which are cut off afterwards. With the
+    receptive field of the model, the default, no seam can arise: the result is the same for any tile.
+    Memory beside the input and the result is that of one tile. What the network adds to the bicubic
+    luminance is added to red, green and blue alike, which leaves the colour differences as they are.
+
+    Args:
+        model: a ``SuperResolution`` or ``AdversarialSuperResolution``.
+        photograph: uint8, uint16 or float in [0, 1]; ``(height, width)``, or with 1 (grey), 2 (grey and
+            alpha), 3 (RGB) or 4 (RGB and alpha) channels. Alpha is enlarged by bicubic.
+        tile: side of a tile in small pixels.
+        overlap: None for ``model.receptive_field``. Smaller values show seams.
+
+    Returns:
+        The same type and number of channels, sides ``model.scale`` times as long.
+
+    Raises:
+        ValueError: an empty image, NaN, another shape, type or range, or tile or overlap out of range.
+    """
+    photo = _checked_image(photograph)
+    overlap = model.receptive_field if overlap is None else overlap
+    if tile < 1 or overlap < 0:
+        raise ValueError(f"tile must be at least 1 and overlap not negative, got {tile} and {overlap}")
+    scale, (height, width) = model.scale, photo.shape[:2]
+    result = np.empty((height * scale, width * scale, *photo.shape[2:]), photo.dtype)
+    for top in range(0, height, tile):
+        for left in range(0, width, tile):
+            bottom, right = min(top + tile, height), min(left + tile, width)
+            # The region with its margin: at the photograph's own border there is none.
+            first_row, first_column = max(0, top - overlap), max(0, left - overlap)
+            region = photo[first_row : bottom + overlap, first_column : right + overlap]
+            rows = slice((top - first_row) * scale, (bottom - first_row) * scale)
+            columns = slice((left - first_column) * scale, (right - first_column) * scale)
+            large = _enlarged_region(model, region)[rows, columns]
+            result[top * scale : bottom * scale, left * scale : right * scale] = large
+    return result
+
+
+def _enlarged_region(model: SuperResolution, region: np.ndarray) -> np.ndarray:
+    values = region.astype("float32") / np.float32(_white(region))
+    planes = values[..., None] if values.ndim == 2 else values
+    luminance = grey(region)[None, :, :, None]  # (1, h, w, 1)
+    # Each channel as an image of its own, and the luminance as the last one.
+    together = np.concatenate([np.moveaxis(planes, -1, 0)[..., None], luminance])  # (channels + 1, h, w, 1)
+    *large, rule = _array(model.network.get_layer("bicubic")(together))  # each (scale h, scale w, 1)
+    large = np.concatenate(large, axis=-1)  # (scale h, scale w, channels)
+    colours = planes.shape[2] - (planes.shape[2] in (2, 4))  # alpha gets no detail
+    large[..., :colours] += _array(model.network(luminance, training=False))[0] - rule
+    return _stored(large * _white(region), region)
+
+
+def _array(tensor: Any) -> np.ndarray:
+    return ops.convert_to_numpy(ops.stop_gradient(tensor))
+
+
+def grey(image: np.ndarray) -> np.ndarray:
+    """Luminance in [0, 1], float32 ``(height, width)``: 0.299 R + 0.587 G + 0.114 B (BT.601).
+
+    This is the full range from 0 to 1; ``evaluate.luminance`` is the same number scaled to 16 to 235.
+    """
+    values = _checked_image(image).astype("float32") / np.float32(_white(image))
+    if values.ndim == 3:
+        one_channel = values.shape[2] < 3
+        values = values[..., 0] if one_channel else values[..., :3] @ np.float32([0.299, 0.587, 0.114])
+    return values
+
+
+def _white(image: np.ndarray) -> float:
+    return float(np.iinfo(image.dtype).max) if image.dtype.kind == "u" else 1.0
+
+
+def _stored(values: np.ndarray, like: np.ndarray) -> np.ndarray:
+    """``values`` ``(h, w, channels)`` clipped and rounded to the type and the channels of an image."""
+    values = np.clip(values, 0, _white(like))
+    values = np.rint(values) if like.dtype.kind == "u" else values
+    return values.astype(like.dtype).reshape(*values.shape[:2], *like.shape[2:])
+
+
+def _checked_scale(scale: Any) -> int:
+    if scale not in SCALES:
+        raise ValueError(f"scale must be 2, 3 or 4, got {scale!r}")
+    return int(scale)
+
+
+def _checked_image(image: Any) -> np.ndarray:
+    if not isinstance(image, np.ndarray) or image.ndim not in (2, 3) or not image.size:
+        raise ValueError(
+            "an image must be an array (height, width) or (height, width, channels) that is not empty, "
+            f"got shape {np.shape(image)}"
+        )
+    if image.ndim == 3 and image.shape[2] > 4:
+        raise ValueError(f"an image has 1 to 4 channels, got shape {image.shape}")
+    if image.dtype not in (np.uint8, np.uint16) and image.dtype.kind != "f":
+        raise ValueError(f"an image must be uint8, uint16 or float in [0, 1], got {image.dtype}")
+    if image.dtype.kind == "f" and not np.isfinite(image).all():
+        raise ValueError("the image holds NaN or infinite values; repair it first")
+    if image.dtype.kind == "f" and (image.min() < -1e-6 or image.max() > 1 + 1e-6):
+        raise ValueError(
+            f"a float image must lie in [0, 1], got {image.min():g} to {image.max():g}; divide by 255"
+        )
+    return image
