@@ -11,36 +11,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Inspect a folder; 0 if the report was written, 2 with one sentence on stderr if not."""
     parser = argparse.ArgumentParser(
         prog="python -m aigc_lab.clean",
-        description="Look for what is wrong with a folder of pictures or texts, one sub-folder for each "
+        description="Look for what is wrong with a folder of images or texts, one sub-folder for each "
         "class, and write one HTML file that shows it. Nothing of the folder is changed.",
     )
     parser.add_argument("folder", help="the folder to look at")
     parser.add_argument(
         "--output", default="report.html", help="the HTML file to write (default: report.html)"
     )
-    parser.add_argument("--findings", metavar="CSV", help="write the table of all findings, too")
+    parser.add_argument("--issues", metavar="CSV", help="write the table of all issues, too")
     parser.add_argument("--modality", choices=("auto", "images", "text"), default="auto")
     parser.add_argument(
-        "--size", type=int, metavar="PIXELS", help="compare pictures at this side (default: own size, or 32)"
+        "--size", type=int, metavar="PIXELS", help="compare images at this side (default: own size, or 32)"
     )
     parser.add_argument("--no-labels", action="store_true", help="do not look for doubtful labels")
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args(arguments)
 
-    from aigc_lab.clean.inspection import inspect
+    # An entry point stands above the stages, so it may bring two of them together.
+    from aigc_lab import label
+    from aigc_lab.clean.report import inspect
     from aigc_lab.collect.atomic import atomic_write
 
     try:
         inspection = inspect(
             chosen.folder,
             chosen.output,
-            label_errors=not chosen.no_labels,
+            label_check=None if chosen.no_labels else label.errors,
             seed=chosen.seed,
             modality=chosen.modality,
             size=None if chosen.size is None else (chosen.size, chosen.size),
         )
-        if chosen.findings:
-            with atomic_write(chosen.findings) as stream:
+        if chosen.issues:
+            with atomic_write(chosen.issues) as stream:
                 stream.write(inspection.table.to_csv(index=False).encode("utf-8", "replace"))
     except (ValueError, OSError) as error:
         print(f"{error}", file=sys.stderr)
