@@ -101,7 +101,7 @@ def prepare_notebook(notebook: nbformat.NotebookNode, name: str) -> nbformat.Not
         for output in cell.outputs:
             if output.output_type == "error":
                 raise BookError(
-                    f"{name} stores an error ({output.ename}): mend it, run it again, and build again."
+                    f"{name} stores an error ({output.ename}): fix it, run it again, and build again."
                 )
             # For machines: the ledger reads it from the notebook itself. The sentence beside it is shown.
             output.get("data", {}).pop(claims.MIME_TYPE, None)

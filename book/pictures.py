@@ -13,7 +13,7 @@ from html import escape
 STAGES = (
     ("collect", "收集", "gather items and say where they come from", "收集数据并记录来源", "#4B3F9E"),
     ("clean", "清洗", "find copies, junk and broken items", "找出重复、无关与损坏的数据", "#2F5AA8"),
-    ("label", "标注", "find and mend wrong labels", "发现并改正错误标签", "#1C6A93"),
+    ("label", "标注", "find and fix wrong labels", "发现并改正错误标签", "#1C6A93"),
     ("augment", "增强", "make sensible variants of each item", "为样本制作合理的变体", "#0F6F6F"),
     ("train", "训练", "fit a generative model", "训练生成模型", "#24744A"),
     ("evaluate", "评估", "score what it makes against real data", "与真实数据对比打分", "#7A6210"),

@@ -118,7 +118,7 @@ STAGE_TERMS = {
     "evaluate": "evaluation",
     "deploy": "deployment",
 }
-DEFECT_TERMS = {
+CORRUPTION_TERMS = {
     "label_flip": "label error",
     "exact_duplicate": "exact duplicate",
     "near_duplicate": "near-duplicate",
@@ -126,9 +126,9 @@ DEFECT_TERMS = {
 }
 
 
-def test_stages_and_defects_are_in_the_glossary():
+def test_stages_and_corruptions_are_in_the_glossary():
     assert set(STAGE_TERMS) == set(aigc_lab.STAGES)
-    wanted = set(STAGE_TERMS.values()) | {DEFECT_TERMS.get(name, name) for name in corrupt.IMAGE_CORRUPTIONS}
+    wanted = set(STAGE_TERMS.values()) | {CORRUPTION_TERMS.get(name, name) for name in corrupt.IMAGE_CORRUPTIONS}
     assert wanted <= glossary_terms()
 
 
