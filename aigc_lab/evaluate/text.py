@@ -1,29 +1,174 @@
-"""Texts judged: how varied they are, and how much of them is copied. Fluency: see ``CharacterNgram``.
+"""Texts judged: fluency by a character n-gram model, how varied they are, and how much of them is copied.
 
-All measures depend on how many texts there are and how long they are: compare at equal numbers only,
-and beside ``text_floor``, which is what real texts score. Introduced in notebook 14.
+All measures depend on how many texts there are and how long they are: compare at equal numbers only, and
+beside what random sets of real texts score. Introduced in notebook 14 (a first n-gram model, with Witten and
+Bell's smoothing, is written out in notebook 02).
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from aigc_lab.evaluate.intervals import Score, centred, checked_level, share
-from aigc_lab.evaluate.letter_model import checked_texts
+from aigc_lab.evaluate.intervals import Score, centred, share
 
+START, END = "\x02", "\x03"  # "start of text" and "end of text": characters that no text contains
 # A word; one sign of a script that puts no spaces between words; one punctuation mark.
 _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _TOKEN = re.compile(rf"[{_CJK}]|[^\W{_CJK}]+|[^\w\s]")
-_SMOOTHING = 0.1
+_SMOOTHING = 0.1  # hits that a precision of 0 counts as (Chen and Cherry 2014, method 1)
+
+
+class CharacterNgram:
+    """Character n-grams with interpolated Kneser-Ney smoothing (Kneser and Ney 1995).
+
+    The chance of a character x after the context c mixes what was seen after c with what is usual after
+    the shorter context c', which is c without its first character (interpolated: Chen and Goodman 1999)::
+
+        p(x | c) = max(n(cx) - D, 0) / n(c)  +  D t(c) / n(c) * p(x | c')
+
+    n counts occurrences at the full length; in shorter contexts it counts *different characters before
+    cx*: "Francisco" is frequent, but follows one word only, so it should be rare after new ones. t(c) is
+    how many different characters followed c, and D = n1 / (n1 + 2 n2) with the numbers of entries
+    that were counted once and twice. The shortest level is mixed with 1 / alphabet: none is impossible.
+
+    Args:
+        texts: to learn from. Each is read with a start sign before it and an end sign after it.
+        order: characters looked at together: 1 counts characters alone, 5 predicts from the four before.
+        alphabet: how many characters are possible at all. It must be the same where models are compared.
+
+    Raises:
+        ValueError: no texts, an order below 1, or more different characters than the alphabet has.
+    """
+
+    def __init__(self, texts: Sequence[str], order: int = 5, alphabet: int = 20_000) -> None:
+        texts = checked_texts(texts)
+        if order < 1:
+            raise ValueError(f"the order must be at least 1 (characters alone), got {order}")
+        characters = set().union(*texts)
+        if len(characters) > alphabet:
+            raise ValueError(
+                f"the texts have {len(characters)} different characters; give alphabet= at least that"
+            )
+        self.order, self.alphabet = order, alphabet
+        self._characters = sorted(characters | {END})
+        # _after[k]: context of k characters -> character -> count.
+        self._after: list[dict[str, Counter[str]]] = [defaultdict(Counter) for _ in range(order)]
+        full = self._after[-1]
+        for text in texts:
+            padded = START * (order - 1) + text + END
+            for place in range(order - 1, len(padded)):
+                full[padded[place - order + 1 : place]][padded[place]] += 1
+        for length in range(order - 2, -1, -1):  # a longer context is one more character before
+            for context, after in self._after[length + 1].items():
+                shorter = context[1:]
+                for character, count in after.items():
+                    # Before the start of a text stands nothing that could differ: its count is kept.
+                    self._after[length][shorter][character] += count if shorter.startswith(START) else 1
+        self._discount = [_discount(level) for level in self._after]
+        self._totals = [
+            {context: (sum(after.values()), len(after)) for context, after in level.items()}
+            for level in self._after
+        ]
+
+    def probability(self, character: str, context: str) -> float:
+        """p(character | context); of the context only the last ``order - 1`` characters count."""
+        context = (START * (self.order - 1) + context)[len(context) :] if self.order > 1 else ""
+        chance = 1 / self.alphabet
+        for length in range(self.order):
+            key = context[len(context) - length :]
+            known = self._totals[length].get(key)
+            if known is None:  # never seen, so no longer context was seen either
+                break
+            total, kinds = known
+            discount = self._discount[length]
+            seen = self._after[length][key].get(character, 0)
+            chance = (max(seen - discount, 0.0) + discount * kinds * chance) / total
+        return chance
+
+    def bits(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """For each text the bits that it costs, end sign included, and its number of characters with it."""
+        texts = checked_texts(texts)
+        costs = np.zeros(len(texts))
+        for number, text in enumerate(texts):
+            padded = START * (self.order - 1) + text + END
+            for place in range(self.order - 1, len(padded)):
+                context = padded[place - self.order + 1 : place]
+                costs[number] -= np.log2(self.probability(padded[place], context))
+        return costs, np.array([len(text) + 1 for text in texts])
+
+    def bits_per_character(self, texts: Sequence[str], resamples: int = 200, seed: int = 0) -> Score:
+        """Mean bits a character, over all characters of all texts, with a bootstrap interval over the texts.
+
+        2 to the power of it is the perplexity a character. On held-out texts it judges the *model*; of a
+        model that is trusted, it judges *texts*: the fewer bits, the more they look like what it knows.
+
+        Raises:
+            ValueError: no texts.
+        """
+        costs, lengths = self.bits(texts)
+        value = float(costs.sum() / lengths.sum())
+        low = high = value
+        if resamples and len(costs) > 1:
+            generator = np.random.default_rng(seed)
+            drawn = generator.integers(0, len(costs), (resamples, len(costs)))
+            low, high = centred(value, costs[drawn].sum(axis=1) / lengths[drawn].sum(axis=1))
+        method = f"bootstrap over texts, {resamples} resamples" if resamples else "no interval computed"
+        return Score(value, low, high, "bits per character", "bits", "lower", method=method)
+
+    def write(self, count: int, longest: int = 400, seed: int = 0) -> list[str]:
+        """New texts, character by character; one that finds no end is cut after ``longest`` characters.
+
+        Drawing follows the formula: with probability D t(c) / n(c) the character comes from the shorter
+        context, else from what followed c. (The last resort: any character ever seen.)
+        """
+        if count < 1 or longest < 1:
+            raise ValueError(f"write at least one text of at least one character, got {count} and {longest}")
+        generator = np.random.default_rng(seed)
+        return [self._one_text(generator, longest) for _ in range(count)]
+
+    def _one_text(self, generator: np.random.Generator, longest: int) -> str:
+        text = START * (self.order - 1)
+        start = len(text)
+        while len(text) - start < longest:
+            character = self._draw(text[len(text) - self.order + 1 :] if self.order > 1 else "", generator)
+            if character == END:
+                break
+            text += character
+        return text[start:]
+
+    def _draw(self, context: str, generator: np.random.Generator) -> str:
+        for length in range(self.order - 1, -1, -1):
+            key = context[len(context) - length :]
+            known = self._totals[length].get(key)
+            if known is None:
+                continue
+            total, kinds = known
+            discount = self._discount[length]
+            place = generator.random() * total
+            if place < discount * kinds:
+                continue  # back to the shorter context
+            place -= discount * kinds
+            for character, seen in self._after[length][key].items():
+                place -= seen - discount
+                if place < 0:
+                    return character
+        return self._characters[generator.integers(len(self._characters))]
+
+
+def _discount(level: dict[str, Counter[str]]) -> float:
+    """n1 / (n1 + 2 n2), Ney, Essen and Kneser 1994; 0.5 where nothing was counted once, or nothing twice."""
+    counts = Counter(count for after in level.values() for count in after.values())
+    once, twice = counts[1], counts[2]
+    return once / (once + 2 * twice) if once and twice else 0.5
 
 
 def tokens(text: str) -> list[str]:
-    """Words in small letters, punctuation marks, and single Chinese characters, in order."""
+    """Words in lower case, punctuation marks, and single Chinese characters, in order."""
     return _TOKEN.findall(text.casefold())
 
 
@@ -32,9 +177,7 @@ def ngrams(words: Sequence[str], size: int) -> list[tuple[str, ...]]:
     return [tuple(words[place : place + size]) for place in range(len(words) - size + 1)]
 
 
-def distinct(
-    texts: Sequence[str], size: int = 2, resamples: int = 40, seed: int = 0, level: float = 0.95
-) -> Score:
+def distinct(texts: Sequence[str], size: int = 2, resamples: int = 40, seed: int = 0) -> Score:
     """Different n-grams over all n-grams of the set, from 0 to 1 (Li et al. 2016, "distinct-n").
 
     It falls as the set grows, as Heaps' law has it: compare sets of the same number of tokens.
@@ -45,8 +188,6 @@ def distinct(
 
     Raises:
         ValueError: no texts, or none as long as ``size`` tokens.
-
-    Introduced in notebook 14.
     """
     runs = [ngrams(tokens(text), size) for text in checked_texts(texts)]
     if not any(runs):
@@ -56,7 +197,7 @@ def distinct(
         everything = [run for item in chosen for run in runs[item]]
         return len(set(everything)) / max(len(everything), 1)
 
-    return _with_halves(value, len(runs), f"distinct-{size}", "share", "higher", resamples, seed, level)
+    return _with_halves(value, len(runs), f"distinct-{size}", "share", "higher", resamples, seed)
 
 
 def bleu(candidate: str, references: Sequence[str], size: int = 4) -> float:
@@ -83,13 +224,11 @@ def bleu(candidate: str, references: Sequence[str], size: int = 4) -> float:
     return _brevity(len(words), [len(other) for other in others]) * math.exp(np.mean(logs))
 
 
-def self_bleu(
-    texts: Sequence[str], size: int = 4, resamples: int = 20, seed: int = 0, level: float = 0.95
-) -> Score:
+def self_bleu(texts: Sequence[str], size: int = 4, resamples: int = 20, seed: int = 0) -> Score:
     """Mean BLEU of each text against all others (Zhu et al. 2018): 1 where all say the same.
 
     Equal to calling ``bleu`` once for each text, but each n-gram's largest and second largest count
-    are found once, so the time grows with the number of letters and not with the square of the texts.
+    are found once, so the time grows with the number of characters and not with the square of the texts.
     Texts without a token are left out.
 
     Args:
@@ -98,8 +237,6 @@ def self_bleu(
 
     Raises:
         ValueError: fewer than two texts with tokens.
-
-    Introduced in notebook 14.
     """
     words = [found for found in map(tokens, checked_texts(texts)) if found]
     if len(words) < 2:
@@ -130,24 +267,18 @@ def self_bleu(
             total += _brevity(int(lengths[item]), nearby.tolist()) * math.exp(np.mean(logs))
         return total / len(chosen)
 
-    return _with_halves(
-        value, len(words), f"self-BLEU-{size}", "share", "lower", resamples, seed, level, least=2
-    )
+    return _with_halves(value, len(words), f"self-BLEU-{size}", "share", "lower", resamples, seed, least=2)
 
 
-def copy_rate(texts: Sequence[str], training: Sequence[str], level: float = 0.95) -> Score:
+def copy_rate(texts: Sequence[str], training: Sequence[str]) -> Score:
     """Share of the texts that stand in the training set as they are, but for spaces and capitals.
 
     Raises:
         ValueError: no texts on either side.
-
-    Introduced in notebook 14.
     """
     known = {_plain(text) for text in checked_texts(training)}
     texts = checked_texts(texts)
-    return share(
-        sum(_plain(text) in known for text in texts), len(texts), "exact copies", level, better="lower"
-    )
+    return share(sum(_plain(text) in known for text in texts), len(texts), "exact copies", better="lower")
 
 
 def copied_share(
@@ -156,76 +287,37 @@ def copied_share(
     length: int = 30,
     resamples: int = 40,
     seed: int = 0,
-    level: float = 0.95,
 ) -> Score:
-    """Share of the letters that lie in a run of at least ``length`` letters of one training text.
+    """Share of the characters that lie in a run of at least ``length`` characters of one training text.
 
     Exact copies are only the end of a scale: a writer who glues long passages together copies as well.
-    How long a run real texts share by chance, say their numbers in ``text_floor``.
+    How long a run real texts share by chance, their own numbers say: measure real texts beside it.
 
     Raises:
         ValueError: no texts, or a length below 2.
-
-    Introduced in notebook 14.
     """
     if length < 2:
-        raise ValueError(f"a run has at least 2 letters, got length={length}")
+        raise ValueError(f"a run has at least 2 characters, got length={length}")
     known = {
         plain[place : place + length]
         for plain in map(_plain, checked_texts(training))
         for place in range(len(plain) - length + 1)
     }
-    covered, letters = [], []
+    covered, characters = [], []
     for plain in map(_plain, checked_texts(texts)):
         marked = np.zeros(len(plain), bool)
         for place in range(len(plain) - length + 1):
             if plain[place : place + length] in known:
                 marked[place : place + length] = True
         covered.append(int(marked.sum()))
-        letters.append(len(plain))
-    hits, sizes = np.array(covered), np.array(letters)
+        characters.append(len(plain))
+    hits, sizes = np.array(covered), np.array(characters)
 
     def value(chosen: Sequence[int]) -> float:
         return float(hits[list(chosen)].sum() / max(sizes[list(chosen)].sum(), 1))
 
     name = f"copied in runs of {length}"
-    return _with_halves(value, len(hits), name, "share", "lower", resamples, seed, level)
-
-
-def text_floor(
-    texts: Sequence[str],
-    measure: Callable[[list[str]], float],
-    size: int,
-    splits: int = 40,
-    seed: int = 0,
-    level: float = 0.95,
-) -> Score:
-    """What real texts score: the range of a measure over random sets of ``size`` of them.
-
-    Args:
-        texts: real texts, held out; at least twice ``size``, or the sets would be too much alike.
-        measure: a function of a list of texts.
-        size: texts in a set; as many as the generated ones that it is compared with.
-
-    Raises:
-        ValueError: a size above half of what there is, or fewer than two splits.
-
-    Introduced in notebook 14.
-    """
-    texts = checked_texts(texts)
-    if not 1 <= size <= len(texts) // 2:
-        raise ValueError(f"size must lie between 1 and {len(texts) // 2}, half of these texts, got {size}")
-    if splits < 2:
-        raise ValueError(f"a floor needs at least 2 splits to have an interval, got {splits}")
-    generator = np.random.default_rng(seed)
-    values = [
-        float(measure([texts[item] for item in generator.permutation(len(texts))[:size]]))
-        for _ in range(splits)
-    ]
-    tail = (1 - checked_level(level)) / 2
-    low, high = np.quantile(values, [tail, 1 - tail])
-    method = f"range over {splits} sets of {size} real texts"
-    return Score(float(np.mean(values)), float(low), float(high), "floor", "", "", level, method)
+    return _with_halves(value, len(hits), name, "share", "lower", resamples, seed)
 
 
 def _with_halves(
@@ -236,7 +328,6 @@ def _with_halves(
     better: str,
     resamples: int,
     seed: int,
-    level: float,
     least: int = 1,
 ) -> Score:
     """The value of all items with the spread of random halves, centred: copies would fake sameness."""
@@ -245,10 +336,10 @@ def _with_halves(
     if resamples and count // 2 >= least:
         generator = np.random.default_rng(seed)
         drawn = [value(generator.permutation(count)[: count // 2].tolist()) for _ in range(resamples)]
-        low, high = centred(whole, np.array(drawn), level)
+        low, high = centred(whole, np.array(drawn))
         low, high = max(low, 0.0), min(high, 1.0)
         method = f"spread over {resamples} random halves, centred on the value"
-    return Score(whole, low, high, name, unit, better, checked_level(level), method)
+    return Score(whole, low, high, name, unit, better, method=method)
 
 
 def _log_precision(hits: int, count: int) -> float:
@@ -263,3 +354,22 @@ def _brevity(length: int, others: Sequence[int]) -> float:
 
 def _plain(text: str) -> str:
     return " ".join(text.casefold().split())
+
+
+def checked_texts(texts: Sequence[str]) -> list[str]:
+    """A list of texts, or one sentence that says what is wrong with them.
+
+    Raises:
+        ValueError: a single text, none at all, something that is no text, or the two signs of this module.
+    """
+    if isinstance(texts, str):
+        raise ValueError("give a list of texts, not one text: its characters would be taken for texts")
+    texts = list(getattr(texts, "data", texts))
+    if not texts:
+        raise ValueError("there are 0 texts; give at least one")
+    for number, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise ValueError(f"item {number} is a {type(text).__name__}, not a text")
+        if START in text or END in text:
+            raise ValueError(f"text {number} holds a control sign (U+0002 or U+0003); remove it first")
+    return texts

@@ -190,10 +190,10 @@ def test_vectors_of_small_grey_pictures_do_not_depend_on_the_batch():
     assert np.allclose(vectors, photo_features.photo_vectors(as_colour, side=32, batch=8), atol=1e-4)
     assert np.abs(vectors - photo_features.photo_vectors(255 - pictures, side=32, batch=8)).max() > 0.01
     for bad, message in (
-        (pictures[0], "photo features need pictures"),
-        (pictures[:0], "photo features need pictures"),
+        (pictures[0], "photo features need images"),
+        (pictures[:0], "photo features need images"),
         (pictures.astype(float), "must lie in"),
-        (np.full((2, 28, 28), np.nan), "no NaN"),
+        (np.full((2, 28, 28), np.nan), "hold NaN"),
     ):
         with pytest.raises(ValueError, match=message):
             photo_features.photo_vectors(bad)

@@ -1,4 +1,4 @@
-"""The letter model sums to one and agrees with a slow spec; BLEU and its cousins on hand-computed cases."""
+"""The n-gram model sums to one and agrees with a slow spec; BLEU and its cousins on hand-computed cases."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 
 from aigc_lab import collect
 from aigc_lab.evaluate import CharacterNgram
-from aigc_lab.evaluate.letter_model import END, START
 from aigc_lab.evaluate.text import (
+    END,
+    START,
     bleu,
     copied_share,
     copy_rate,
     distinct,
     ngrams,
     self_bleu,
-    text_floor,
     tokens,
 )
 
@@ -32,7 +32,7 @@ def english():
     return list(dict.fromkeys(collect.load("dialogues").only("english").data))
 
 
-# --- letter model ------------------------------------------------------------------------------
+# --- n-gram model ------------------------------------------------------------------------------
 
 
 def spec(letter: str, context: str, texts: list[str], order: int, alphabet: int) -> float:
@@ -140,10 +140,10 @@ def test_several_lines_and_chinese_are_letters_like_others():
         ((["a", 3],), "item 1 is a int, not a text"),
         ((["a\x02"],), "control sign"),
         ((["abc"], 0), "at least 1"),
-        ((["abc"], 2, 2), "3 different letters"),
+        ((["abc"], 2, 2), "3 different characters"),
     ],
 )
-def test_the_letter_model_refuses_bad_input(arguments, message):
+def test_the_model_refuses_bad_input(arguments, message):
     with pytest.raises(ValueError, match=message):
         CharacterNgram(*arguments)
 
@@ -212,7 +212,7 @@ def test_copies_whole_and_in_parts():
     assert copied_share(["xxxxxcat sat on "], training, 10, resamples=0).value == pytest.approx(10 / 15)
     assert copied_share(["cat sat on"], training, 11, resamples=0).value == 0
     assert copied_share(training, training, 5, resamples=0).value == 1
-    with pytest.raises(ValueError, match="at least 2 letters"):
+    with pytest.raises(ValueError, match="at least 2 characters"):
         copied_share(["a"], ["a"], 1)
 
 
@@ -224,13 +224,3 @@ def test_the_interval_of_text_measures_is_about_right(english):
         scores = [measure(texts) for texts in sets]
         stated = np.mean([score.high - score.low for score in scores]) / 3.92
         assert 0.4 < stated / np.std([score.value for score in scores]) < 2.5
-
-
-def test_the_floor_of_texts(english):
-    found = text_floor(english, lambda texts: distinct(texts, resamples=0).value, 100, splits=20)
-    assert 0 < found.low < found.value < found.high < 1
-    assert distinct(["I do not know."] * 100, resamples=0).value < found.low
-    with pytest.raises(ValueError, match="half of these texts, got 9"):
-        text_floor(english[:16], len, 9)
-    with pytest.raises(ValueError, match="at least 2 splits"):
-        text_floor(english, len, 9, splits=1)

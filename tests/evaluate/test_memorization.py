@@ -1,4 +1,4 @@
-"""Copies, twins, sharpness and class shares: cases whose answer is known."""
+"""Copies and twins: cases whose answer is known."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from scipy.spatial.distance import cdist
 
 from aigc_lab import collect
-from aigc_lab.evaluate import class_shares, copy_test, distinct_share, mean_interval, nearest, sharpness
+from aigc_lab.evaluate import copy_test, distinct_share, near_copies_by_ratio, nearest
 
 
 def cloud(seed: int, count: int, size: int = 8) -> np.ndarray:
@@ -72,8 +72,8 @@ def test_pictures_are_flattened_and_distinct_items_counted():
 def test_copy_test_refuses_what_does_not_fit():
     items = cloud(0, 200)
     for call, message in (
-        (lambda: copy_test(items, items, items[:99]), "at least 100 of them"),
-        (lambda: copy_test(items, items[:150], items), "only 150 training items"),
+        (lambda: copy_test(items, items, items[:99]), "at least 100 held-out items"),
+        (lambda: copy_test(items, items[:150], items), "200 held-out and 150 training items"),
         (lambda: copy_test(items[:0], items, items), "hold 0 items"),
         (lambda: copy_test(items[:, :3], items, items), "3 dimensions"),
         (lambda: copy_test(np.full((5, 8), np.nan), items, items), "NaN"),
@@ -83,57 +83,12 @@ def test_copy_test_refuses_what_does_not_fit():
             call()
 
 
-# --- sharpness ---------------------------------------------------------------------------------
-
-
-def test_sharpness_of_known_pictures():
-    flat = np.full((3, 8, 8), 0.4)
-    assert sharpness(flat).value == 0
-    board = np.indices((8, 8)).sum(axis=0) % 2 * np.ones((4, 1, 1))
-    assert sharpness(board).value == pytest.approx(2)  # 1 across and 1 down
-    stripes = np.tile(np.arange(8) % 2, (4, 8, 1)).astype(float)
-    assert sharpness(stripes).value == pytest.approx(1)
-    assert sharpness((255 * board).astype(np.uint8)[..., None]).value == pytest.approx(2)
-
-
-def test_sharpness_refuses_and_a_mean_needs_two_values():
-    for bad, message in (
-        (np.zeros((1, 8, 8)), "at least 2 pictures"),
-        (np.zeros((3, 8)), "at least 2 pictures"),
-        (np.full((3, 8, 8), np.nan), "NaN"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            sharpness(bad)
-    with pytest.raises(ValueError, match="two finite values"):
-        mean_interval([1.0])
-    score = mean_interval(np.arange(100))
-    assert (score.low + score.high) / 2 == pytest.approx(49.5)
-    assert score.high - score.low == pytest.approx(2 * 1.96 * np.std(np.arange(100), ddof=1) / 10, rel=1e-3)
-
-
-# --- classes -----------------------------------------------------------------------------------
-
-
-def test_a_missing_class_is_named():
-    animals = collect.load("animals")
-    part = animals[np.random.default_rng(0).permutation(len(animals))[:600]]
-    same = class_shares(part.data, "animals", reference=part.data)
-    assert same.covered.value == 1 and same.apart == 0 and same.missing == ()
-    cat = animals.class_names.index("cat")
-    without = class_shares(part.data[part.labels != cat], "animals", reference=part.data)
-    assert without.missing == ("cat",)
-    assert without.covered.value == pytest.approx(0.9)
-    assert 0.03 < without.apart < 0.25
-    only = class_shares(part.data[part.labels == cat], "animals")
-    assert only.covered.value <= 0.3 and only.apart > 0.7
-
-
-def test_class_shares_refuse_what_does_not_fit():
-    pictures = np.zeros((3, 28, 28), np.uint8)
-    for call, message in (
-        (lambda: class_shares(pictures, "plants"), "no set 'plants'; it knows animals"),
-        (lambda: class_shares(pictures, "animals", names=("yeti",)), "no 'yeti' among animals"),
-        (lambda: class_shares(pictures[:0], "animals"), "no pictures to count"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            call()
+def test_copies_by_ratio_are_found_and_other_real_images_are_not():
+    animals = collect.load("animals").only("cat", "giraffe")
+    animals = animals[np.random.default_rng(1).permutation(len(animals))[:900]]
+    training, fresh, others = animals[:500].data, animals[500:700].data, animals[700:]
+    samples = others.arrays()[0].copy()
+    samples[:50] = 0.97 * animals[:50].arrays()[0]  # faded copies
+    near, marked = near_copies_by_ratio(samples, training, fresh, marked=training[:10])
+    assert near[:50].all() and near[50:].mean() < 0.05
+    assert marked[:10].all() and not marked[10:50].any()

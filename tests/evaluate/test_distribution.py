@@ -1,4 +1,4 @@
-"""KID and FID against closed forms, slow loops and other libraries' formulas."""
+"""KID, FID, precision and recall against closed forms, slow loops and other libraries."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.linalg import sqrtm
 from sklearn.metrics.pairwise import polynomial_kernel
+from sklearn.neighbors import NearestNeighbors
 
 from aigc_lab.evaluate import (
     Gaussian,
@@ -16,6 +17,9 @@ from aigc_lab.evaluate import (
     gaussian,
     kernel_means,
     kid,
+    manifold_values,
+    pair_distances,
+    precision_recall,
     squared_discrepancy,
 )
 
@@ -196,6 +200,103 @@ def test_scores_repeat_with_the_seed_and_change_with_it():
         assert metric(real, fake, resamples=30, seed=1).low != metric(real, fake, resamples=30, seed=2).low
 
 
+# --- precision and recall ----------------------------------------------------------------------
+
+
+def cloud(seed: int, count: int, size: int = 5, shift: float = 0.0, width: float = 1.0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(shift, width, size=(count, size))
+
+
+def independent(real: np.ndarray, fake: np.ndarray, k: int) -> tuple[float, float, float, float]:
+    """The four values from scikit-learn's nearest neighbours and plain loops."""
+
+    def radius(table: np.ndarray) -> np.ndarray:
+        return NearestNeighbors(n_neighbors=k + 1).fit(table).kneighbors(table)[0][:, k]
+
+    real_radius, fake_radius = radius(real), radius(fake)
+    in_real = np.array(
+        [[np.linalg.norm(r - f) <= d for f in fake] for r, d in zip(real, real_radius, strict=True)]
+    )
+    in_fake = np.array(
+        [[np.linalg.norm(r - f) <= d for r in real] for f, d in zip(fake, fake_radius, strict=True)]
+    )
+    return in_real.any(0).mean(), in_fake.any(0).mean(), in_real.sum(0).mean() / k, in_real.any(1).mean()
+
+
+@pytest.mark.parametrize("neighbours", [1, 3, 5])
+@pytest.mark.parametrize("shift", [0.0, 1.0])
+def test_values_agree_with_an_independent_implementation(neighbours, shift):
+    real, fake = cloud(0, 60), cloud(1, 80, shift=shift)
+    assert manifold_values(pair_distances(real, fake), neighbours) == pytest.approx(
+        independent(real, fake, neighbours)
+    )
+
+
+def test_identical_sets_have_everything_and_far_sets_nothing():
+    real = cloud(0, 50) + 1000  # far from zero: rounding must not push a copy out of its ball
+    same = manifold_values(pair_distances(real, real.copy()))
+    assert (same[0], same[1], same[3]) == (1, 1, 1)
+    assert manifold_values(pair_distances(real, real + 100)) == (0, 0, 0, 0)
+
+
+def test_repeated_items_lie_in_their_own_balls_of_radius_zero():
+    repeated = np.repeat(cloud(0, 5, size=96) * 30, 10, axis=0)
+    precision, recall, _, covered = manifold_values(pair_distances(repeated, repeated))
+    assert (precision, recall, covered) == (1, 1, 1)
+
+
+def test_precision_and_recall_tell_too_narrow_from_too_wide():
+    real = cloud(0, 300)
+    narrow, wide = (precision_recall(real, cloud(1, 300, width=width), resamples=0) for width in (0.4, 2.5))
+    assert narrow.precision.value > 0.95 and narrow.recall.value < 0.6
+    assert wide.precision.value < 0.6 and wide.recall.value > 0.9
+
+
+def test_density_of_the_same_distribution_is_one_on_average():
+    values = [manifold_values(pair_distances(cloud(s, 100), cloud(100 + s, 100)))[2] for s in range(40)]
+    assert np.mean(values) == pytest.approx(1, abs=0.05)
+
+
+def test_the_interval_has_about_the_right_width():
+    """Over 50 repetitions: the stated spread against the true one, and how often the mean is held."""
+    results = [precision_recall(cloud(s, 120), cloud(500 + s, 120, shift=0.4), seed=s) for s in range(50)]
+    for name in ("precision", "recall", "density", "coverage"):
+        scores = [getattr(result, name) for result in results]
+        expected = np.mean([score.value for score in scores])
+        assert np.mean([score.low <= expected <= score.high for score in scores]) >= 0.86, name
+        stated = np.mean([score.high - score.low for score in scores]) / 3.92
+        assert 0.7 < stated / np.std([score.value for score in scores]) < 1.8, name
+
+
+def test_shares_and_their_intervals_stay_within_zero_and_one():
+    real = cloud(0, 40)
+    for fake in (real, real + 100, cloud(1, 40)):
+        result = precision_recall(real, fake, neighbours=3)
+        for score in (result.precision, result.recall, result.coverage):
+            assert 0 <= score.low <= score.value <= score.high <= 1
+    assert result == precision_recall(real, cloud(1, 40), neighbours=3)
+    assert str(result).splitlines()[0].startswith("precision ")
+
+
+def test_floor_of_precision_is_below_one():
+    reference = floor(cloud(0, 200), metric="precision", splits=10)
+    assert 0.6 < reference.low <= reference.value <= reference.high < 1
+    assert reference.better == "higher"
+
+
+def test_too_few_items_for_the_neighbours():
+    with pytest.raises(ValueError, match="neighbours must lie between 1 and 3"):
+        precision_recall(cloud(0, 4), cloud(1, 9))
+    with pytest.raises(ValueError, match="needs at least 12 items a side, got 10 real and 50 fake"):
+        precision_recall(cloud(0, 10), cloud(1, 50))
+    with pytest.raises(ValueError, match="neighbours must lie between"):
+        precision_recall(cloud(0, 10), cloud(1, 10), neighbours=0)
+    with pytest.raises(ValueError, match="NaN"):
+        precision_recall(cloud(0, 20), cloud(1, 20) * np.nan)
+    with pytest.raises(ValueError, match="5 dimensions and fake ones 4"):
+        precision_recall(cloud(0, 20), cloud(1, 20, size=4))
+
+
 # --- floor -----------------------------------------------------------------------------------
 
 
@@ -263,12 +364,10 @@ def test_bad_choices_are_refused():
         floor(real, metric="inception")
     with pytest.raises(ValueError, match="size must lie between 2 and 10"):
         floor(real, size=11)
-    with pytest.raises(ValueError, match="between 2 and 10, half of these real pictures, got 15; give more"):
+    with pytest.raises(ValueError, match="between 2 and 10, half of these real images, got 15; give more"):
         floor(skewed(1, 100), real, size=15)
     with pytest.raises(ValueError, match="at least 2 splits"):
         floor(real, splits=1)
-    with pytest.raises(ValueError, match="level must lie between 0 and 1"):
-        kid(real, real + 1, level=95)
     with pytest.raises(ValueError, match="a covariance holds NaN"):
         frechet(random_gaussian(0, 2), Gaussian(np.zeros(2), np.full((2, 2), np.nan), 5))
 

@@ -25,9 +25,9 @@ from aigc_lab.evaluate import (
     fid,
     floor,
     kid,
-    network,
     precision_recall,
 )
+from aigc_lab.evaluate import feature_network as network
 
 FOLDER = Path(network.__file__).parent
 
@@ -151,10 +151,10 @@ def test_probabilities_add_up_and_follow_the_class_names(animals):
 @pytest.mark.parametrize(
     ("pictures", "message"),
     [
-        (np.zeros((3, 32, 32), np.uint8), r"reads grey pictures \(n, 28, 28\).*not \(3, 32, 32\)"),
+        (np.zeros((3, 32, 32), np.uint8), r"reads grey images \(n, 28, 28\).*not \(3, 32, 32\)"),
         (np.zeros((3, 28, 28, 3), np.uint8), "turn them grey first"),
         (np.zeros((28, 28), np.uint8), "resize them or turn them grey first"),
-        (np.full((3, 28, 28), np.nan, np.float32), "3 of 3 pictures hold NaN"),
+        (np.full((3, 28, 28), np.nan, np.float32), "3 of 3 images hold NaN"),
         (np.full((3, 28, 28), 255.0), r"must lie in \[0, 1\], these go from 255 to 255"),
         (np.full((3, 28, 28), -1.0), "scale them first"),
         (np.zeros((3, 28, 28), np.int64), "must be uint8"),
@@ -176,7 +176,7 @@ def test_class_accuracy_takes_names_or_numbers_and_refuses_what_it_does_not_know
     assert "no set has all of dragon" in error_of(class_accuracy, few, ["dragon"] * 200)
     assert "knows no 'bear' among digits" in error_of(class_accuracy, few, ["bear"] * 200, among="digits")
     assert "need class_names" in error_of(class_accuracy, few, few.labels)
-    assert "200 pictures but labels of shape (3,)" in error_of(class_accuracy, few, ["bear", "cow", "dog"])
+    assert "200 images but labels of shape (3,)" in error_of(class_accuracy, few, ["bear", "cow", "dog"])
     assert "among must be one of animals" in error_of(classify, few, "birds")
 
 
@@ -211,10 +211,10 @@ def test_scores_rank_real_then_blurred_then_noisy_then_junk(halves):
         assert all(a.high < b.low for a, b in pairwise(scores)), list(map(str, scores))
 
 
-def test_scores_rise_with_the_dose_of_blur_and_of_noise(halves):
+def test_scores_rise_with_the_severity_of_blur_and_of_noise(halves):
     real, pictures = halves
     generator = np.random.default_rng(2)
-    blurred = [gaussian_filter(pictures, (0, dose, dose)) for dose in (0.5, 0.75, 1.0, 1.5, 2.0)]
+    blurred = [gaussian_filter(pictures, (0, width, width)) for width in (0.5, 0.75, 1.0, 1.5, 2.0)]
     noisy = [np.clip(pictures + generator.normal(0, d, pictures.shape), 0, 1) for d in (0.05, 0.1, 0.2, 0.4)]
     for series in (blurred, noisy):
         seen = [features(spoilt) for spoilt in (pictures, *series)]
