@@ -1,4 +1,4 @@
-"""The sliders of notebook 02 in JupyterLab: an arrow key moves one, and the figure is another one."""
+"""The sliders of a live figure in JupyterLab: an arrow key moves one, and the figure is another one."""
 
 from __future__ import annotations
 
@@ -11,11 +11,17 @@ from lab_server import lab_server, open_and_run
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 NOTEBOOK = "live.ipynb"
-CELL = (
-    "from aigc_lab import show\n"
-    "widgets.live_figure(lambda bands, rows, threshold: show.s_curve_picture(bands, rows, threshold),\n"
-    "                 bands=(1, 64, 1, 21), rows=(1, 16, 1, 6), threshold=(0.1, 1.0, 0.05, 0.8))"
-)
+CELL = """
+from aigc_lab import plots, widgets
+
+def draw(bands, rows, threshold):
+    words = f"{bands} bands of {rows} rows ({bands * rows} hash values), a pair at similarity {threshold:.2f}"
+    figure = plots.new_figure(7.2, 4, words)
+    figure.add_subplot().plot([0, threshold, 1], [0, 1 - (1 - threshold**rows) ** bands, 1])
+    return figure
+
+widgets.live_figure(draw, bands=(1, 64, 1, 21), rows=(1, 16, 1, 6), threshold=(0.1, 1.0, 0.05, 0.8))
+"""
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aigc_lab import clean, collect, corrupt
+from aigc_lab import clean, collect, corrupt, label
 
 pytestmark = pytest.mark.browser
 
@@ -24,11 +24,12 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     chosen = whole[np.random.default_rng(0).permutation(len(whole))[:300]]
     dirty, _ = corrupt.apply(chosen, rates, seed=0)
     long = "a_very_long_name_without_any_space_" * 4
-    for number, (picture, label) in enumerate(zip(dirty.data, dirty.labels, strict=True)):
-        folder = place / "in" / ("<script>alert(1)<" if label < 5 else "b" * 60)
+    for number, (image, given) in enumerate(zip(dirty.data, dirty.labels, strict=True)):
+        folder = place / "in" / ("<script>alert(1)<" if given < 5 else "b" * 60)
         folder.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(picture).save(folder / f"{number:03}_<img src=x onerror=alert(1)>_{long}.png")
-    return clean.inspect(place / "in", place / "report.html", progress=False).html
+        Image.fromarray(image).save(folder / f"{number:03}_<img src=x onerror=alert(1)>_{long}.png")
+    target = place / "report.html"
+    return clean.inspect(place / "in", target, label_check=label.issues, progress=False).html
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -73,12 +74,12 @@ def contrast(one: str, two: str) -> float:
     return (light + 0.05) / (dark + 0.05)
 
 
-def test_the_table_of_findings_can_be_saved(report: Path, open_page: Callable):
+def test_the_table_of_issues_can_be_saved(report: Path, open_page: Callable):
     page = open_page(viewport=WIDE, accept_downloads=True).page
     page.goto(report.as_uri())
     with page.expect_download() as waiting:
-        page.get_by_role("link", name="Table of all findings").click()
+        page.get_by_role("link", name="Table of all issues").click()
     rows = Path(waiting.value.path()).read_text("utf-8").splitlines()
-    assert waiting.value.suggested_filename == "findings.csv"
+    assert waiting.value.suggested_filename == "issues.csv"
     assert rows[0].startswith("item,name,detector,score,reason") and len(rows) > 50
     assert all(row.split(",")[1].lstrip('"').startswith("./") for row in rows[1:])
