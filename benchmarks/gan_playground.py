@@ -15,27 +15,28 @@ import numpy as np
 import table
 
 from aigc_lab import widgets
+from aigc_lab.widgets.playground import Rules
 
 BENCH = ["30"]
 QUICK = ["5"]
 
 ARMS = {
-    "non-saturating": {},
-    "least squares": {"loss": "least squares"},
-    "wasserstein, penalty 10, 5 steps": {"loss": "wasserstein", "penalty": 10.0, "discriminator_steps": 5},
+    "non-saturating": Rules(),
+    "least squares": Rules(loss="least squares"),
+    "wasserstein, penalty 10, 5 steps": Rules(loss="wasserstein", penalty=10.0, discriminator_steps=5),
 }
 
 
 def main(frames: int = 60) -> None:
     rows = []
     for name, rules in ARMS.items():
-        playground = widgets.gan_playground(**rules)
+        playground = widgets.gan_playground(rules=rules)
         seconds = []
         for _ in range(frames):
             before, start = playground.image.value, time.perf_counter()
             playground.clock.value += 1
             seconds.append(time.perf_counter() - start)
-            assert playground.error is None and playground.image.value != before, "the picture did not follow"
+            assert playground.error is None and playground.image.value != before, "the image did not follow"
         milliseconds = 1000 * np.array(seconds)
         rate = 1000 / np.median(milliseconds)
         slow = np.percentile(milliseconds, 95)
