@@ -321,6 +321,7 @@ class VAE(keras.Model):
                 shape=(), initializer="zeros", trainable=False, name="steps_done"
             )
         self.noise = keras.random.SeedGenerator(seed)
+        self.share = (0, 1)  # which of how many equal parts of the batch this process sees
         # Keras' own fit shows these beside the loss.
         self.reconstruction_tracker = keras.metrics.Mean(name="reconstruction")
         self.kl_tracker = keras.metrics.Mean(name="kl")
@@ -342,8 +343,15 @@ class VAE(keras.Model):
         return outputs
 
     def draw_noise(self, mean: Any) -> Any:
-        """Standard normal noise of the shape of ``mean``, ``(n, latent_size)``."""
-        return keras.random.normal(ops.shape(mean), dtype=mean.dtype, seed=self.noise)
+        """Standard normal noise, ``(n, latent_size)``.
+
+        One of several workers draws it for the whole batch and takes the rows of its own items, so an
+        item's noise does not depend on the number of workers.
+        """
+        part, parts = self.share
+        rows, latent_size = ops.shape(mean)
+        noise = keras.random.normal((parts * rows, latent_size), dtype=mean.dtype, seed=self.noise)
+        return noise if parts == 1 else noise[part * rows : (part + 1) * rows]
 
     def decoder_inputs(self, latent: Any, images: Any, condition: list[Any]) -> list[Any]:
         """What the decoder reads. A variant whose decoder also sees a part of the image overrides this."""
@@ -484,7 +492,7 @@ class VAE(keras.Model):
         except Exception as error:
             self.set_weights(before)
             raise ValueError(
-                f"{filepath} does not hold weights of this architecture ({' '.join(str(error).split())[:200]}); "
+                f"{filepath} does not hold weights of this architecture ({_reason(error)}); "
                 "build the model with the settings that they were saved with"
             ) from error
 
@@ -578,6 +586,10 @@ def _in_batches(network: Any, inputs: list[np.ndarray], size: int = 500) -> list
         outputs = outputs if isinstance(outputs, (tuple, list)) else [outputs]
         parts.append([ops.convert_to_numpy(ops.stop_gradient(each)) for each in outputs])
     return [np.concatenate(each) for each in zip(*parts, strict=True)]
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
 
 
 def _sigmoid(logits: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 A model that can be trained here has ``loss_terms(inputs, outputs)``: a dict of scalars,
 ``"loss"`` among them. It may have ``check_training_data(x, labels)``,
-``make_optimizer(schedule)`` and ``remark(rows)``: a sentence about the reports so far, which is
+``optimizer_options()`` for Adam, and ``remark(rows)``: a sentence about the reports so far, which is
 said once, as a warning. On TensorFlow the steps between two reports are one compiled loop over
 data that stay in memory, because on a CPU the Python work of each step costs more than the
 mathematics of a small network. On JAX and PyTorch, Keras' own ``fit`` does it.
@@ -10,15 +10,12 @@ Introduced in notebook 00.
 """
 
 from aigc_lab.backend import check_backend
-from aigc_lab.train.checks import settings
 from aigc_lab.train.cost import cost_per_epoch, energy, fitted_exponent
-from aigc_lab.train.fitting import History, Trainer, fit
+from aigc_lab.train.fitting import SCHEDULES, History, RewrittenLine, Trainer, fit, rates, settings
 from aigc_lab.train.limits import Roofline, peak_memory, roofline, step_cost
 from aigc_lab.train.machine import Machine, device, devices
 from aigc_lab.train.profiling import Profile, profile
-from aigc_lab.train.progress import in_notebook
 from aigc_lab.train.range_test import RangeTest, range_test
-from aigc_lab.train.schedules import SCHEDULES, rates
 from aigc_lab.train.trouble import first_not_finite, memory_advice
 
 __all__ = [
@@ -27,6 +24,7 @@ __all__ = [
     "Machine",
     "Profile",
     "RangeTest",
+    "RewrittenLine",
     "Roofline",
     "Trainer",
     "check_backend",
@@ -37,7 +35,6 @@ __all__ = [
     "first_not_finite",
     "fit",
     "fitted_exponent",
-    "in_notebook",
     "memory_advice",
     "peak_memory",
     "profile",

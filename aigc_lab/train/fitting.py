@@ -7,16 +7,28 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from aigc_lab.train.checkpoint import digest, give, kept, random_state, ready, restore, store, values_of
-from aigc_lab.train.checks import checked_data, checked_for, computes_in_float16, total_steps
-from aigc_lab.train.progress import ProgressLine
-from aigc_lab.train.schedules import checked_rates, keras_schedule
-from aigc_lab.train.steps import batches, keras_runner, tensorflow_runner
-from aigc_lab.train.stopping import Best
+from aigc_lab.train.checkpoint import Best, digest, give, kept, random_state, ready, restore, store, values_of
+
+SCHEDULES = ("cosine", "constant", "step", "warm-up")
+END = 0.02  # share of the peak at which every falling schedule ends
+WARM_UP = 0.1  # share of the steps in which the rate rises
+FALLS = (0.5, 0.75)  # places, as shares of the steps, at which the step schedule falls
+
+
+def settings(profile: str, **profiles: dict[str, Any]) -> Any:
+    """The settings of one profile, as attributes: ``settings(profile, smoke={...}, classroom={...})``.
+
+    Raises:
+        ValueError: an unknown profile; the message names the known ones.
+    """
+    if profile not in profiles:
+        raise ValueError(f"there is no profile {profile!r}; choose one of {', '.join(profiles)}")
+    return SimpleNamespace(**profiles[profile])
 
 
 @dataclass(frozen=True)
@@ -57,7 +69,8 @@ def fit(
     """Train ``model`` with Adam and, if nothing else is said, a cosine schedule to 2% of ``learning_rate``.
 
     Args:
-        x: float pictures ``(n, height, width, channels)``; labels: ``(n,)`` integers or None.
+        x: float images ``(n, height, width, channels)``, or tokens ``(n, length)`` as integers.
+        labels: ``(n,)`` integers or None.
         steps, epochs: how long, in exactly one of the two units. Each epoch takes the items in
             a new order; the items that do not fill the last batch wait for another epoch.
         schedule: a name of ``train.SCHEDULES``, or the rate of each step as numbers ``(steps,)``.
@@ -84,17 +97,18 @@ def fit(
     """
     data = checked_data(x, labels)
     checked_for(model, data, batch_size)
-    total = total_steps(steps, epochs, len(data[0]), batch_size)
+    if (steps is None) == (epochs is None):
+        raise ValueError("say how long to train in exactly one unit: steps=… or epochs=…")
     trainer = Trainer(
         model,
-        steps=total,
+        steps=round(epochs * (len(data[0]) // batch_size)) if steps is None else steps,
         batch_size=batch_size,
         learning_rate=learning_rate,
         schedule=schedule,
         jit_compile=jit_compile,
         micro_batches=micro_batches,
     )
-    return trainer._train(data, seed, validation, checkpoint, reports, measure, progress, patience)
+    return trainer.train(data, seed, validation, checkpoint, reports, measure, progress, patience)
 
 
 class Trainer:
@@ -108,7 +122,6 @@ class Trainer:
         model: what is compiled and trained; it is the trained model afterwards.
         steps, batch_size, learning_rate, schedule, jit_compile, micro_batches: as for ``fit``. With XLA, data
             of another length are compiled anew.
-        make_runner: who computes the steps, where it is not this process alone (``train.distributed``).
     """
 
     def __init__(
@@ -121,33 +134,34 @@ class Trainer:
         schedule: Any = "cosine",
         jit_compile: bool = False,
         micro_batches: int = 1,
-        make_runner: Any = None,
     ) -> None:
         import keras
 
-        if micro_batches < 1 or batch_size % micro_batches:
-            raise ValueError(
-                f"batch_size must be a multiple of micro_batches, got {batch_size} and {micro_batches}"
-            )
+        from aigc_lab.train.optimizer import Adam, Rates
+
         on_tensorflow = keras.backend.backend() == "tensorflow"
-        if micro_batches > 1 and not on_tensorflow:
-            raise ValueError(
-                "micro_batches needs the TensorFlow backend; elsewhere choose a smaller batch_size"
-            )
-        self.model, self.steps, self.batch_size = model, total_steps(steps, None, 1, 1), batch_size
+        _check_trainer(steps, batch_size, micro_batches, on_tensorflow)
+        self.model, self.steps, self.batch_size = model, int(steps), batch_size
         self.learning_rate, self.micro_batches = learning_rate, micro_batches
-        schedule, self._rates = keras_schedule(schedule, self.steps, learning_rate)
+        self._rates = None
+        if isinstance(schedule, str) and schedule == "cosine":
+            rate = keras.optimizers.schedules.CosineDecay(learning_rate, self.steps, alpha=END)
+        else:
+            wanted = rates(schedule, self.steps, learning_rate) if isinstance(schedule, str) else schedule
+            rate = Rates(checked_rates(wanted, self.steps))
+            self._rates = rate.table
         # Two players in one model may need two learning rates.
-        make_optimizer = getattr(model, "make_optimizer", keras.optimizers.Adam)
-        optimizer = make_optimizer(schedule)
-        if computes_in_float16(model):
+        optimizer = Adam(rate, **getattr(model, "optimizer_options", dict)())
+        if any(layer.compute_dtype == "float16" for layer in model._flatten_layers()):
+            # Its smallest number above 0 is 6e-8: small gradients are kept by a larger loss.
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
         optimizer.build(model.trainable_variables)
         self._state = [*model.variables, *optimizer.variables]
         self._optimizer_start = optimizer.variables, values_of(optimizer.variables)
-        make_runner = make_runner or (tensorflow_runner if on_tensorflow else keras_runner)
-        options = {"micro_batches": micro_batches} if micro_batches > 1 else {}
-        self._run_steps = make_runner(model, optimizer, batch_size, jit_compile, **options)
+        if on_tensorflow:
+            self.make_steps = compiled_steps(model, optimizer, batch_size, jit_compile, micro_batches)
+        else:
+            self.make_steps = keras_steps(model, optimizer, batch_size)
 
     def fit(
         self,
@@ -186,7 +200,7 @@ class Trainer:
         give(*self._optimizer_start)
         if rates is not None:
             self._give_rates(rates)
-        return self._train(data, seed, validation, None, reports, measure, progress, patience)
+        return self.train(data, seed, validation, None, reports, measure, progress, patience)
 
     def _give_rates(self, rates: Any) -> None:
         import keras
@@ -199,7 +213,7 @@ class Trainer:
         self._rates.assign(given)
         self.learning_rate = float(given.max())
 
-    def _train(
+    def train(
         self,
         data: list[np.ndarray],
         seed: int,
@@ -210,12 +224,11 @@ class Trainer:
         progress: bool | str,
         patience: int | None = None,
     ) -> History:
-        import keras
+        """What both ``fit`` do, with checked data: steps, then a report, until all steps are done."""
         import pandas as pd
 
         model, state, total, count = self.model, self._state, self.steps, len(data[0])
         held_out = None if validation is None else checked_data(*validation)
-        keras.utils.set_random_seed(seed)
         settings = {
             "steps": total,
             "batch_size": self.batch_size,
@@ -233,7 +246,7 @@ class Trainer:
             if Path(checkpoint).exists():
                 done, rows = restore(Path(checkpoint), state, settings)
         best = Best(patience, state, checkpoint, settings, held_out is not None)
-        run_steps = self._run_steps(data)
+        run_steps = self.make_steps(data)
         stops = np.unique(np.linspace(0, total, min(reports, total) + 1).round().astype(int)[1:])
         line = ProgressLine(total, progress)
         remarked = False
@@ -259,7 +272,7 @@ class Trainer:
                 row |= {name: float(value) for name, value in measure().items()}
             rows.append(row | {"seconds": time.perf_counter() - begun})
             done = int(stop)
-            remark = None if remarked else getattr(model, "remark", _nothing)(rows)
+            remark = None if remarked or not hasattr(model, "remark") else model.remark(rows)
             if remark:
                 remarked = True
                 warnings.warn(remark, stacklevel=3)
@@ -285,5 +298,291 @@ def validation_loss(model: Any, data: list[np.ndarray], size: int = 500) -> floa
     return total / len(data[0])
 
 
-def _nothing(rows: list[dict[str, float]]) -> None:
-    """Models without remarks."""
+# -- the steps ----------------------------------------------------------------------------------------
+# What makes them is called once for a model. Given the data, it returns a function that takes item numbers
+# (steps, batch_size) and gives the loss terms of each step.
+
+Run = Callable[[np.ndarray], dict[str, np.ndarray]]
+
+
+def compiled_steps(
+    model: Any, optimizer: Any, batch_size: int, jit_compile: bool, micro_batches: int = 1
+) -> Callable[[list[np.ndarray]], Run]:
+    """On TensorFlow: many steps in one compiled call, over data that stay in memory.
+
+    The data are arguments of the compiled function, so other data need no other function.
+    """
+    import tensorflow as tf
+
+    names: list[str] = []
+
+    def terms_and_gradients(batch):
+        terms, gradients = loss_and_gradients(model, optimizer, batch)
+        names[:] = list(terms)
+        return tf.stack([tf.cast(value, tf.float32) for value in terms.values()]), gradients
+
+    def mean_of_micro_batches(batch):
+        """One after the other, so that only one has its activations in memory."""
+        size = batch_size // micro_batches
+        parts = [tf.reshape(each, (micro_batches, size, *each.shape[1:])) for each in batch]  # (batch, …) ->
+        first = terms_and_gradients([each[0] for each in parts])  # (micro_batches, size, …)
+        values, sums = tf.foldl(
+            lambda before, part: tf.nest.map_structure(tf.add, before, terms_and_gradients(part)),
+            [each[1:] for each in parts],
+            initializer=first,
+            parallel_iterations=1,
+        )
+        return values / micro_batches, [each / micro_batches for each in sums]
+
+    def many_steps(batches, *tensors):
+        def one_step(chosen):
+            # ensure_shape: the convolution kernels are chosen for a known batch size.
+            batch = [
+                tf.ensure_shape(tf.gather(each, chosen), (batch_size, *each.shape[1:])) for each in tensors
+            ]
+            compute = terms_and_gradients if micro_batches == 1 else mean_of_micro_batches
+            values, gradients = compute(batch)
+            optimizer.apply(gradients, model.trainable_variables)
+            return values
+
+        return tf.map_fn(one_step, batches, fn_output_signature=tf.float32, parallel_iterations=1)
+
+    function = tf.function(many_steps, jit_compile=jit_compile)
+    compiled: dict[tuple[Any, ...], Any] = {}
+
+    def make_run(data: list[np.ndarray]) -> Run:
+        tensors = [tf.constant(each) for each in data]
+        # XLA compiles for a known number of items; without it, any number will do.
+        shapes = tuple((len(each) if jit_compile else None, *each.shape[1:]) for each in data)
+        if shapes not in compiled:
+            specs = [tf.TensorSpec(shape, each.dtype) for shape, each in zip(shapes, tensors, strict=True)]
+            # A concrete function: a new model is a new trace, which TensorFlow would warn about.
+            numbers = tf.TensorSpec((None, batch_size), tf.int32)
+            compiled[shapes] = function.get_concrete_function(numbers, *specs)
+
+        def run(batches: np.ndarray) -> dict[str, np.ndarray]:
+            values = compiled[shapes](tf.constant(batches), *tensors).numpy()  # (steps, terms)
+            return dict(zip(names, values.T, strict=True))
+
+        return run
+
+    return make_run
+
+
+def loss_and_gradients(model: Any, optimizer: Any, batch: list[Any]) -> tuple[dict[str, Any], list[Any]]:
+    """The loss terms of one batch, and the gradient of ``"loss"`` for each trainable variable, or None."""
+    import tensorflow as tf
+
+    inputs = batch[0] if len(batch) == 1 else tuple(batch)
+    with tf.GradientTape() as tape:
+        terms = model.loss_terms(inputs, model(inputs, training=True))
+        # In float16 the optimizer multiplies the loss, and later divides again.
+        loss = optimizer.scale_loss(terms["loss"])
+    gradients = tape.gradient(loss, model.trainable_variables)
+    # An embedding's comes as slices, in which a row stands twice when its token does; Adam would square
+    # the slices one by one, and so not the gradient.
+    return terms, [each if each is None else tf.convert_to_tensor(each) for each in gradients]
+
+
+def keras_steps(model: Any, optimizer: Any, batch_size: int) -> Callable[[list[np.ndarray]], Run]:
+    """The same steps through Keras' ``fit``, for JAX (which compiles them) and PyTorch."""
+    import keras
+
+    class Losses(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            # Keras logs the running mean since the call began; NaN shows at its step all the same.
+            running.append({name: float(value) for name, value in logs.items()})
+
+    running: list[dict[str, float]] = []
+    model.compile(optimizer=optimizer, jit_compile="auto")
+
+    def make_run(data: list[np.ndarray]) -> Run:
+        def run(batches: np.ndarray) -> dict[str, np.ndarray]:
+            running.clear()
+            order = batches.reshape(-1)  # (steps, batch) -> (steps * batch,)
+            chosen = [each[order] for each in data]
+            inputs = chosen[0] if len(chosen) == 1 else tuple(chosen)
+            model.fit(inputs, batch_size=batch_size, shuffle=False, verbose=0, callbacks=[Losses()])
+            steps = np.arange(1, len(running) + 1)
+            sums = {name: np.array([each[name] for each in running]) * steps for name in running[0]}
+            return {name: np.diff(values, prepend=0.0) for name, values in sums.items()}
+
+        return run
+
+    return make_run
+
+
+def batches(count: int, batch_size: int, start: int, stop: int, seed: int) -> np.ndarray:
+    """Item numbers of steps ``start`` to ``stop``, ``(steps, batch_size)``, however training is cut."""
+    per_epoch = count // batch_size
+    orders = {}
+    rows = []
+    for step in range(start, stop):
+        epoch, place = divmod(step, per_epoch)
+        if epoch not in orders:
+            orders[epoch] = np.random.default_rng((seed, epoch)).permutation(count).astype("int32")
+        rows.append(orders[epoch][place * batch_size : (place + 1) * batch_size])
+    return np.stack(rows)
+
+
+# -- the learning rate of each step -------------------------------------------------------------------
+
+
+def rates(schedule: str, steps: int, learning_rate: float) -> np.ndarray:
+    """The learning rate of each step, ``(steps,)`` float32, at most ``learning_rate``. Notebook 13.
+
+    ``cosine`` falls along half a cosine to 2% (Loshchilov and Hutter 2017, equation 5, one cycle); it is
+    what ``train.fit`` does if nothing is said. ``constant`` stays. ``step`` is divided by 7 at half and at
+    three quarters of the way, to 2% again (the stepwise decay of He and others 2016). ``warm-up`` rises
+    linearly over the first tenth, then falls along a cosine (Goyal and others 2017, section 2.2).
+
+    Raises:
+        ValueError: an unknown schedule, no steps, or a rate that is not positive and finite.
+    """
+    if schedule not in SCHEDULES:
+        raise ValueError(f"there is no schedule {schedule!r}; choose one of {', '.join(SCHEDULES)}")
+    if steps < 1 or not np.isfinite(learning_rate) or learning_rate <= 0:
+        raise ValueError(
+            f"a schedule needs steps of 1 or more and a positive rate, got {steps} and {learning_rate}"
+        )
+    place = np.arange(steps)
+    if schedule == "constant":
+        shares = np.ones(steps)
+    elif schedule == "step":
+        shares = END ** (sum(place >= fall * steps for fall in FALLS) / len(FALLS))
+    elif schedule == "cosine":
+        shares = _cosine(place / steps)
+    else:
+        rising = max(1, round(WARM_UP * steps))
+        falling = _cosine((place - rising) / max(1, steps - rising))
+        shares = np.where(place < rising, (place + 1) / rising, falling)
+    return (learning_rate * shares).astype("float32")
+
+
+def _cosine(place: np.ndarray) -> np.ndarray:
+    return END + (1 - END) * (1 + np.cos(np.pi * np.clip(place, 0, 1))) / 2
+
+
+# -- what is refused before the first step ------------------------------------------------------------
+
+
+def checked_rates(wanted: Any, steps: int) -> np.ndarray:
+    """Rates that a caller gives as numbers: one finite rate, 0 or more, for each step, or a ValueError."""
+    table = np.asarray(wanted, "float32")
+    if table.shape != (steps,) or not np.isfinite(table).all() or (table < 0).any():
+        raise ValueError(
+            f"a schedule of numbers needs one finite rate of 0 or more for each of the {steps} steps, "
+            f"got shape {table.shape}"
+        )
+    return table
+
+
+def checked_data(x: Any, labels: Any = None) -> list[np.ndarray]:
+    """Items as float32 (tokens as int32) and labels as int32, or a ValueError that says what is wrong."""
+    items = np.asarray(x)
+    if not len(items):
+        raise ValueError("there are no items to train on; the set is empty after cleaning or selection")
+    if items.dtype in (np.int32, np.int64) and items.ndim == 2 and labels is None:
+        return [items.astype("int32")]  # tokens, (items, length)
+    if items.dtype == np.uint8:
+        raise ValueError("training data must be float in [0, 1], got uint8; use Dataset.arrays()")
+    bad = ~np.isfinite(items).all(axis=tuple(range(1, items.ndim)))
+    if bad.any():
+        raise ValueError(
+            f"{bad.sum()} items hold NaN or infinite values, the first is item {bad.argmax()}; "
+            "drop or repair them"
+        )
+    if labels is None:
+        return [items.astype("float32")]
+    labels = np.asarray(labels)
+    if labels.shape != (len(items),):
+        raise ValueError(
+            f"there are {len(items)} items but labels of shape {labels.shape}; give one for each item"
+        )
+    return [items.astype("float32"), labels.astype("int32")]
+
+
+def checked_for(model: Any, data: list[np.ndarray], batch_size: int) -> None:
+    """What the model itself does not take, said before the first step."""
+    if hasattr(model, "check_training_data"):
+        model.check_training_data(*data)
+    count, smallest = len(data[0]), getattr(model, "smallest_batch", 1)
+    if batch_size < 1 or count < batch_size:
+        raise ValueError(
+            f"there are {count} items but batch_size is {batch_size}; choose one from 1 to {count}"
+        )
+    if batch_size < smallest:
+        raise ValueError(f"this model needs {smallest} items or more in a batch, got batch_size={batch_size}")
+
+
+def _check_trainer(steps: int, batch_size: int, micro_batches: int, on_tensorflow: bool) -> None:
+    if steps < 1:
+        raise ValueError(f"training must last at least one step, got {steps}")
+    if micro_batches < 1 or batch_size % micro_batches:
+        raise ValueError(
+            f"batch_size must be a multiple of micro_batches, got {batch_size} and {micro_batches}"
+        )
+    if micro_batches > 1 and not on_tensorflow:
+        raise ValueError("micro_batches needs the TensorFlow backend; elsewhere choose a smaller batch_size")
+
+
+# -- a line that follows the work ---------------------------------------------------------------------
+
+
+class RewrittenLine:
+    """One line that is rewritten in place: in a notebook no wall of text is stored.
+
+    Args:
+        wanted: without it nothing is shown.
+        width: in a terminal, texts are filled up to so many characters, to cover a longer one before.
+    """
+
+    def __init__(self, wanted: bool, width: int = 0) -> None:
+        self.wanted, self.width, self.handle = wanted, width, None
+        self.in_notebook = wanted and _in_notebook()
+
+    def show(self, text: str) -> None:
+        if not self.wanted:
+            return
+        if not self.in_notebook:
+            print(f"\r{text:<{self.width}}", end="", flush=True)
+            return
+        from IPython.display import Pretty, display
+
+        if self.handle is None:
+            self.handle = display(Pretty(text), display_id=True)
+        else:
+            self.handle.update(Pretty(text))
+
+    def end(self) -> None:
+        """What a terminal prints next begins on a new line."""
+        if self.wanted and not self.in_notebook:
+            print(flush=True)
+
+
+class ProgressLine:
+    """Steps and loss of one training."""
+
+    def __init__(self, total: int, wanted: bool | str) -> None:
+        self.total, self.line = total, RewrittenLine(bool(wanted))
+        self.name = f"{wanted} " if isinstance(wanted, str) else ""
+
+    def show(self, done: int, loss: float, seconds: float) -> None:
+        progress = f"{self.name}[{bar(done, self.total)}] step {done}/{self.total}"
+        self.line.show(f"{progress}, loss {loss:.1f}, {seconds:.0f} s")
+        if done == self.total:
+            self.line.end()
+
+
+def bar(done: int, total: int) -> str:
+    """Twenty characters, filled as far as the work is done."""
+    filled = round(20 * done / total)
+    return "#" * filled + "." * (20 - filled)
+
+
+def _in_notebook() -> bool:
+    try:
+        from IPython import get_ipython
+    except ImportError:
+        return False
+    return type(get_ipython()).__name__ == "ZMQInteractiveShell"

@@ -1,4 +1,4 @@
-"""The VAE's mathematics: closed forms, bounds, gradients, and what is saved comes back."""
+"""The VAE: closed forms, bounds, gradients, what is saved comes back; and the mixture of its codes."""
 
 import numpy as np
 import pytest
@@ -7,27 +7,28 @@ keras = pytest.importorskip("keras")
 from keras import ops  # noqa: E402
 from scipy import integrate, stats  # noqa: E402
 
-from aigc_lab.models import vae as vae_room  # noqa: E402
+from aigc_lab import models  # noqa: E402
+from aigc_lab.models.vae import LatentMixture  # noqa: E402
 
 
 @pytest.fixture(scope="module")
-def pictures():
+def images():
     random = np.random.default_rng(0)
     return random.random((12, 8, 8, 1), dtype="float32"), random.integers(0, 3, 12)
 
 
 def small_vae(**options):
-    return vae_room.convolutional_vae((8, 8, 1), **{"latent_size": 3, "width": 4, "seed": 1, **options})
+    return models.vae.convolutional_vae((8, 8, 1), **{"latent_size": 3, "width": 4, "seed": 1, **options})
 
 
 def linear_gaussian(weights, bias, scale, posterior_mean, posterior_scale):
     """A VAE with p(x|z) = N(Wz + b, scale^2) and q(z|x) = N(Mx + c, diag), all linear."""
     size, latent_size = weights.shape
-    picture = keras.Input((1, 1, size))
-    flat = keras.layers.Flatten()(picture)
+    image = keras.Input((1, 1, size))
+    flat = keras.layers.Flatten()(image)
     mean = keras.layers.Dense(latent_size, name="mean")(flat)
     log_variance = keras.layers.Dense(latent_size, name="log_variance")(flat)
-    encoder = keras.Model([picture], [mean, log_variance])
+    encoder = keras.Model([image], [mean, log_variance])
     latent = keras.Input((latent_size,))
     pixels = keras.layers.Reshape((1, 1, size))(keras.layers.Dense(size, name="pixels")(latent))
     decoder = keras.Model([latent], pixels)
@@ -37,7 +38,7 @@ def linear_gaussian(weights, bias, scale, posterior_mean, posterior_scale):
         [np.zeros((size, latent_size)), 2 * np.log(np.asarray(posterior_scale))]
     )
     decoder.get_layer("pixels").set_weights([weights.T, bias])
-    return vae_room.VAE(encoder, decoder, likelihood="gaussian", scale=scale)
+    return models.vae.VAE(encoder, decoder, likelihood="gaussian", scale=scale)
 
 
 def as_numbers(terms):
@@ -54,7 +55,7 @@ def mean_elbo(model, x, samples):
 
 def test_kl_agrees_with_monte_carlo_and_with_numerical_integration():
     mean, log_variance = np.array([[0.7, -1.2]]), np.array([[-0.5, 0.8]])
-    closed = float(ops.convert_to_numpy(vae_room.kl_to_standard_normal(mean, log_variance))[0])
+    closed = float(ops.convert_to_numpy(models.vae.kl_to_standard_normal(mean, log_variance))[0])
     deviation = np.exp(0.5 * log_variance[0])
 
     integral = 0.0
@@ -72,60 +73,59 @@ def test_kl_agrees_with_monte_carlo_and_with_numerical_integration():
 
 def test_kl_is_zero_at_the_prior_and_positive_elsewhere():
     zero = np.zeros((1, 4))
-    assert ops.convert_to_numpy(vae_room.kl_to_standard_normal(zero, zero))[0] == 0
+    assert ops.convert_to_numpy(models.vae.kl_to_standard_normal(zero, zero))[0] == 0
     random = np.random.default_rng(1).standard_normal((2, 100, 4))
-    assert (ops.convert_to_numpy(vae_room.kl_to_standard_normal(*random)) > 0).all()
+    assert (ops.convert_to_numpy(models.vae.kl_to_standard_normal(*random)) > 0).all()
 
 
 def test_kl_between_gaussians_agrees_with_numerical_integration():
     first, other = stats.norm(0.7, np.exp(-0.25)), stats.norm(-0.4, np.exp(0.3))
     integral, _ = integrate.quad(lambda z: first.pdf(z) * (first.logpdf(z) - other.logpdf(z)), -12, 12)
-    closed = vae_room.kl_between_gaussians([[0.7]], [[-0.5]], [[-0.4]], [[0.6]])
+    closed = models.vae.kl_between_gaussians([[0.7]], [[-0.5]], [[-0.4]], [[0.6]])
     assert float(ops.convert_to_numpy(closed)[0]) == pytest.approx(integral, abs=1e-5)
 
 
 def test_kl_between_gaussians_is_not_symmetric_and_holds_the_special_case():
     random = np.random.default_rng(2)
     four = random.standard_normal((4, 100, 5)).astype("float32")
-    one_way = ops.convert_to_numpy(vae_room.kl_between_gaussians(*four))
-    other_way = ops.convert_to_numpy(vae_room.kl_between_gaussians(*four[[2, 3, 0, 1]]))
+    one_way = ops.convert_to_numpy(models.vae.kl_between_gaussians(*four))
+    other_way = ops.convert_to_numpy(models.vae.kl_between_gaussians(*four[[2, 3, 0, 1]]))
     assert (one_way > 0).all()
     assert np.median(np.abs(one_way - other_way)) > 0.1
-    special = vae_room.kl_between_gaussians(four[0], four[1], np.zeros(5), np.zeros(5))
-    expected = vae_room.kl_to_standard_normal(four[0], four[1])
+    special = models.vae.kl_between_gaussians(four[0], four[1], np.zeros(5), np.zeros(5))
+    expected = models.vae.kl_to_standard_normal(four[0], four[1])
     assert ops.convert_to_numpy(special) == pytest.approx(ops.convert_to_numpy(expected), rel=1e-4)
 
 
 def test_bits_per_pixel_is_the_entropy_of_a_fair_coin():
-    assert vae_room.bits_per_pixel(28 * 28 * np.log(2), (28, 28, 1)) == pytest.approx(1.0)
-    assert vae_room.bits_per_pixel(90.0, (28, 28)) == pytest.approx(90 / 784 / np.log(2))
-    with pytest.raises(ValueError, match="at least one pixel"):
-        vae_room.bits_per_pixel(1.0, (0, 28))
+    assert models.vae.bits_per_pixel(28 * 28 * np.log(2), (28, 28, 1)) == pytest.approx(1.0)
+    assert models.vae.bits_per_pixel(90.0, (28, 28)) == pytest.approx(90 / 784 / np.log(2))
 
 
-def test_reconstruction_terms_agree_with_scipy(pictures):
-    x, _ = pictures
+def test_reconstruction_terms_agree_with_scipy(images):
+    x, _ = images
     logits = np.random.default_rng(2).standard_normal(x.shape).astype("float32")
     binary = (x > 0.5).astype("float32")
     expected = -stats.bernoulli(1 / (1 + np.exp(-logits))).logpmf(binary).reshape(len(x), -1).sum(axis=1)
-    assert ops.convert_to_numpy(vae_room.bernoulli_nats(binary, logits)) == pytest.approx(expected, rel=1e-5)
+    found = ops.convert_to_numpy(models.vae.bernoulli_nats(binary, logits))
+    assert found == pytest.approx(expected, rel=1e-5)
     expected = -stats.norm(logits, 0.3).logpdf(x).reshape(len(x), -1).sum(axis=1)
-    assert ops.convert_to_numpy(vae_room.gaussian_nats(x, logits, 0.3)) == pytest.approx(expected, rel=1e-5)
+    assert ops.convert_to_numpy(models.vae.gaussian_nats(x, logits, 0.3)) == pytest.approx(expected, rel=1e-5)
 
 
-def test_bernoulli_nats_of_a_grey_picture_is_the_mean_over_its_binarisations(pictures):
-    grey = pictures[0][:1]
+def test_bernoulli_nats_of_a_grey_picture_is_the_mean_over_its_binarisations(images):
+    grey = images[0][:1]
     logits = np.random.default_rng(3).standard_normal(grey.shape).astype("float32")
     draws = (np.random.default_rng(4).random((20_000, *grey.shape[1:])) < grey).astype("float32")
-    sampled = ops.convert_to_numpy(vae_room.bernoulli_nats(draws, np.broadcast_to(logits, draws.shape)))
+    sampled = ops.convert_to_numpy(models.vae.bernoulli_nats(draws, np.broadcast_to(logits, draws.shape)))
     error = sampled.std() / np.sqrt(len(sampled))
-    assert abs(sampled.mean() - ops.convert_to_numpy(vae_room.bernoulli_nats(grey, logits))[0]) < 4 * error
+    assert abs(sampled.mean() - ops.convert_to_numpy(models.vae.bernoulli_nats(grey, logits))[0]) < 4 * error
 
 
 def test_bernoulli_nats_stay_finite_for_extreme_logits():
     x = np.array([0.0, 1.0], "float32").reshape(1, 1, 2, 1)
     logits = np.array([500.0, -500.0], "float32").reshape(1, 1, 2, 1)
-    assert ops.convert_to_numpy(vae_room.bernoulli_nats(x, logits))[0] == pytest.approx(1000.0)
+    assert ops.convert_to_numpy(models.vae.bernoulli_nats(x, logits))[0] == pytest.approx(1000.0)
 
 
 class TestLinearGaussian:
@@ -204,13 +204,13 @@ class TestLinearGaussian:
         assert model.importance_weighted_bound(x, samples=3) == pytest.approx(exact, abs=2e-4)
 
 
-def test_the_importance_weighted_bound_needs_a_sample(pictures):
+def test_the_importance_weighted_bound_needs_a_sample(images):
     with pytest.raises(ValueError, match="at least 1, got 0"):
-        small_vae().importance_weighted_bound(pictures[0], samples=0)
+        small_vae().importance_weighted_bound(images[0], samples=0)
 
 
-def test_free_bits_cost_nothing_and_the_rest_does(pictures):
-    x, _ = pictures
+def test_free_bits_cost_nothing_and_the_rest_does(images):
+    x, _ = images
     model = small_vae(free_bits=0.5, beta=2.0)
     outputs = model(x, training=True)
     terms = as_numbers(model.loss_terms(x, outputs))
@@ -223,12 +223,12 @@ def test_free_bits_cost_nothing_and_the_rest_does(pictures):
     assert terms["kl"] == pytest.approx(of_dimensions.sum(), rel=1e-5)
 
 
-def test_a_decoder_that_sees_the_picture_overrides_one_method(pictures):
+def test_a_decoder_that_sees_the_picture_overrides_one_method(images):
     """What notebook 06 does: the second input of the decoder is no label, and the score uses it too."""
 
-    class Sighted(vae_room.VAE):
-        def decoder_inputs(self, latent, pictures, condition):
-            return [latent, pictures]
+    class Sighted(models.vae.VAE):
+        def decoder_inputs(self, latent, images, condition):
+            return [latent, images]
 
     latent, seen = keras.Input((3,)), keras.Input((8, 8, 1))
     # The identity, made sharp: such a decoder needs no code.
@@ -236,22 +236,22 @@ def test_a_decoder_that_sees_the_picture_overrides_one_method(pictures):
         keras.layers.Dense(1)(latent)
     )
     model = Sighted(small_vae().encoder, keras.Model([latent, seen], pixels))
-    binary = (pictures[0] > 0.5).astype("float32")
+    binary = (images[0] > 0.5).astype("float32")
     assert model.class_count == 0
-    cost = ops.convert_to_numpy(vae_room.kl_to_standard_normal(*model.encode(binary)))
+    cost = ops.convert_to_numpy(models.vae.kl_to_standard_normal(*model.encode(binary)))
     assert model.elbo(binary) == pytest.approx(-cost, abs=1e-4)
 
 
-def test_a_scale_that_is_learned_is_a_weight_and_starts_where_it_is_told(pictures):
+def test_a_scale_that_is_learned_is_a_weight_and_starts_where_it_is_told(images):
     model = small_vae(likelihood="gaussian", scale=0.3, learn_scale=True)
     assert model.scale_now() == pytest.approx(0.3, rel=1e-6)
     fixed = small_vae(likelihood="gaussian", scale=0.3)
-    assert model.elbo(pictures[0]) == pytest.approx(fixed.elbo(pictures[0]), rel=1e-6)
+    assert model.elbo(images[0]) == pytest.approx(fixed.elbo(images[0]), rel=1e-6)
     assert len(model.trainable_variables) == len(fixed.trainable_variables) + 1
 
 
-def test_the_loss_is_the_negative_elbo_summed_over_pixels_and_meaned_over_the_batch(pictures):
-    x, labels = pictures
+def test_the_loss_is_the_negative_elbo_summed_over_pixels_and_meaned_over_the_batch(images):
+    x, labels = images
     model = small_vae(class_count=3)
     outputs = model((x, labels), training=True)
     terms = as_numbers(model.loss_terms((x, labels), outputs))
@@ -265,8 +265,8 @@ def test_the_loss_is_the_negative_elbo_summed_over_pixels_and_meaned_over_the_ba
     assert -model.elbo(*repeated).mean() == pytest.approx(loss, rel=2e-3)
 
 
-def test_beta_weighs_the_training_loss_and_not_the_elbo(pictures):
-    x, _ = pictures
+def test_beta_weighs_the_training_loss_and_not_the_elbo(images):
+    x, _ = images
     plain, weighted = small_vae(), small_vae(beta=4.0)
     assert np.array_equal(plain.elbo(x), weighted.elbo(x))
     terms = as_numbers(weighted.loss_terms(x, weighted(x)))
@@ -274,7 +274,7 @@ def test_beta_weighs_the_training_loss_and_not_the_elbo(pictures):
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the tape is TensorFlow's")
-def test_gradients_agree_with_finite_differences(pictures):
+def test_gradients_agree_with_finite_differences(images):
     import tensorflow as tf
 
     # Single precision would drown the differences in rounding.
@@ -282,7 +282,7 @@ def test_gradients_agree_with_finite_differences(pictures):
     keras.config.set_dtype_policy("float64")
     try:
         model = small_vae(class_count=3)
-        x, labels = pictures[0].astype("float64"), pictures[1]
+        x, labels = images[0].astype("float64"), images[1]
         noise_state = model.noise.state.numpy()
 
         def loss():
@@ -312,8 +312,8 @@ def test_gradients_agree_with_finite_differences(pictures):
 
 
 @pytest.mark.parametrize("class_count", [0, 3])
-def test_saved_and_loaded_again_it_is_the_same(tmp_path, pictures, class_count):
-    x, labels = pictures
+def test_saved_and_loaded_again_it_is_the_same(tmp_path, images, class_count):
+    x, labels = images
     labels = labels if class_count else None
     model = small_vae(class_count=class_count, beta=2.0)
     model.save(tmp_path / "vae.keras")
@@ -323,7 +323,7 @@ def test_saved_and_loaded_again_it_is_the_same(tmp_path, pictures, class_count):
     assert np.array_equal(model.sample(6, seed=3), again.sample(6, seed=3))
 
 
-@pytest.mark.parametrize("builder", [vae_room.convolutional_vae, vae_room.dense_vae])
+@pytest.mark.parametrize("builder", [models.vae.convolutional_vae, models.vae.dense_vae])
 def test_every_setting_survives_saving(tmp_path, builder):
     options = {"likelihood": "gaussian", "scale": 0.2, "learn_scale": True, "beta": 0.5, "seed": 4}
     model = builder((8, 8, 1), 2, width=4, warm_up_steps=7, free_bits=0.1, **options)
@@ -334,23 +334,23 @@ def test_every_setting_survives_saving(tmp_path, builder):
     assert again.scale_now() == pytest.approx(model.scale_now())
 
 
-def test_weights_of_another_architecture_are_refused_and_nothing_is_lost(tmp_path, pictures):
+def test_weights_of_another_architecture_are_refused_and_nothing_is_lost(tmp_path, images):
     path = tmp_path / "other.weights.h5"
     small_vae(latent_size=4).save_weights(path)
     model = small_vae()
-    before = model.elbo(pictures[0])
+    before = model.elbo(images[0])
     for wrong in (path, tmp_path / "missing.weights.h5"):
         with pytest.raises(ValueError, match="does not hold weights of this architecture"):
             model.load_weights(wrong)
-    assert np.array_equal(model.elbo(pictures[0]), before)
+    assert np.array_equal(model.elbo(images[0]), before)
     right = tmp_path / "right.weights.h5"
     small_vae(seed=9).save_weights(right)
     model.load_weights(right)
-    assert np.array_equal(model.elbo(pictures[0]), small_vae(seed=9).elbo(pictures[0]))
+    assert np.array_equal(model.elbo(images[0]), small_vae(seed=9).elbo(images[0]))
 
 
-def test_equal_seeds_give_equal_models_and_other_seeds_others(pictures):
-    x, _ = pictures
+def test_equal_seeds_give_equal_models_and_other_seeds_others(images):
+    x, _ = images
     assert np.array_equal(small_vae().elbo(x), small_vae().elbo(x))
     assert not np.array_equal(small_vae().elbo(x), small_vae(seed=2).elbo(x))
 
@@ -380,8 +380,8 @@ def test_the_generator_is_the_decoder_with_pixels_in_zero_to_one():
         ({"image_shape": (30, 28, 1)}, "multiples of 4"),
         ({"latent_size": 0}, "at least 1"),
         ({"latent_size": 785}, "latent_size 785 is more than the 784 values"),
-        ({"warm_up_steps": -1}, "must not be negative"),
-        ({"free_bits": -0.1}, "must not be negative"),
+        ({"warm_up_steps": -1}, "not negative"),
+        ({"free_bits": -0.1}, "not negative"),
         ({"learn_scale": True}, "only Gaussian pixels"),
         ({"likelihood": "poisson"}, "bernoulli, gaussian"),
         ({"scale": 0.0}, "scale must be positive"),
@@ -389,11 +389,11 @@ def test_the_generator_is_the_decoder_with_pixels_in_zero_to_one():
 )
 def test_bad_settings_are_refused(options, words):
     with pytest.raises(ValueError, match=words):
-        vae_room.convolutional_vae(**options)
+        models.vae.convolutional_vae(**options)
 
 
-def test_bad_pictures_and_labels_are_refused(pictures):
-    x, labels = pictures
+def test_bad_pictures_and_labels_are_refused(images):
+    x, labels = images
     model = small_vae(class_count=3)
     with pytest.raises(ValueError, match="shape"):
         model.elbo(x[:, :4], labels)
@@ -411,3 +411,66 @@ def test_bad_pictures_and_labels_are_refused(pictures):
         model.decode(np.zeros((2, 4)), 0)
     with pytest.raises(ValueError, match="at least one"):
         model.elbo(x[:0], labels[:0])
+
+
+# -- the mixture of codes -----------------------------------------------------------------------------
+
+
+class CodesAsTheyCome:
+    """Stands in for a VAE whose encoder is the identity with a small known spread."""
+
+    latent_size, class_count = 2, 2
+
+    def encode(self, x, labels=None):
+        return x, np.full_like(x, np.log(0.01**2))
+
+
+@pytest.fixture(scope="module")
+def codes():
+    random = np.random.default_rng(0)
+    labels = np.repeat([0, 1], 600)
+    centres = np.where(labels[:, None] == 0, [-4.0, 0.0], [4.0, 2.0])
+    centres[::2] += [0.0, 6.0]  # two clusters a class
+    return centres + 0.3 * random.standard_normal((1200, 2)), labels
+
+
+def test_samples_lie_where_the_codes_of_their_class_lie(codes):
+    x, labels = codes
+    mixture = LatentMixture.fit(CodesAsTheyCome(), x, labels, components=4)
+    points, classes = mixture.sample(4000, seed=1)
+    assert np.bincount(classes).tolist() == [2000, 2000]
+    for number in (0, 1):
+        mine, theirs = points[classes == number], x[labels == number]
+        assert mine.mean(axis=0) == pytest.approx(theirs.mean(axis=0), abs=0.25)
+        assert np.cov(mine.T) == pytest.approx(np.cov(theirs.T), abs=0.5)
+        # Between the two clusters there is nothing, and so nothing is drawn there.
+        middle = np.median(theirs[:, 1])
+        assert (np.abs(mine[:, 1] - middle) < 1.0).mean() < 0.01
+
+
+def test_equal_seeds_give_equal_points_and_a_saved_mixture_draws_the_same(codes, tmp_path):
+    mixture = LatentMixture.fit(CodesAsTheyCome(), *codes)
+    again = LatentMixture.load(mixture.save(tmp_path / "mixture.npz"))
+    for other in (mixture, again):
+        assert np.array_equal(mixture.sample(9, labels=1, seed=5)[0], other.sample(9, labels=1, seed=5)[0])
+    assert not np.array_equal(mixture.sample(9, seed=5)[0], mixture.sample(9, seed=6)[0])
+
+
+def test_a_class_without_items_cannot_be_drawn(codes):
+    x, labels = codes
+    mixture = LatentMixture.fit(CodesAsTheyCome(), x[labels == 1], labels[labels == 1])
+    assert set(mixture.sample(5)[1]) == {1}
+    with pytest.raises(ValueError, match="class 0 had no items"):
+        mixture.sample(5, labels=0)
+
+
+def test_too_few_items_are_refused(codes):
+    x, labels = codes
+    with pytest.raises(ValueError, match="class 0 has 2 items"):
+        LatentMixture.fit(CodesAsTheyCome(), x[:2], labels[:2])
+
+
+def test_a_strange_file_is_refused(tmp_path):
+    np.savez(tmp_path / "other.npz", nothing=np.zeros(2))
+    with pytest.raises(ValueError, match="no latent mixture"):
+        LatentMixture.load(tmp_path / "other.npz")

@@ -152,15 +152,15 @@ def test_what_the_model_does_not_take_is_said_before_the_first_step(data):
         fit(new_model(), data, batch_size=201)
 
 
-@pytest.mark.parametrize(("count", "words"), [(1, "only one picture"), (40, "all pictures are the same")])
-def test_pictures_that_do_not_differ_are_said_and_learned(data, count, words):
+@pytest.mark.parametrize(("count", "words"), [(1, "only one image"), (40, "all images are the same")])
+def test_images_that_do_not_differ_are_said_and_learned(data, count, words):
     x, labels = data[0][:1].repeat(count, axis=0), np.zeros(count, int)
     with pytest.warns(UserWarning, match=words):
         history = fit(new_model(), (x, labels), batch_size=1)
     assert np.isfinite(history.last())
 
 
-def test_a_learned_scale_stays_above_zero_on_constant_pictures():
+def test_a_learned_scale_stays_above_zero_on_constant_images():
     model = convolutional_vae((8, 8, 1), 2, width=4, likelihood="gaussian", learn_scale=True, scale=0.01)
     with pytest.warns(UserWarning, match="the same"):
         history = train.fit(model, np.full((32, 8, 8, 1), 0.5), steps=60, batch_size=8, progress=False)
