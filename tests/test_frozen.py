@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from cleanlab.filter import find_label_issues
 
 from aigc_lab import clean, collect, corrupt, evaluate, study, label
 
@@ -173,9 +174,10 @@ def doubtful_labels() -> dict[str, str]:
     rng = np.random.default_rng(1)
     probabilities = rng.dirichlet(np.ones(4) * 0.4, 300)
     labels = rng.integers(0, 4, 300)
+    way = {"filter_by": "confident_learning", "return_indices_ranked_by": "normalized_margin", "n_jobs": 1}
     return {
-        "errors": sha(sorted(label.errors(dirty)["item"].tolist())),
-        "confident": sha(np.sort(label.find_label_issues(labels, probabilities))),
+        "errors": sha(sorted(label.issues(dirty)["item"].tolist())),
+        "confident": sha(np.sort(find_label_issues(labels, probabilities, **way))),
     }
 
 

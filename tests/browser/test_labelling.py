@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 NOTEBOOK = "labelling.ipynb"
 CELLS = [
-    "from aigc_lab import collect, show\n"
+    "from aigc_lab import collect, widgets\n"
     'animals = collect.load("animals").only("cat", "dog", "horse")[::200]',
     'widgets.annotate(animals, "mine.json", annotator="Ann", second=animals.labels)',
 ]

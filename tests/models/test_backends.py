@@ -29,7 +29,7 @@ def test_the_same_tests_pass_on(backend):
         "models/test_vae.py",
         "models/test_gan.py",
         "models/test_transformer.py",
-        "augment/test_differentiable.py",
+        "test_augment.py",
         "train/test_fitting.py",
     )
     # Of super-resolution what trains two players; its other tests take a minute and passed on JAX by hand.

@@ -1,0 +1,459 @@
+"""Stage 4, augment: change an item without changing what it shows.
+
+- ``mirrored``, ``layers``, ``expand``: label-preserving changes of images, and ``TRANSFORMS``, which says
+  where each of them keeps the label.
+- ``oversample``: against rare classes.
+- ``expand_text``: deletions and swaps in texts.
+- ``Differentiable``: augmentation inside a GAN, which does not leak into what it draws.
+
+Importing this module is cheap; Keras is imported by what needs it. Introduced in notebooks 00 and 04.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from aigc_lab.backend import import_keras
+from aigc_lab.collect.dataset import Dataset
+
+# Each transform of ``layers``: what it does, where the label survives, and where it does not.
+# A rule of thumb to be measured, not a law: notebook 04 counts with a classifier as judge.
+TRANSFORMS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
+    {
+        "flip": (
+            "left and right swapped, for half of the images",
+            "animals, most objects",
+            "writing, digits, left and right hands",
+        ),
+        "upside_down": (
+            "top and bottom swapped, for half of the images",
+            "images from above, textures, cells",
+            "digits (6 and 9), anything that stands",
+        ),
+        "shift": ("moved in both directions", "almost everything, if little", "what leaves the image"),
+        "rotation": ("turned by a random angle", "small angles", "large angles: 6 and 9, 1 and a dash"),
+        "scale": ("enlarged or shrunk", "almost everything, if little", "classes that differ in size"),
+        "brightness": ("made lighter or darker", "shapes", "classes that differ in colour, ripe and unripe"),
+        "noise": ("grain added to each pixel", "large shapes", "fine texture; a generator draws the grain"),
+        "cutout": (
+            "a black rectangle over a part",
+            "images with much to see",
+            "small objects that it hides",
+        ),
+    }
+)
+
+
+def mirrored(dataset: Dataset) -> Dataset:
+    """The set followed by its mirror image (left and right swapped): twice as many images.
+
+    Raises:
+        ValueError: the set holds no images.
+    """
+    _images_or_raise(dataset)
+    return _with_more(dataset, dataset.data[:, :, ::-1])
+
+
+def layers(
+    flip: bool = True,
+    shift: float = 0.0,
+    rotation: float = 0.0,
+    seed: int = 0,
+    *,
+    upside_down: bool = False,
+    scale: float = 0.0,
+    brightness: float = 0.0,
+    noise: float = 0.0,
+    cutout: float = 0.0,
+) -> Any:
+    """Transforms as one ``keras.Sequential`` for images ``(n, height, width, channels)`` in [0, 1].
+
+    ``TRANSFORMS`` says for each where the label survives; mirroring is on by default and must be
+    turned off for digits and writing. What leaves the image is lost, and the rim is black.
+
+    Args:
+        flip: mirror left and right, for half of the images.
+        shift: largest shift as a share of the height and width.
+        rotation: largest turn as a share of a full circle.
+        upside_down: swap top and bottom, for half of the images.
+        scale: largest change of size as a share: 0.2 gives sizes from 0.8 to 1.2.
+        brightness: largest change of each pixel, in grey values (1 is white).
+        noise: standard deviation of the grain, in grey values.
+        cutout: the largest share of the area that a black rectangle hides.
+
+    Raises:
+        ValueError: a share below 0 or above 0.5, or no transform at all.
+    """
+    shares = {"shift": shift, "rotation": rotation, "scale": scale, "brightness": brightness}
+    for name, share in {**shares, "noise": noise, "cutout": cutout}.items():
+        if not 0 <= share <= 0.5:
+            raise ValueError(f"{name} is a share from 0 to 0.5, got {share}")
+    import_keras()
+    from keras import Sequential
+    from keras import layers as kinds
+
+    steps = []
+    if flip:
+        steps.append(kinds.RandomFlip("horizontal", seed=seed))
+    if upside_down:
+        steps.append(kinds.RandomFlip("vertical", seed=seed + 3))
+    if shift:
+        steps.append(kinds.RandomTranslation(shift, shift, fill_mode="constant", seed=seed + 1))
+    if rotation:
+        steps.append(kinds.RandomRotation(rotation, fill_mode="constant", seed=seed + 2))
+    if scale:
+        steps.append(kinds.RandomZoom((-scale, scale), fill_mode="constant", seed=seed + 4))
+    if brightness:
+        steps.append(kinds.RandomBrightness(brightness, value_range=(0, 1), seed=seed + 5))
+    if cutout:
+        options = {"scale": (0.25 * cutout, cutout), "fill_value": 0.0, "value_range": (0, 1)}
+        steps.append(kinds.RandomErasing((1.0, 1.0), **options, seed=seed + 6))
+    if noise:
+        steps.append(kinds.GaussianNoise(noise, seed=seed + 7))
+    if not steps:
+        raise ValueError("no transform was chosen; set flip=True or give a shift or rotation above 0")
+    return Sequential(steps, name="augment")
+
+
+def transformed(dataset: Dataset, transform: Any, seed: int | None = 0) -> np.ndarray:
+    """The transformed images as uint8, in the shape of ``dataset.data``; clipped to 0 and 255.
+
+    Args:
+        transform: Keras layers as ``layers`` makes them, or a function of ``(images, training)``.
+        seed: equal seeds give equal images, also from layers that were used before; None goes on with
+            their random numbers where they are.
+    """
+    import_keras()
+    from keras import ops
+
+    if seed is not None:
+        states = [each for each in getattr(transform, "variables", ()) if "seed_generator" in each.path]
+        for number, state in enumerate(states):
+            state.assign(np.array([seed, number], dtype=state.dtype))
+    images, _ = dataset.arrays()
+    made = ops.convert_to_numpy(transform(images, training=True))
+    return np.rint(np.clip(made, 0, 1) * 255).astype("uint8").reshape(dataset.data.shape)  # (n, h, w[, c])
+
+
+def expand(dataset: Dataset, transform: Any, copies: int = 1, seed: int = 0) -> Dataset:
+    """The set followed by ``copies`` transformed versions of every image; labels go along.
+
+    Args:
+        transform, seed: see ``transformed``.
+
+    Raises:
+        ValueError: no images, or ``copies`` below 1.
+    """
+    _images_or_raise(dataset)
+    if copies < 1:
+        raise ValueError(f"copies must be at least 1, got {copies}")
+    made = [transformed(dataset, transform, None if number else seed) for number in range(copies)]
+    return _with_more(dataset, np.concatenate(made))
+
+
+def oversample(dataset: Dataset, transform: Any = None, seed: int = 0) -> Dataset:
+    """The set followed by repeated items, until each class that occurs has as many as the largest.
+
+    Items of a class are repeated in turn, in random order: none is used once more than another.
+    Do this after the split and on the training part only, or copies land in the test part too.
+
+    Args:
+        dataset: labelled items of any kind.
+        transform: what changes the *repeated* images (see ``transformed``), or None: plain copies.
+        seed: of the choice and of the transform.
+
+    Raises:
+        ValueError: no labels, no items, or a transform for something else than images.
+    """
+    if dataset.labels is None:
+        raise ValueError("balancing needs labels; this set has none")
+    if not len(dataset):
+        raise ValueError("there is nothing to balance; the set is empty")
+    random = np.random.default_rng(seed)
+    counts = np.bincount(dataset.labels)
+    chosen = [np.zeros(0, int)]
+    for label in np.flatnonzero(counts):
+        items = np.flatnonzero(dataset.labels == label)
+        turns = [random.permutation(items) for _ in range(counts.max() // len(items))]
+        chosen.append(np.concatenate([*turns, items[:0]])[: counts.max() - len(items)])
+    extra = dataset[np.concatenate(chosen)]
+    if transform is not None:
+        _images_or_raise(dataset)
+        if len(extra):
+            extra = replace(extra, data=transformed(extra, transform, seed))
+    join = np.concatenate if isinstance(dataset.data, np.ndarray) else lambda parts: parts[0] + parts[1]
+    labels = np.concatenate([dataset.labels, extra.labels])
+    return replace(dataset, data=join([dataset.data, extra.data]), labels=labels)
+
+
+def _images_or_raise(dataset: Dataset) -> None:
+    if dataset.modality != "images":
+        raise ValueError(f"this changes images, and the set holds {dataset.modality}")
+    if not len(dataset):
+        raise ValueError("there are no images to augment; the set is empty")
+
+
+def _with_more(dataset: Dataset, images: np.ndarray) -> Dataset:
+    times = 1 + len(images) // len(dataset)
+    labels = None if dataset.labels is None else np.tile(dataset.labels, times)
+    return replace(dataset, data=np.concatenate([dataset.data, images]), labels=labels)
+
+
+# -- text ---------------------------------------------------------------------------------------------
+
+# A word is a run without white space; each Chinese character is a word of its own.
+_HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002fa1f"
+_WORD, _CHARACTER = re.compile(rf"[{_HAN}]|[^\s{_HAN}]+"), re.compile(".", re.DOTALL)
+
+
+def delete_words(text: str, rate: float, random: np.random.Generator, unit: re.Pattern[str] = _WORD) -> str:
+    """Drop each word with probability ``rate``, but never the last one that is left."""
+    words = list(unit.finditer(text))
+    kept = random.random(len(words)) >= rate
+    if len(words) and not kept.any():
+        kept[random.integers(len(words))] = True
+    pieces, position = [], 0
+    for word, keep in zip(words, kept, strict=True):
+        if keep:
+            pieces.append(text[position : word.end()])
+        position = word.end()
+    return "".join(pieces) + text[position:]
+
+
+def swap_words(text: str, rate: float, random: np.random.Generator) -> str:
+    """Exchange random pairs of words: about ``rate`` times the number of words; white space stays."""
+    words = list(_WORD.finditer(text))
+    if len(words) < 2:
+        return text
+    order = np.arange(len(words))
+    for _ in range(random.binomial(len(words), rate)):
+        first, second = random.choice(len(words), 2, replace=False)
+        order[[first, second]] = order[[second, first]]
+    pieces, position = [], 0
+    for place, word in zip(order, words, strict=True):
+        pieces += [text[position : word.start()], words[place].group()]
+        position = word.end()
+    return "".join(pieces) + text[position:]
+
+
+def delete_characters(text: str, rate: float, random: np.random.Generator) -> str:
+    """Drop each character with probability ``rate``, but never the last one that is left."""
+    return delete_words(text, rate, random, _CHARACTER)
+
+
+def swap_characters(text: str, rate: float, random: np.random.Generator) -> str:
+    """Exchange neighbouring characters, each pair with probability ``rate``: a typing error."""
+    letters = list(text)
+    for place in np.flatnonzero(random.random(max(len(text) - 1, 0)) < rate):
+        letters[place], letters[place + 1] = letters[place + 1], letters[place]
+    return "".join(letters)
+
+
+TEXT_METHODS: Mapping[str, Callable[[str, float, np.random.Generator], str]] = MappingProxyType(
+    {
+        "delete_words": delete_words,
+        "swap_words": swap_words,
+        "delete_characters": delete_characters,
+        "swap_characters": swap_characters,
+    }
+)
+
+
+def expand_text(
+    dataset: Dataset, method: str = "delete_words", rate: float = 0.1, copies: int = 1, seed: int = 0
+) -> Dataset:
+    """The texts followed by ``copies`` changed versions of each; labels go along.
+
+    Random deletion and random swap of words are those of Wei and Zou 2019 (EDA, arXiv 1901.11196,
+    section 2); the same on characters imitates typing errors. Whether the labels are still right is
+    yours to check: ``not good`` without ``not`` is another label.
+
+    Args:
+        method: one of ``TEXT_METHODS``.
+        rate: share of the words or characters that is hit, 0 to 1.
+        copies: changed versions of each text.
+        seed: equal seeds give equal sets.
+
+    Raises:
+        ValueError: no texts, an unknown method, a rate outside [0, 1] or ``copies`` below 1.
+    """
+    if dataset.modality != "text":
+        raise ValueError(f"expand_text changes text, and the set holds {dataset.modality}")
+    if method not in TEXT_METHODS:
+        raise ValueError(f"there is no method {method!r}; choose one of {', '.join(TEXT_METHODS)}")
+    if not 0 <= rate <= 1 or copies < 1:
+        raise ValueError(
+            f"rate must lie from 0 to 1 and copies be at least 1, got rate={rate}, copies={copies}"
+        )
+    if not len(dataset):
+        raise ValueError("there are no texts to augment; the set is empty")
+    random = np.random.default_rng(seed)
+    more = tuple(TEXT_METHODS[method](text, rate, random) for _ in range(copies) for text in dataset.data)
+    labels = None if dataset.labels is None else np.tile(dataset.labels, copies + 1)
+    return replace(dataset, data=(*dataset.data, *more), labels=labels)
+
+
+# -- inside a GAN -------------------------------------------------------------------------------------
+
+POLICIES = ("mirror", "quarter_turns", "colour", "translation", "cutout")
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Differentiable":
+        return _differentiable()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+@cache
+def _differentiable() -> Any:
+    """The class ``Differentiable``, made when it is first asked for: a Keras layer imports Keras."""
+    import_keras()
+    import keras
+    from keras import ops
+
+    @keras.saving.register_keras_serializable("aigc_lab")
+    class Differentiable(keras.layers.Layer):
+        """Random changes of images ``(n, height, width, channels)`` through which gradients flow.
+
+        A generator that learns from changed images learns to draw the changes too: the augmentation
+        *leaks*. Zhao et al. 2020 (arXiv 2006.10738, equations 3 to 5) change the real *and* the
+        generated images before the discriminator sees them, and let the gradient flow back through the
+        change. Karras et al. 2020 (arXiv 2006.06676, section 2.2): the change must be undoable *for the
+        distribution*. A quarter turn that hits every image is not (a turned set and an upright one then
+        look alike); one that leaves some images as they are is. Hence ``probability``.
+
+        Each image draws its own change, and only ``training=True`` changes anything. With ``"colour"``
+        the result may leave [0, 1]: clip it to look at it. Introduced in notebook 04.
+
+        Args:
+            policy: what to do, of ``POLICIES``; done in that order. ``"colour"`` is Zhao's: brightness,
+                saturation (nothing on one channel) and contrast. ``"translation"`` fills with zeros.
+            probability: how likely each part of the policy is done to an image.
+            translation: largest shift as a share of the height and width, 0 to 0.5.
+            cutout: side of the square that is set to zero, as a share of height and width, 0 to 1.
+            seed: of the changes; equal seeds give equal changes.
+
+        Raises:
+            ValueError: an unknown or empty policy, or a share outside its range.
+        """
+
+        def __init__(
+            self,
+            policy: Sequence[str] = ("colour", "translation", "cutout"),
+            probability: float = 1.0,
+            translation: float = 0.125,
+            cutout: float = 0.5,
+            seed: int = 0,
+            **options: Any,
+        ) -> None:
+            super().__init__(**options)
+            if isinstance(policy, str) or not policy or not set(policy) <= set(POLICIES):
+                raise ValueError(f"the policy must name some of {', '.join(POLICIES)}, got {policy!r}")
+            for name, share, most in (
+                ("probability", probability, 1),
+                ("translation", translation, 0.5),
+                ("cutout", cutout, 1),
+            ):
+                if not 0 <= share <= most:
+                    raise ValueError(f"{name} must lie from 0 to {most}, got {share}")
+            self.policy = tuple(name for name in POLICIES if name in policy)
+            self.probability, self.translation, self.cutout = float(probability), translation, cutout
+            self.seed = seed
+            self.random = keras.random.SeedGenerator(seed)
+
+        def call(self, images: Any, training: bool | None = None) -> Any:
+            images = ops.convert_to_tensor(images)
+            if not training:
+                return images
+            if "quarter_turns" in self.policy and images.shape[1] != images.shape[2]:
+                raise ValueError(
+                    f"quarter_turns needs square images, got {images.shape[1]} x {images.shape[2]}"
+                )
+            for name in self.policy:
+                changed = getattr(self, f"_{name}")(images)
+                if self.probability < 1:
+                    chosen = self._uniform(images) < self.probability
+                    changed = ops.where(chosen, changed, images)
+                images = changed
+            return images
+
+        # -- the parts of a policy: (n, h, w, c) -> (n, h, w, c) --------------------------------------
+
+        def _mirror(self, images: Any) -> Any:
+            return ops.where(self._uniform(images) < 0.5, ops.flip(images, axis=2), images)
+
+        def _quarter_turns(self, images: Any) -> Any:
+            turned = ops.transpose(images, (0, 2, 1, 3))  # (n, h, w, c) -> (n, w, h, c)
+            turns = ops.floor(4 * self._uniform(images))  # 0, 1, 2 or 3 quarters, each as likely
+            half = ops.flip(ops.flip(images, axis=1), axis=2)
+            upright_or_half = ops.where(turns == 2, half, images)
+            on_its_side = ops.where(turns == 1, ops.flip(turned, axis=1), ops.flip(turned, axis=2))
+            return ops.where((turns == 1) | (turns == 3), on_its_side, upright_or_half)
+
+        def _colour(self, images: Any) -> Any:
+            images = images + self._uniform(images) - 0.5
+            grey = ops.mean(images, axis=3, keepdims=True)
+            images = (images - grey) * (2 * self._uniform(images)) + grey
+            level = ops.mean(images, axis=(1, 2, 3), keepdims=True)
+            return (images - level) * (self._uniform(images) + 0.5) + level
+
+        def _translation(self, images: Any) -> Any:
+            down = self._shift_matrix(images, images.shape[1])
+            right = self._shift_matrix(images, images.shape[2])
+            return ops.einsum("nij,njkc,nlk->nilc", down, images, right)
+
+        def _cutout(self, images: Any) -> Any:
+            inside = self._stripe(images, images.shape[1], axis=1)
+            inside = inside & self._stripe(images, images.shape[2], axis=2)  # (n, h, w, 1)
+            return ops.where(inside, ops.zeros_like(images), images)
+
+        # -- random numbers ---------------------------------------------------------------------------
+
+        def _uniform(self, images: Any) -> Any:
+            """A number in [0, 1) for each image, ``(n, 1, 1, 1)``."""
+            count = ops.shape(images)[0]
+            return keras.random.uniform((count, 1, 1, 1), dtype=images.dtype, seed=self.random)
+
+        def _whole(self, images: Any, low: int, high: int) -> Any:
+            """A whole number from ``low`` to ``high`` for each image, both included."""
+            return ops.floor(low + (high - low + 1) * self._uniform(images))
+
+        def _shift_matrix(self, images: Any, size: int) -> Any:
+            """``(n, size, size)``: row i has its one at column i - shift; no one at all is the black rim."""
+            most = int(self.translation * size + 0.5)
+            shift = ops.squeeze(self._whole(images, -most, most), axis=3)  # (n, 1, 1, 1) -> (n, 1, 1)
+            place = ops.cast(ops.arange(size), images.dtype)
+            return ops.cast(place[None, :, None] - shift == place[None, None, :], images.dtype)
+
+        def _stripe(self, images: Any, size: int, axis: int) -> Any:
+            """Which rows (or columns) the square covers; its middle may lie anywhere in the image."""
+            side = int(self.cutout * size + 0.5)
+            start = self._whole(images, 0, size - 1 + (side + 1) % 2) - side // 2
+            place = ops.cast(ops.arange(size), images.dtype)
+            place = ops.reshape(place, (1, size, 1, 1) if axis == 1 else (1, 1, size, 1))
+            return (place >= start) & (place < start + side)
+
+        # -- saving -----------------------------------------------------------------------------------
+
+        def compute_output_shape(self, input_shape: Any) -> Any:
+            return input_shape
+
+        def get_config(self) -> dict[str, Any]:
+            return {
+                **super().get_config(),
+                "policy": list(self.policy),
+                "probability": self.probability,
+                "translation": self.translation,
+                "cutout": self.cutout,
+                "seed": self.seed,
+            }
+
+    Differentiable.__qualname__ = "Differentiable"
+    return Differentiable
