@@ -11,8 +11,8 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 
-from aigc_lab import clean, corrupt, plots, show, widgets
-from aigc_lab.clean.findings import findings_table
+from aigc_lab import clean, plots, show, widgets
+from aigc_lab.clean.issues import issue_table
 from aigc_lab.collect.dataset import Dataset, own_card
 
 
@@ -30,20 +30,20 @@ def pictures():
 
 @pytest.fixture
 def findings():
-    return findings_table("made up", [3, 7, 9, 12], [0.9, 0.8, 0.6, 0.4], [""] * 4)
+    return issue_table("made up", [3, 7, 9, 12], [0.9, 0.8, 0.6, 0.4], [""] * 4)
 
 
 def test_the_threshold_picture_counts_what_falls_on_each_side(pictures, findings):
     truth = np.isin(np.arange(30), [3, 9])
     figure = show.threshold_picture(pictures, findings, 0.7, truth)
-    assert "2 of 30 items dropped, 1 of them truly faulty (precision 0.500, recall 0.500)" in plots.alt(figure)
+    assert "2 of 30 items dropped, 1 of them truly faulty (precision 0.500, recall 0.500)" in figure.alt
     lower = show.threshold_picture(pictures, findings, 0.5, truth)
-    assert "3 of 30 items dropped, 2 of them truly faulty (precision 0.667, recall 1.000)" in plots.alt(lower)
+    assert "3 of 30 items dropped, 2 of them truly faulty (precision 0.667, recall 1.000)" in lower.alt
     assert "truly" not in plots.alt(show.threshold_picture(pictures, findings, 0.7))
 
 
 def test_an_item_found_twice_counts_once_at_its_best_score(pictures, findings):
-    twice = pd.concat([findings, findings_table("made up", [12], [0.95], [""])], ignore_index=True)
+    twice = pd.concat([findings, issue_table("made up", [12], [0.95], [""])], ignore_index=True)
     assert "3 of 30 items dropped" in plots.alt(show.threshold_picture(pictures, twice, 0.7))
 
 
@@ -75,7 +75,7 @@ def test_precision_and_recall_along_the_threshold(findings):
 
 
 def test_equal_scores_fall_together():
-    same = findings_table("made up", [0, 1, 2], [0.5, 0.5, 0.1], [""] * 3)
+    same = issue_table("made up", [0, 1, 2], [0.5, 0.5, 0.1], [""] * 3)
     thresholds, precision, recall = show.precision_recall_points(same, np.array([True, False, True]))
     assert thresholds.tolist() == [0.5, 0.1]
     assert precision.tolist() == pytest.approx([1 / 2, 2 / 3])
@@ -100,33 +100,9 @@ def test_detector_curves_draw_false_positives_in_a_thousand(findings):
     assert line.get_ydata().tolist() == pytest.approx([0.5, 0.5, 1, 1])
 
 
-def test_near_duplicate_pairs_hold_what_near_duplicates_finds():
-    from aigc_lab import collect
-
-    part = collect.load("animals").head(250)
-    dirty, _ = corrupt.apply(part, {"near_duplicate": 0.1}, seed=1)
-    pairs = clean.near_duplicate_pairs(dirty, lowest=0.7)
-    assert (pairs["duplicate_of"] < pairs["item"]).all()
-    assert pairs["score"].min() >= 0.7
-    best = pairs.groupby("item")["score"].max()
-    found = clean.near_duplicates(dirty)
-    assert len(found) > 20
-    for item, score in zip(found["item"], found["score"], strict=True):
-        assert best[item] >= score - 1e-9
-    higher = clean.near_duplicate_pairs(dirty, lowest=0.9)
-    assert set(higher["item"]) == set(best.index[best >= 0.9]), "a higher line drops a part of the same items"
-
-
-def test_pairs_of_nothing():
-    blank = Dataset(np.zeros((3, 12, 12), np.uint8), None, (), own_card("blank"))
-    assert len(clean.near_duplicate_pairs(blank)) == 0
-    with pytest.raises(ValueError, match="lowest must be a number from 0 to 1"):
-        clean.near_duplicate_pairs(blank, lowest=2)
-
-
 def test_the_s_curve_picture_tells_the_chance_at_the_threshold():
     figure = show.s_curve_picture(16, 8, 0.8, similarities=[0.1, 0.5, 0.9])
-    assert f"probability {1 - (1 - 0.8**8) ** 16:.3f}" in plots.alt(figure)
+    assert f"probability {1 - (1 - 0.8**8) ** 16:.3f}" in figure.alt
     with pytest.raises(ValueError, match="from 0 to 1"):
         show.s_curve_picture(16, 8, 1.5)
 
@@ -157,13 +133,3 @@ def test_a_live_figure_refuses_bad_ranges():
         widgets.live_figure(_drawn)
     with pytest.raises(ValueError, match="lowest, highest, step, start"):
         widgets.live_figure(_drawn, level=(0, 1, 0.1, 3))
-
-
-def test_lowest_shows_both_sides_of_the_same_line():
-    from aigc_lab import collect
-
-    part, _ = corrupt.apply(collect.load("animals").head(300), {"junk": 0.1}, seed=2)
-    above = clean.outliers(part)
-    both = clean.outliers(part, lowest=0.0)
-    assert len(both) > len(above) > 5
-    assert both[both["score"] > 3].equals(above)

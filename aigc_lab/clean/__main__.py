@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         inspection = inspect(
             chosen.folder,
             chosen.output,
-            label_check=None if chosen.no_labels else label.errors,
+            label_check=None if chosen.no_labels else label.issues,
             seed=chosen.seed,
             modality=chosen.modality,
             size=None if chosen.size is None else (chosen.size, chosen.size),

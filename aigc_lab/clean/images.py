@@ -32,7 +32,8 @@ _NOISE_MASK = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], dtype=np.float32) 
 
 def _grey_blocks(dataset: Dataset, wanted_by: str) -> Iterator[np.ndarray]:
     """The grey images ``(block, height, width)``, a block at a time; at least one block."""
-    length = max(1, _BLOCK_VALUES // max(1, int(np.prod(dataset.data.shape[1:]))))
+    grey_images(dataset[:0], wanted_by)  # refuses what holds no images
+    length = max(1, _BLOCK_VALUES // int(np.prod(dataset.data.shape[1:])))
     for start in range(0, max(1, len(dataset)), length):
         yield grey_images(dataset[start : start + length], wanted_by)
 

@@ -455,7 +455,8 @@ def _plain_features(dataset: Dataset, seed: int) -> np.ndarray:
     small = _shrunk(dataset).data
     flat = small.reshape(len(small), -1).astype(np.float32)
     sample = flat[:: max(1, len(flat) // 5000)]
-    return PCA(min(_DIRECTIONS, *sample.shape), svd_solver="covariance_eigh").fit(sample).transform(flat)
+    with np.errstate(invalid="ignore"):  # images that are all the same have no variance to explain
+        return PCA(min(_DIRECTIONS, *sample.shape), svd_solver="covariance_eigh").fit(sample).transform(flat)
 
 
 # What is shown -------------------------------------------------------------------------------------------

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aigc_lab import clean, collect, corrupt
+from aigc_lab import clean, collect, corrupt, label
+from aigc_lab.clean import report
 from aigc_lab.clean.__main__ import main
-from aigc_lab.clean.inspection import checks
-from aigc_lab.clean.inspection.thumbnails import excerpt, picture_uri, visible
+from aigc_lab.clean.report import excerpt, image_uri, visible
 from aigc_lab.collect import Dataset, own_card
 
 VOID = {"meta", "img", "br", "wbr"}
@@ -50,13 +50,17 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.tags if name == tag]
 
 
+def inspect(what, target: Path, **options) -> clean.Inspection:
+    return clean.inspect(what, target, label_check=label.issues, progress=False, **options)
+
+
 def page_of(inspection) -> Page:
     return Page(inspection.html.read_text("utf-8"))
 
 
 def animals(count: int = 300, seed: int = 0) -> Dataset:
     whole = collect.load("animals")
-    whole = clean.apply(whole, clean.exact_duplicates(whole)).kept
+    whole = clean.drop(whole, clean.exact_duplicates(whole)).kept
     return whole[np.sort(np.random.default_rng(seed).permutation(len(whole))[:count])]
 
 
@@ -68,12 +72,12 @@ def dirty() -> tuple[Dataset, corrupt.CorruptionLog]:
 
 @pytest.fixture(scope="module")
 def seen(dirty, tmp_path_factory):
-    return clean.inspect(dirty[0], tmp_path_factory.mktemp("seen") / "report.html", progress=False)
+    return inspect(dirty[0], tmp_path_factory.mktemp("seen") / "report.html")
 
 
-def write(picture: np.ndarray, path: Path, **options) -> None:
+def write(image: np.ndarray, path: Path, **options) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(picture).save(path, **options)
+    Image.fromarray(image).save(path, **options)
 
 
 def state(folder: Path) -> dict:
@@ -118,17 +122,17 @@ def folder(tmp_path) -> Path:
     return root
 
 
-def test_what_was_dialled_in_is_proposed_or_worth_a_look(dirty, seen):
-    _, ledger = dirty
+def test_what_was_put_in_is_proposed_or_worth_a_look(dirty, seen):
+    _, log = dirty
     proposed = set(seen.cleaned().dropped["item"])
-    copies = set(ledger.items("exact_duplicate")) | set(ledger.items("near_duplicate"))
+    copies = set(log.items("exact_duplicate")) | set(log.items("near_duplicate"))
     assert len(copies - proposed) <= 0.06 * len(copies)
-    looked = proposed | {item for name in seen.findings for item in seen.findings[name]["item"]}
-    assert set(ledger.items("blur")) <= looked
-    assert len(set(ledger.items("junk")) - looked) <= 0.1 * len(ledger.items("junk"))
+    looked = proposed | {item for name in seen.issues for item in seen.issues[name]["item"]}
+    assert set(log.items("blur")) <= looked
+    assert len(set(log.items("junk")) - looked) <= 0.1 * len(log.items("junk"))
     assert seen.proposed == ("exact_duplicates", "near_duplicates", "low_information")
-    # The proposal is careful: of the pictures without any fault hardly one is in it.
-    clean_ones = set(np.flatnonzero(~ledger.mask()))
+    # The proposal is careful: of the images without any fault hardly one is in it.
+    clean_ones = set(np.flatnonzero(~log.mask()))
     assert len(clean_ones & proposed) <= 0.005 * len(clean_ones)
 
 
@@ -141,19 +145,19 @@ def test_the_proposal_leaves_the_dataset_as_it_was(dirty, seen):
     with pytest.raises(ValueError, match="no check named 'taste' ran"):
         seen.cleaned("taste")
     with pytest.raises(TypeError):
-        seen.findings["blurred"] = None
+        seen.issues["blurred"] = None
 
 
 def test_the_table_names_every_finding(seen):
     table = seen.table
-    assert len(table) == sum(len(found) for found in seen.findings.values())
-    labels = table[table["detector"] == "label_errors"]
+    assert len(table) == sum(len(found) for found in seen.issues.values())
+    labels = table[table["detector"] == "label_issues"]
     assert len(labels) and set(labels["suggested"]) <= set(seen.dataset.class_names)
     assert (table["duplicate_of"] >= 0).sum() == sum(
         seen.counts[name] for name in ("exact_duplicates", "near_duplicates")
     )
     assert set(table["detector"][table["proposed"]]) == set(seen.proposed)
-    assert seen.counts["blurred"] == len(seen.findings["blurred"])
+    assert seen.counts["blurred"] == len(seen.issues["blurred"])
 
 
 def test_the_page_is_whole_by_itself(seen):
@@ -175,17 +179,17 @@ def test_the_page_is_whole_by_itself(seen):
 
 def test_the_page_tells_the_counts(dirty, seen):
     page = page_of(seen).text
-    assert f"{len(dirty[0]):,} pictures looked at" in page
+    assert f"{len(dirty[0]):,} images looked at" in page
     assert f"{len(seen.cleaned().dropped)} proposed to drop" in page
-    assert f"{seen.counts['label_errors']} labels are doubtful" in page
-    assert str(seen).startswith(f"{len(dirty[0])} pictures looked at")
+    assert f"{seen.counts['label_issues']} labels are doubtful" in page
+    assert str(seen).startswith(f"{len(dirty[0])} images looked at")
 
 
 def test_the_same_seed_writes_the_same_bytes(dirty, tmp_path, capsys):
     part = dirty[0].head(200)
-    one = clean.inspect(part, tmp_path / "one.html", progress=False).html.read_bytes()
+    one = inspect(part, tmp_path / "one.html").html.read_bytes()
     assert "nothing was deleted" in capsys.readouterr().out
-    assert clean.inspect(part, tmp_path / "two.html", progress=False).html.read_bytes() == one
+    assert inspect(part, tmp_path / "two.html").html.read_bytes() == one
 
 
 def test_features_may_be_a_function_of_the_dataset(dirty, tmp_path):
@@ -196,16 +200,16 @@ def test_features_may_be_a_function_of_the_dataset(dirty, tmp_path):
         calls.append(len(dataset))
         return dataset.data.reshape(len(dataset), -1)[:, ::7]
 
-    seen = clean.inspect(part, tmp_path / "a.html", features=pixels, progress=False)
+    seen = inspect(part, tmp_path / "a.html", features=pixels)
     assert calls == [200]
     assert not any("plain measurements" in note for note in seen.notes)
-    same = clean.inspect(part, tmp_path / "b.html", features=pixels(part), progress=False)
+    same = inspect(part, tmp_path / "b.html", features=pixels(part))
     assert same.table.equals(seen.table)
 
 
 def test_a_folder_of_faults(folder, tmp_path):
     before = state(folder)
-    seen = clean.inspect(folder, tmp_path / "out" / "report.html", progress=False)
+    seen = inspect(folder, tmp_path / "out" / "report.html")
     assert state(folder) == before, "the input was touched"
 
     reasons = dict(seen.folder_report.skipped)
@@ -221,7 +225,7 @@ def test_a_folder_of_faults(folder, tmp_path):
     assert dropped == {
         "good/same.png", "good/recoded.jpg", "good/rocket.png", "good/blank and wide.png"
     }  # fmt: skip
-    exact = seen.findings["exact_duplicates"].set_index("item")["reason"]
+    exact = seen.issues["exact_duplicates"].set_index("item")["reason"]
     assert "the files are identical" in exact[seen.files.index("good/same.png")]
     assert "labelled good here and <i>odd there" in " ".join(seen.table["reason"])
 
@@ -237,7 +241,7 @@ def test_names_are_text_and_never_markup(folder, tmp_path):
     write(photo, folder / "good" / "<img src=x onerror=alert(1)>.png")
     write(photo, folder / "good" / '"><script>alert(1)<!--.png')
     write(photo, folder / "good" / "turned \u202egnp.exe.png")
-    seen = clean.inspect(folder, tmp_path / "report.html", progress=False)
+    seen = inspect(folder, tmp_path / "report.html")
     page = page_of(seen)
     assert not page.all("script") and not page.all("i")
     assert all(set(image) <= {"src", "alt", "width", "height", "class"} for image in page.all("img"))
@@ -246,41 +250,41 @@ def test_names_are_text_and_never_markup(folder, tmp_path):
 
 
 def test_thumbnails_of_a_folder_come_from_its_files(folder, tmp_path):
-    seen = clean.inspect(folder, tmp_path / "report.html", progress=False)
+    seen = inspect(folder, tmp_path / "report.html")
     item = seen.files.index("good/coffee.png")
-    uri, coarse = picture_uri(seen.dataset.data[item], seen.path(item))
+    uri, coarse = image_uri(seen.dataset.data[item], seen.path(item))
     assert uri.startswith("data:image/jpeg") and not coarse
-    uri, coarse = picture_uri(seen.dataset.data[item], folder / "gone.png")
+    uri, coarse = image_uri(seen.dataset.data[item], folder / "gone.png")
     assert uri.startswith("data:image/png") and coarse
 
 
 def test_a_folder_without_classes(folder, tmp_path):
-    seen = clean.inspect(folder / "good", tmp_path / "report.html", progress=False)
-    assert seen.dataset.labels is None and len(seen.findings["label_errors"]) == 0
+    seen = inspect(folder / "good", tmp_path / "report.html")
+    assert seen.dataset.labels is None and len(seen.issues["label_issues"]) == 0
     assert any("no labels to check" in note for note in seen.notes)
     assert "Class balance" not in page_of(seen).text
 
 
 def test_small_pictures_of_one_size_are_compared_as_they_are(tmp_path):
     part = animals(20)
-    for number, picture in enumerate(part.data):
-        write(picture, tmp_path / "in" / f"{number:02}.png")
-    seen = clean.inspect(tmp_path / "in", tmp_path / "report.html", progress=False)
+    for number, image in enumerate(part.data):
+        write(image, tmp_path / "in" / f"{number:02}.png")
+    seen = inspect(tmp_path / "in", tmp_path / "report.html")
     assert (seen.dataset.data == part.data).all()
-    other = clean.inspect(tmp_path / "in", tmp_path / "report.html", size=(16, 20), progress=False)
+    other = inspect(tmp_path / "in", tmp_path / "report.html", size=(16, 20))
     assert other.dataset.data.shape == (20, 16, 20)
 
 
 def test_the_shell_line(tmp_path):
     part = animals(20)
-    for picture, label, number in zip(part.data, part.labels, range(20), strict=True):
-        write(picture, tmp_path / "in" / part.class_names[label] / f"={number:02}.png")
-    line = [sys.executable, "-m", "aigc_lab.clean", "in", "--findings", "findings.csv"]
+    for image, number_of_class, number in zip(part.data, part.labels, range(20), strict=True):
+        write(image, tmp_path / "in" / part.class_names[number_of_class] / f"={number:02}.png")
+    line = [sys.executable, "-m", "aigc_lab.clean", "in", "--issues", "issues.csv"]
     done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0 and "Error" not in done.stderr, done.stderr
-    assert done.stdout.startswith("20 pictures looked at")
+    assert done.stdout.startswith("20 images looked at")
     assert (tmp_path / "report.html").is_file()
-    assert (tmp_path / "findings.csv").read_text("utf-8").startswith("item,name,detector,score")
+    assert (tmp_path / "issues.csv").read_text("utf-8").startswith("item,name,detector,score")
 
 
 @pytest.mark.parametrize(
@@ -315,56 +319,56 @@ def test_a_failed_write_keeps_the_old_report(tmp_path, monkeypatch):
     def broken(inspection, shown):
         raise MemoryError
 
-    monkeypatch.setattr("aigc_lab.clean.inspection.page.page", broken)
+    monkeypatch.setattr("aigc_lab.clean.report._page", broken)
     with pytest.raises(MemoryError):
-        clean.inspect(animals(20), target, progress=False)
+        inspect(animals(20), target)
     assert target.read_text("utf-8") == "old" and len(list(tmp_path.iterdir())) == 1
 
 
 def test_one_item_all_identical_and_none(tmp_path):
-    one = clean.inspect(animals(1), tmp_path / "one.html", progress=False)
+    one = inspect(animals(1), tmp_path / "one.html")
     assert sum(one.counts.values()) == 0 and "Only one class has items" in page_of(one).text
     same = Dataset(np.repeat(animals(1).data, 50, axis=0), np.arange(50) % 2, ("a", "b"))
-    seen = clean.inspect(same, tmp_path / "same.html", progress=False)
+    seen = inspect(same, tmp_path / "same.html")
     assert len(seen.cleaned().kept) == 1 and seen.counts["exact_duplicates"] == 49
     assert "and 44 more" in page_of(seen).text
     with pytest.raises(ValueError, match="nothing to inspect"):
-        clean.inspect(same[:0], tmp_path / "none.html", progress=False)
+        inspect(same[:0], tmp_path / "none.html")
     assert not (tmp_path / "none.html").exists()
 
 
 def test_bad_settings(tmp_path):
     audio = Dataset(np.zeros((3, 50), np.float32), card=own_card("sound", "audio"))
     with pytest.raises(ValueError, match="inspect looks at images and text"):
-        clean.inspect(audio, tmp_path / "a.html", progress=False)
+        inspect(audio, tmp_path / "a.html")
     for shown in (0, True, 2.5):
         with pytest.raises(ValueError, match="shown must be a whole number"):
-            clean.inspect(animals(3), tmp_path / "a.html", shown=shown)
+            inspect(animals(3), tmp_path / "a.html", shown=shown)
     with pytest.raises(ValueError, match="features must be numbers"):
-        clean.inspect(animals(30), tmp_path / "a.html", features=np.zeros((3, 2)), progress=False)
+        inspect(animals(30), tmp_path / "a.html", features=np.zeros((3, 2)))
     assert not (tmp_path / "a.html").exists()
 
 
 def test_large_pictures_in_colour_are_shrunk_to_be_compared(tmp_path):
     photos = collect.load("photos")
     doubled = Dataset(np.concatenate([photos.data, photos.data // 2 + 60, photos.data]), card=photos.card)
-    seen = clean.inspect(doubled, tmp_path / "a.html", progress=False)
+    seen = inspect(doubled, tmp_path / "a.html")
     assert seen.counts["exact_duplicates"] == len(photos)
-    near = seen.findings["near_duplicates"]
+    near = seen.issues["near_duplicates"]
     assert (near["duplicate_of"] == near["item"] - len(photos)).all() and len(near) >= 12
-    assert not set(near["item"]) & set(seen.findings["exact_duplicates"]["item"])
+    assert not set(near["item"]) & set(seen.issues["exact_duplicates"]["item"])
 
 
 def test_many_pictures_are_hashed_rather_than_aligned(dirty, tmp_path, monkeypatch):
-    monkeypatch.setattr(checks, "ALIGNED_LIMIT", 100)
-    seen = clean.inspect(dirty[0].head(200), tmp_path / "a.html", progress=False)
-    assert "near_duplicates" not in seen.findings and "hash_duplicates" in seen.proposed
+    monkeypatch.setattr(report, "_ALIGNED_LIMIT", 100)
+    seen = inspect(dirty[0].head(200), tmp_path / "a.html")
+    assert "near_duplicates" in seen.proposed
     assert any("perceptual hash" in note for note in seen.notes)
 
 
 def test_a_check_that_finds_too_much_is_not_to_be_trusted(tmp_path):
     noise = Dataset(np.random.default_rng(0).integers(0, 256, (40, 16, 16), dtype=np.uint8))
-    seen = clean.inspect(noise, tmp_path / "a.html", progress=False)
+    seen = inspect(noise, tmp_path / "a.html")
     assert seen.counts["noisy"] == 40 and len(seen.cleaned().dropped) == 0
     assert any("“Noisy” finds 100%" in note for note in seen.notes)
 
@@ -374,11 +378,11 @@ def test_small_classes_are_left_out_of_the_check_of_labels(dirty, tmp_path):
     names = (*part.class_names, "rare")
     labels = part.labels.copy()
     labels[:3] = 2
-    seen = clean.inspect(Dataset(part.data, labels, names), tmp_path / "a.html", progress=False)
+    seen = inspect(Dataset(part.data, labels, names), tmp_path / "a.html")
     assert any("fewer than 5 items were not checked: rare" in note for note in seen.notes)
-    assert not set(seen.findings["label_errors"]["item"]) & {0, 1, 2}
+    assert not set(seen.issues["label_issues"]["item"]) & {0, 1, 2}
     lonely = replace(part, labels=np.zeros(len(part), int), class_names=("cat",))
-    seen = clean.inspect(lonely, tmp_path / "b.html", progress=False)
+    seen = inspect(lonely, tmp_path / "b.html")
     assert any("two classes of at least 5 items" in note for note in seen.notes)
 
 
@@ -401,11 +405,11 @@ def test_a_folder_of_texts(tmp_path):
         (root / "other" / f"{name}.txt").write_text(text, encoding="utf-8")
     (root / "other" / "latin.txt").write_bytes("caf\xe9".encode("latin-1"))
     before = state(root)
-    seen = clean.inspect(root, tmp_path / "report.html", progress=False)
+    seen = inspect(root, tmp_path / "report.html")
     assert state(root) == before
 
     def found(name):
-        return {seen.name(item) for item in seen.findings[name]["item"]}
+        return {seen.name(item) for item in seen.issues[name]["item"]}
 
     assert seen.dataset.modality == "text"
     assert "other/mail.txt" in found("personal_data") and "other/garbled.txt" in found("garbled")
@@ -421,7 +425,7 @@ def test_secrets_are_kept_wherever_a_reason_quotes_the_text(tmp_path):
     texts = [f"Entry {n} of the list about {word}." for n, word in enumerate(["cats", "dogs", "fish"] * 20)]
     line = "Subscribe to our newsletter and accept all cookies, or write to someone.private@example.org today"
     texts += [f"{text}\n{line}" for text in texts[:12]]
-    seen = clean.inspect(Dataset(texts, card=own_card("x", "text")), tmp_path / "a.html", progress=False)
+    seen = inspect(Dataset(texts, card=own_card("x", "text")), tmp_path / "a.html")
     assert seen.counts["boilerplate"] >= 12 and seen.counts["personal_data"] == 12
     assert not seen.table["reason"].str.contains("someone").any()
     assert "someone" not in page_of(seen).text
