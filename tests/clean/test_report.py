@@ -17,7 +17,7 @@ from PIL import Image
 from aigc_lab import clean, collect, corrupt, label
 from aigc_lab.clean import report
 from aigc_lab.clean.__main__ import main
-from aigc_lab.clean.report import excerpt, image_uri, visible
+from aigc_lab.clean.page import excerpt, image_uri, visible
 from aigc_lab.collect import Dataset, own_card
 
 VOID = {"meta", "img", "br", "wbr"}
@@ -319,7 +319,7 @@ def test_a_failed_write_keeps_the_old_report(tmp_path, monkeypatch):
     def broken(inspection, shown):
         raise MemoryError
 
-    monkeypatch.setattr("aigc_lab.clean.report._page", broken)
+    monkeypatch.setattr("aigc_lab.clean.report.page", broken)
     with pytest.raises(MemoryError):
         inspect(animals(20), target)
     assert target.read_text("utf-8") == "old" and len(list(tmp_path.iterdir())) == 1
