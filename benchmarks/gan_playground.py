@@ -15,7 +15,7 @@ import numpy as np
 import table
 
 from aigc_lab import widgets
-from aigc_lab.widgets.playground import Rules
+from aigc_lab.widgets.gan_game import Rules
 
 BENCH = ["30"]
 QUICK = ["5"]
