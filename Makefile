@@ -16,7 +16,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 as_root := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
-.PHONY: help lab run test quick bench gpu-record book lint notebooks student lock clean environment-lab environment-all
+.PHONY: help lab run test quick bench book lint notebooks student lock clean environment-lab environment-all
 
 help:  ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -39,9 +39,6 @@ quick: environment-all  ## run the tests that take a few minutes together
 
 bench: environment-all  ## measure ours beside reference designs (15 minutes; BENCH_OPTIONS="--only gan_step")
 	$(python) benchmarks/run.py $(BENCH_OPTIONS)
-
-gpu-record: environment-lab  ## record a run on this machine's GPU (8 minutes; GPU_OPTIONS="--backend jax")
-	$(python) scripts/gpu_record.py $(GPU_OPTIONS)
 
 book: environment-all  ## build the site in book/_build from the stored outputs
 	$(python) book/build.py

@@ -1,81 +1,153 @@
 """Train a VAE on several machines, or on several processes of one, with the result of one process.
 
-On one machine, to try it::
+    python scripts/train_on_many_machines.py --workers 10.0.0.1:2222,10.0.0.2:2222 --task 0 --steps 2000
 
-    python scripts/train_on_many_machines.py --local 2 --data digits --steps 200 --checkpoint run.npz
-
-On a cluster, on each machine with its own number, the same list of addresses and the same other arguments::
-
-    python scripts/train_on_many_machines.py --workers 10.0.0.1:2222,10.0.0.2:2222 --task 0 \\
-        --data animals --steps 2000 --global-batch 256 --checkpoint run.npz
-
-The first address is worker 0: it keeps the checkpoint, on its own disk. Each worker must reach every address.
-After a worker was lost, start all again with the same arguments: training goes on from the checkpoint and
-ends with the weights of a run that was never cut. With GPUs, one worker for each, ``--gpu`` says which.
+On each machine with the same list of addresses, its own ``--task``, and the same other arguments. This is
+TensorFlow's ``MultiWorkerMirroredStrategy`` with a loop around ``strategy.run`` (Keras' own ``fit`` does not
+support it in Keras 3). Every worker holds the model and takes its share of each batch; the gradients are
+added over the network. Worker 0, the first address, keeps the checkpoint on its own disk. After a worker was
+lost, start all again with the same arguments: training goes on from the checkpoint. Notebook 12 runs it.
 """
 
-from __future__ import annotations
-
 import argparse
+import contextlib
+import hashlib
+import json
+import os
+import signal
 import sys
+from pathlib import Path
 
-from aigc_lab.train.distributed import Job, WorkerError, run
+import numpy as np
+
+OPTIONS = (
+    ("data", "digits", "images: a name of collect.load"),
+    ("steps", 200, "of training"),
+    ("batch", 64, "items of a step, all workers together"),
+    ("learning-rate", 3e-3, "at the start, along a cosine to 2%"),
+    ("latent-size", 10, "of the convolutional VAE"),
+    ("width", 32, "of the convolutional VAE"),
+    ("seed", 0, "of weights, order and noise"),
+    ("reports", 10, "so often the checkpoint is written"),
+    ("checkpoint", "run.npz", "a file on the machine of worker 0"),
+    ("patience", 60, "seconds to wait for another worker"),
+)
 
 
-def main(arguments: list[str] | None = None) -> int:
+def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    where = parser.add_mutually_exclusive_group(required=True)
-    where.add_argument("--local", type=int, metavar="COUNT", help="so many workers on this machine")
-    where.add_argument("--workers", help="the address host:port of every worker, with commas between")
-    parser.add_argument("--task", type=int, help="the place of this machine's worker in --workers, from 0")
-    parser.add_argument("--gpu", default="", help="number of the GPU of this machine's worker; else the CPU")
-    parser.add_argument("--data", default="digits", help="a name of collect.load, or an .npz file with x")
-    parser.add_argument("--items", type=int, default=0, help="so many items of it; 0: all")
-    parser.add_argument("--steps", type=int, default=200)
-    parser.add_argument("--global-batch", type=int, default=64, help="items of a step, all workers together")
-    parser.add_argument("--learning-rate", type=float, default=3e-3)
-    parser.add_argument("--latent-size", type=int, default=10)
-    parser.add_argument("--width", type=int, default=32)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument(
-        "--reports", type=int, default=10, help="so many lines, and writings of the checkpoint"
-    )
-    parser.add_argument("--checkpoint", help="a file on the machine of worker 0")
-    parser.add_argument("--patience", type=float, default=60, help="seconds to wait for a worker")
-    chosen = parser.parse_args(arguments)
-    if chosen.workers and chosen.task is None:
-        parser.error("--workers needs --task: which of the addresses is this machine's, from 0")
-    job = Job(
-        chosen.data,
-        options={"latent_size": chosen.latent_size, "width": chosen.width},
-        steps=chosen.steps,
-        batch_size=chosen.global_batch,
-        learning_rate=chosen.learning_rate,
-        seed=chosen.seed,
-        reports=chosen.reports,
-        items=chosen.items,
-        checkpoint=chosen.checkpoint,
-    )
-    workers = chosen.local if chosen.workers is None else chosen.workers.split(",")
-    tasks = None if chosen.task is None else [chosen.task]
+    parser.add_argument("--workers", required=True, help="host:port of every worker, with commas between")
+    parser.add_argument("--task", type=int, required=True, help="which of them this one is, from 0")
+    for name, default, words in OPTIONS:
+        parser.add_argument(f"--{name}", type=type(default), default=default, help=f"{words} ({default})")
+    chosen = parser.parse_args()
+    chosen.workers = chosen.workers.split(",")
+    count = len(chosen.workers)
+    if not 0 <= chosen.task < count:
+        parser.error(f"--task is a number from 0 to {count - 1}, as there are {count} workers")
+    if any(not each.rpartition(":")[2].isdigit() or each.startswith(":") for each in chosen.workers):
+        parser.error("an address is host:port, such as 10.0.0.1:2222")
+    if chosen.batch < count or chosen.batch % count:
+        parser.error(f"a batch of {chosen.batch} cannot be shared evenly by {count} workers")
+    return chosen
+
+
+def main() -> None:
+    chosen = arguments()
+    own = {"type": "worker", "index": chosen.task}
+    os.environ["TF_CONFIG"] = json.dumps({"cluster": {"worker": chosen.workers}, "task": own})
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # Workers talk to each other directly. gRPC would ask a proxy, and reads this list in small letters.
+    direct = [each.rpartition(":")[0] for each in chosen.workers]
+    known = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    os.environ["no_proxy"] = ",".join(filter(None, [*direct, known]))
+    from aigc_lab.backend import quiet
+
+    with quiet():
+        import tensorflow as tf
+
     try:
-        outcome = run(
-            job,
-            workers,
-            tasks,
-            patience=chosen.patience,
-            gpu=chosen.gpu,
-            say=lambda line: print(line, flush=True),
-        )
-    except (ValueError, OSError, WorkerError, FloatingPointError) as error:
-        print(getattr(error, "strerror", None) or error, file=sys.stderr)
-        return 1
-    last = outcome.table.iloc[-1]
-    print(f"finished: loss {last['loss']:.3f} nats per picture, {outcome.seconds:.0f} s")
-    if chosen.checkpoint and chosen.task in (None, 0):
-        print(f"the weights are in {chosen.checkpoint}")
-    return 0
+        train(chosen)
+    except (tf.errors.OpError, ValueError, OSError) as error:
+        sentence = " ".join(str(error).split())
+        if isinstance(error, tf.errors.OpError):
+            sentence = f"another worker is gone: start all again, and they go on from {chosen.checkpoint}"
+        print(f"worker {chosen.task} stopped: {sentence}", file=sys.stderr, flush=True)
+        os._exit(1)  # the usual end would wait for workers that are gone
+
+
+def train(chosen: argparse.Namespace) -> None:
+    import keras
+    import tensorflow as tf
+
+    from aigc_lab import collect
+    from aigc_lab.models import vae
+    from aigc_lab.train.checkpoint import digest, restore, store
+    from aigc_lab.train.fitting import batches
+
+    x, _ = collect.load(chosen.data).split(seed=0)[0].arrays()
+    task, count, rows = chosen.task, len(chosen.workers), chosen.batch // len(chosen.workers)
+    print(f"worker {task} waits {chosen.patience} s at most for the others", file=sys.stderr, flush=True)
+    signal.alarm(chosen.patience)  # ends this process: TensorFlow would wait for an hour
+    options = tf.distribute.experimental.CommunicationOptions(timeout_seconds=chosen.patience)
+    strategy = tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
+
+    @tf.function(autograph=False, reduce_retracing=True)
+    def total(value):
+        """The sum of every worker's tensor."""
+        return strategy.reduce("SUM", strategy.run(tf.identity, args=(value,)), axis=None)
+
+    own = ("task", "workers", "checkpoint", "patience")  # a run may go on elsewhere
+    settings = {name: value for name, value in vars(chosen).items() if name not in own}
+    settings["data"] = digest([x])
+    number = int(hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:12], 16)
+    if int(total(tf.constant(number, "int64"))) != count * number:
+        raise ValueError("the workers have other data or arguments; start all with the same ones")
+    signal.alarm(0)
+
+    with strategy.scope():
+        model = vae.convolutional_vae(x.shape[1:], chosen.latent_size, width=chosen.width, seed=chosen.seed)
+        schedule = keras.optimizers.schedules.CosineDecay(chosen.learning_rate, chosen.steps, alpha=0.02)
+        optimizer = keras.optimizers.Adam(schedule)  # it adds up the gradients of all workers
+        optimizer.build(model.trainable_variables)
+
+    def noise_of_these_rows(mean):
+        """An item's noise must not depend on the number of workers: draw the whole batch's, take a part."""
+        whole = keras.random.normal((chosen.batch, chosen.latent_size), seed=model.noise)
+        return whole[task * rows : (task + 1) * rows]
+
+    model.draw_noise = noise_of_these_rows
+    state, file = [*model.variables, *optimizer.variables], Path(chosen.checkpoint)
+    done, history = restore(file, state, settings) if task == 0 and file.exists() else (0, [])
+    done = int(total(tf.constant(done)))
+    for variable in state if done else []:  # what worker 0 has read is sent to all
+        value = tf.cast(variable.value, "int64" if "int" in variable.dtype else variable.dtype)
+        variable.assign(tf.cast(total(value if task == 0 else tf.zeros_like(value)), variable.dtype))
+
+    @tf.function(autograph=False)
+    def step(chosen_items):
+        def of_this_worker(items):
+            batch = tf.ensure_shape(tf.gather(x, items), (rows, *x.shape[1:]))
+            with tf.GradientTape() as tape:
+                # The mean over the batch is the mean over the workers of their means.
+                loss = model.loss_terms(batch, model(batch, training=True))["loss"] / count
+            optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
+            return loss
+
+        return strategy.reduce("SUM", strategy.run(of_this_worker, args=(chosen_items,)), axis=None)
+
+    stops = np.unique(np.linspace(0, chosen.steps, chosen.reports + 1).round().astype(int))
+    for stop in stops[stops > done]:
+        items = batches(len(x), chosen.batch, done, int(stop), chosen.seed)  # (steps, batch)
+        losses = [float(step(tf.constant(each[task * rows : (task + 1) * rows]))) for each in items]
+        done = int(stop)
+        history.append({"step": done, "loss": float(np.mean(losses))})
+        if task == 0:
+            store(file, state, settings, done, history)
+            print(f"step {done}/{chosen.steps}, loss {history[-1]['loss']:.3f} nats per image", flush=True)
+    with contextlib.suppress(tf.errors.OpError):  # who leaves early would look like one who was lost
+        total(tf.constant(0))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

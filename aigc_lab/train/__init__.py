@@ -10,37 +10,21 @@ Introduced in notebook 00.
 """
 
 from aigc_lab.backend import check_backend
-from aigc_lab.train.cost import cost_per_epoch, energy, fitted_exponent
+from aigc_lab.train.environment import device, devices
 from aigc_lab.train.fitting import SCHEDULES, History, RewrittenLine, Trainer, fit, rates, settings
-from aigc_lab.train.limits import Roofline, peak_memory, roofline, step_cost
-from aigc_lab.train.machine import Machine, device, devices
 from aigc_lab.train.profiling import Profile, profile
-from aigc_lab.train.range_test import RangeTest, range_test
-from aigc_lab.train.trouble import first_not_finite, memory_advice
 
 __all__ = [
     "SCHEDULES",
     "History",
-    "Machine",
     "Profile",
-    "RangeTest",
     "RewrittenLine",
-    "Roofline",
     "Trainer",
     "check_backend",
-    "cost_per_epoch",
     "device",
     "devices",
-    "energy",
-    "first_not_finite",
     "fit",
-    "fitted_exponent",
-    "memory_advice",
-    "peak_memory",
     "profile",
-    "range_test",
     "rates",
-    "roofline",
     "settings",
-    "step_cost",
 ]

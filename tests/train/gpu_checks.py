@@ -22,12 +22,13 @@ import keras  # noqa: E402
 from keras import ops  # noqa: E402
 
 from aigc_lab import train  # noqa: E402
-from aigc_lab.train import yardstick  # noqa: E402
-from scripts.gpu_work import computes_on, peak_bytes  # noqa: E402
+from scripts.gpu_timing import training  # noqa: E402
 
+MODELS = ("VAE", "GAN", "Transformer")
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 BACKEND = keras.backend.backend()
 # Long enough to see a model learn. A CPU may take minutes for convolutions in float16.
-SIZE, STEPS = ("tiny", 40) if os.environ.get("AIGC_LAB_GPU_TESTS_ON") == "cpu" else ("notebook", 60)
+SIZE, STEPS = ("tiny", 40) if os.environ.get("AIGC_LAB_GPU_TESTS_ON") == "cpu" else ("labs", 60)
 
 
 def numbers(value: Any) -> np.ndarray:
@@ -61,9 +62,9 @@ def whole(shape: Any) -> tuple[int, ...]:
 
 def loss_and_gradients(name: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """The loss of one batch of 16 in a model with weights from NumPy, and all its gradients in one vector."""
-    subject = yardstick.subject(name)
-    model = subject.model(seed)
-    inputs = ops.convert_to_tensor(subject.training[:16])
+    build, x, _ = training(name, "labs")
+    model = build(seed)
+    inputs = ops.convert_to_tensor(x[:16])
     model(inputs, training=False)  # builds what is not built yet
     weights = model.trainable_variables
     random = np.random.default_rng(seed)
@@ -122,26 +123,27 @@ def exact() -> dict[str, Any]:
     found = {}
     for way, allowed in (("whole", False), ("tf32", True)):
         allow_tf32(allowed)
-        for name in yardstick.SUBJECTS:
+        for name in MODELS:
             found[f"{name} {way} loss"], found[f"{name} {way} gradients"] = loss_and_gradients(name, seed=0)
-    for name in yardstick.SUBJECTS:
+    for name in MODELS:
         found[f"{name} other loss"], found[f"{name} other gradients"] = loss_and_gradients(name, seed=1)
     return found
 
 
 def fitted(name: str, precision: str, steps: int) -> tuple[Any, Any]:
-    """A trained model and its history."""
-    subject = yardstick.subject(name, SIZE)
-    model = subject.model(precision=precision)
-    how = {"batch_size": 32, "learning_rate": subject.learning_rate, "reports": 4, "progress": False}
-    return model, train.fit(model, subject.training, steps=steps, **how)
+    """A trained model and its history; its layers compute in ``precision``."""
+    build, x, _ = training(name, SIZE)
+    keras.config.set_dtype_policy(precision)
+    model = build()
+    keras.config.set_dtype_policy("float32")
+    return model, train.fit(model, x, steps=steps, batch_size=32, reports=4, progress=False)
 
 
 def trained() -> dict[str, Any]:
     """Losses at the reports of training in each precision; in which precision the layers and weights are."""
     found = {}
-    for name in yardstick.SUBJECTS:
-        for precision in yardstick.PRECISIONS:
+    for name in MODELS:
+        for precision in PRECISIONS:
             if (BACKEND, SIZE, precision) == ("jax", "tiny", "mixed_float16"):
                 continue  # JAX has no float16 products of this kind on a CPU
             model, history = fitted(name, precision, STEPS)
@@ -167,7 +169,7 @@ def determinism() -> dict[str, Any]:
 
         torch.use_deterministic_algorithms(True)
     found = {}
-    for name in yardstick.SUBJECTS:
+    for name in MODELS:
         for turn in ("first", "second"):
             model, _ = fitted(name, "float32", 10)
             content = b"".join(numbers(each).tobytes() for each in model.trainable_variables)
@@ -175,44 +177,46 @@ def determinism() -> dict[str, Any]:
     return found
 
 
+def place(model: Any) -> str:
+    """Where the weights lie: ``"cpu"`` or ``"accelerator"``."""
+    value = model.trainable_variables[0].value
+    if BACKEND == "jax":
+        where = next(iter(value.devices())).platform
+    else:
+        where = str(value.device).rpartition("device:")[2] if BACKEND == "tensorflow" else value.device.type
+    return "cpu" if where.lower().startswith("cpu") else "accelerator"
+
+
 def seen() -> dict[str, Any]:
     """What ``train.devices`` says of this backend, and where the weights lie that are built as usual."""
-    machine = train.devices((BACKEND,))
-    usual = yardstick.subject("VAE", "tiny").model()
+    found = train.devices((BACKEND,))
+    build, _, _ = training("VAE", "tiny")
     with train.device("cpu"):
-        on_cpu = yardstick.subject("VAE", "tiny").model()
+        on_cpu = place(build())
     return {
-        "gpus": machine.backends[BACKEND]["gpus"],
-        "advice": machine.advice[BACKEND],
-        "printed": str(machine),
-        "usual": computes_on(usual),
-        "on cpu": computes_on(on_cpu),
+        "gpus": found.backends[BACKEND]["gpus"],
+        "advice": found.advice[BACKEND],
+        "printed": str(found),
+        "usual": place(build()),
+        "on cpu": on_cpu,
     }
 
 
 def growth() -> dict[str, Any]:
-    """Peak memory of a small training where TensorFlow takes what it needs and not all there is."""
-    import tensorflow as tf
-
-    gpus = tf.config.list_physical_devices("GPU")
-    for each in gpus:
-        tf.config.experimental.set_memory_growth(each, True)
-    free_before = card_in_use() if gpus else 0
-    fitted("VAE", "float32", 10)
-    peaks = peak_bytes()
-    return {
-        "of the backend": peaks["device_peak_bytes"] if gpus else peaks["host_peak_bytes"],
-        "of the card": (card_in_use() if gpus else peaks["host_peak_bytes"]) - free_before,
-    }
-
-
-def card_in_use() -> int:
-    """Bytes in use on the first card, by whatever process, as its driver says."""
+    """Bytes of the first card after a small training, where TensorFlow takes what it needs, not all."""
     import subprocess
 
+    import tensorflow as tf
+
+    for each in tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.set_memory_growth(each, True)
+    fitted("VAE", "float32", 10)
+    if not tf.config.list_physical_devices("GPU"):
+        return {"of the backend": 0, "of the card": 0}
     command = ["nvidia-smi", "--query-gpu=memory.used", "--format=csv,noheader,nounits"]
-    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    return int(said.split()[0]) * 2**20
+    used = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    peak = tf.config.experimental.get_memory_info("GPU:0")["peak"]
+    return {"of the backend": peak, "of the card": int(used.split()[0]) * 2**20}
 
 
 CHECKS = {each.__name__: each for each in (exact, trained, determinism, seen, growth)}

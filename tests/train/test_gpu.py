@@ -18,11 +18,13 @@ import numpy as np
 import pytest
 
 from aigc_lab import train
-from aigc_lab.train import yardstick
-from scripts.gpu_record import HIDE_GPU, SHARE_GPU
 
 pytestmark = pytest.mark.gpu
 CHECKS = Path(__file__).with_name("gpu_checks.py")
+MODELS = ("VAE", "GAN", "Transformer")
+HIDE_GPU = {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu", "KERAS_TORCH_DEVICE": "cpu"}
+# Several processes share the GPU here: each takes what it needs, not all there is.
+SHARE_GPU = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
 ON = os.environ.get("AIGC_LAB_GPU_TESTS_ON", "gpu")
 # What a backend must be told before it starts, to compute every sum in the same order each time.
 DETERMINISTIC = {
@@ -38,7 +40,7 @@ LOSS_TF32, GRADIENTS_TF32 = 2e-3, 5e-2
 # float16 the first steps are skipped until the loss's scale fits. The GAN's loss sways.
 LOSS_16_BIT = {"VAE": 0.05, "GAN": 0.15, "Transformer": 0.03}
 
-subjects = pytest.mark.parametrize("name", yardstick.SUBJECTS)
+models = pytest.mark.parametrize("name", MODELS)
 
 
 class Asked:
@@ -101,21 +103,21 @@ def test_the_backend_sees_the_gpu_and_takes_it(asked):
         assert len(found["gpus"]) == 0 and str(found["advice"]) and str(found["usual"]) == "cpu"
 
 
-@subjects
+@models
 def test_whole_products_give_the_loss_and_the_gradients_of_the_cpu(asked, name):
     cpu, other = asked("exact", "cpu"), asked("exact", "accelerator")
     assert distance(other[f"{name} whole loss"], cpu[f"{name} whole loss"]) <= LOSS_WHOLE
     assert distance(other[f"{name} whole gradients"], cpu[f"{name} whole gradients"]) <= GRADIENTS_WHOLE
 
 
-@subjects
+@models
 def test_products_in_tf32_stay_near_the_cpu(asked, name):
     cpu, other = asked("exact", "cpu"), asked("exact", "accelerator")
     assert distance(other[f"{name} tf32 loss"], cpu[f"{name} whole loss"]) <= LOSS_TF32
     assert distance(other[f"{name} tf32 gradients"], cpu[f"{name} whole gradients"]) <= GRADIENTS_TF32
 
 
-@subjects
+@models
 def test_other_weights_would_not_pass_for_the_same(asked, name):
     """The tolerances tell: a model of another seed is further away than the widest of them."""
     cpu, other = asked("exact", "cpu"), asked("exact", "accelerator")
@@ -123,8 +125,8 @@ def test_other_weights_would_not_pass_for_the_same(asked, name):
     assert distance(other[f"{name} other gradients"], cpu[f"{name} whole gradients"]) > 5 * GRADIENTS_TF32
 
 
-@subjects
-@pytest.mark.parametrize("precision", yardstick.PRECISIONS)
+@models
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16", "mixed_float16"])
 def test_every_precision_trains(asked, name, precision):
     found = asked("trained", "accelerator")
     if (ON, asked.backend, precision) == ("cpu", "jax", "mixed_float16"):
@@ -140,16 +142,18 @@ def test_every_precision_trains(asked, name, precision):
 
 def test_determinism_gives_the_same_bits_twice(asked):
     found = asked("determinism", "accelerator")
-    for name in yardstick.SUBJECTS:
+    for name in MODELS:
         assert str(found[f"{name} first"]) == str(found[f"{name} second"])
-    assert len({str(found[f"{name} first"]) for name in yardstick.SUBJECTS}) == len(yardstick.SUBJECTS)
+    assert len({str(found[f"{name} first"]) for name in MODELS}) == len(MODELS)
 
 
 def test_memory_grows_with_what_is_needed(asked):
     """TensorFlow takes nearly the whole card unless told; the others do not, or are told by a variable."""
     if asked.backend != "tensorflow":
         pytest.skip("set_memory_growth is TensorFlow's")
+    if ON == "cpu":
+        pytest.skip("there is no card to look at")
     found = asked("growth", "accelerator")
     # Weights, gradients and Adam's two averages are 13 MB, the data 22 MB; a context takes 0.5 GiB.
-    assert 10e6 < found["of the backend"] < (1 if ON == "gpu" else 4) * 2**30
+    assert 10e6 < found["of the backend"] < 2**30
     assert 0 < found["of the card"] < 4 * 2**30

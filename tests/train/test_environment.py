@@ -7,12 +7,11 @@ import sys
 
 import pytest
 
-from aigc_lab.train import machine, probe
-from aigc_lab.train.machine import Gpu
+from aigc_lab.train import environment
 
 LISTED = "NVIDIA GeForce RTX 3060, 12288, 535.183.01\nSome, Card, [N/A], 535.183.01\n"
 HEADER = "| NVIDIA-SMI 535.183.01    Driver Version: 535.183.01    CUDA Version: 12.2     |\n"
-CARD = (Gpu("NVIDIA GeForce RTX 3060", 12 * 2**30, "535.183.01"),)
+CARD = (("NVIDIA GeForce RTX 3060", 12 * 2**30, "535.183.01"),)
 TENSORFLOW = {
     "version": "2.21.0",
     "built_for": ["12.5.1", "9"],
@@ -23,10 +22,10 @@ TENSORFLOW = {
 
 
 def test_what_the_driver_prints_is_read():
-    gpus, cuda = machine.read_nvidia(LISTED, HEADER)
-    assert gpus == (CARD[0], Gpu("Some, Card", 0, "535.183.01"))
+    gpus, cuda = environment.read_nvidia(LISTED, HEADER)
+    assert gpus == (CARD[0], ("Some, Card", 0, "535.183.01"))
     assert cuda == "12.2"
-    assert machine.read_nvidia("", "") == ((), None)
+    assert environment.read_nvidia("", "") == ((), None)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +53,7 @@ def test_what_the_driver_prints_is_read():
 def test_each_reason_has_its_sentence(changed, words):
     changed = dict(changed)
     gpus = changed.pop("gpus_", CARD)
-    found = machine.why_unused(
+    found = environment.why_unused(
         "tensorflow",
         {**TENSORFLOW, **{name: changed[name] for name in TENSORFLOW if name in changed}},
         changed.get("card", True),
@@ -72,18 +71,18 @@ def test_jax_and_torch_name_their_own_remedy():
     absent = {**TENSORFLOW, "version": None}
     none = {**TENSORFLOW, "built_for": [None, None]}
     on_cpu = {"JAX_PLATFORMS": "cpu"}
-    assert 'pip install "jax[cuda12]"' in machine.why_unused("jax", none, True, CARD, "12.8", {}, "Linux")
-    assert "JAX_PLATFORMS" in machine.why_unused("jax", TENSORFLOW, True, CARD, "12.8", on_cpu, "Linux")
-    assert "pip install .[jax]" in machine.why_unused("jax", absent, False, (), None, {}, "Linux")
-    assert "several GB" in machine.why_unused("torch", absent, True, CARD, "12.8", {}, "Linux")
+    assert 'pip install "jax[cuda12]"' in environment.why_unused("jax", none, True, CARD, "12.8", {}, "Linux")
+    assert "JAX_PLATFORMS" in environment.why_unused("jax", TENSORFLOW, True, CARD, "12.8", on_cpu, "Linux")
+    assert "pip install .[jax]" in environment.why_unused("jax", absent, False, (), None, {}, "Linux")
+    assert "several GB" in environment.why_unused("torch", absent, True, CARD, "12.8", {}, "Linux")
 
 
 def test_this_machine_is_described(capsys):
-    seen = machine.devices(("tensorflow",))
+    seen = environment.devices(("tensorflow",))
     assert 1 <= seen.cores <= os.cpu_count()
     assert 0 < seen.free_memory <= seen.memory
     about = seen.backends["tensorflow"]
-    assert about["version"] == probe.installed("tensorflow")
+    assert about["version"] == environment.installed("tensorflow")
     assert bool(seen.advice["tensorflow"]) == (not about["gpus"])
     print(seen)
     text = capsys.readouterr().out
@@ -92,36 +91,36 @@ def test_this_machine_is_described(capsys):
 
 
 def test_another_backend_is_asked_in_a_process_of_its_own():
-    if probe.installed("jax") is None:
+    if environment.installed("jax") is None:
         pytest.skip("JAX is not installed")
     code = (
-        "import sys; from aigc_lab.train import machine; seen = machine.devices(('jax',));"
+        "import sys; from aigc_lab.train import environment; seen = environment.devices(('jax',));"
         "assert 'jax' not in sys.modules; print(seen.backends['jax']['version'])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.stdout.split() == [probe.installed("jax")], done.stderr
+    assert done.stdout.split() == [environment.installed("jax")], done.stderr
 
 
 def test_a_backend_that_cannot_be_imported_says_why(monkeypatch):
-    monkeypatch.setattr(probe, "installed", lambda name: "1.0")
+    monkeypatch.setattr(environment, "installed", lambda name: "1.0")
     if importlib.util.find_spec("torch"):
         pytest.skip("PyTorch is installed")
-    assert "No module named 'torch'" in probe.facts("torch")["broken"]
+    assert "No module named 'torch'" in environment.facts("torch")["broken"]
 
 
 def test_an_unknown_backend_is_named():
     with pytest.raises(ValueError, match="choose from tensorflow, jax, torch"):
-        machine.devices(("theano",))
+        environment.devices(("theano",))
 
 
 def test_a_device_that_is_not_there_is_one_sentence():
     keras = pytest.importorskip("keras")
-    with pytest.raises(ValueError, match="a device is 'cpu', 'gpu' or 'gpu:1'"), machine.device("tpu"):
+    with pytest.raises(ValueError, match="a device is 'cpu', 'gpu' or 'gpu:1'"), environment.device("tpu"):
         pass
-    with machine.device("cpu"):
+    with environment.device("cpu"):
         assert float(keras.ops.sum(keras.ops.ones(3))) == 3
     with (
         pytest.raises(RuntimeError, match=r"has no 'gpu:99' here: .*or ask for 'cpu'$"),
-        machine.device("gpu:99"),
+        environment.device("gpu:99"),
     ):
         pass
