@@ -4,41 +4,31 @@
 downloaded by hash; ``from_folder`` and ``from_file`` read your own.
 """
 
-from __future__ import annotations
-
-import importlib
-from typing import Any
-
-from aigc_lab.collect.catalogue import card, load, names, photos
 from aigc_lab.collect.dataset import Card, Dataset, own_card
-from aigc_lab.collect.fetch import DownloadError, cache_folder
-from aigc_lab.collect.file import from_file
-from aigc_lab.collect.folder import FolderReport, from_folder
-from aigc_lab.collect.leakage import leaks
-from aigc_lab.collect.sheet import QUESTIONS, datasheet
-
-# Imported when first used: they belong to single data sets.
-_LATER = {
-    "label_probabilities": "downloaded",
-    "label_review": "downloaded",
-    "poems": "downloaded",
-    "photo_licences": "embedded",
-}
+from aigc_lab.collect.download import DownloadError, cache_folder
+from aigc_lab.collect.load import (
+    card,
+    label_probabilities,
+    label_review,
+    load,
+    names,
+    photo_licences,
+    photos,
+    poems,
+)
+from aigc_lab.collect.own import FolderReport, from_file, from_folder
 
 __all__ = [
-    "QUESTIONS",
     "Card",
     "Dataset",
     "DownloadError",
     "FolderReport",
     "cache_folder",
     "card",
-    "datasheet",
     "from_file",
     "from_folder",
     "label_probabilities",
     "label_review",
-    "leaks",
     "load",
     "names",
     "own_card",
@@ -46,13 +36,3 @@ __all__ = [
     "photos",
     "poems",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    if name in _LATER:
-        return getattr(importlib.import_module(f"{__name__}.{_LATER[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)

@@ -5,36 +5,23 @@ Introduced in notebook 00.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
+import uuid
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
-from aigc_lab.collect.atomic import atomic_write
-from aigc_lab.collect.checks import (
-    checked_array,
-    checked_class_names,
-    checked_labels,
-    checked_text,
-    pack_text,
-    unpack_text,
-)
-
-_CLASSES_SHOWN = 20
 MODALITIES = ("images", "text", "audio")
-TIERS = {
-    "embedded": "inside an installed package, no network needed",
-    "download": "downloaded once by hash, then kept in the cache",
-    "own": "your own",
-}
+_CLASSES_SHOWN = 20
 
 
 @dataclass(frozen=True)
@@ -57,32 +44,11 @@ class Card:
 
     def to_text(self) -> str:
         """The card as plain text, one fact a line."""
-        lines = [
-            f"{self.title} ({self.name})",
-            f"  modality: {self.modality}",
-            f"  source:   {self.source}",
-            f"  licence:  {self.licence}",
-            f"  size:     {self.size}",
-        ]
-        if self.citation:
-            lines.append(f"  cite:     {self.citation}")
+        facts = {"modality": self.modality, "source": self.source, "licence": self.licence, "size": self.size}
+        facts |= {"cite": self.citation} if self.citation else {}
+        lines = [f"  {name + ':':<9} {fact}" for name, fact in facts.items()]
         lines += [f"  fault:    {fault}" for fault in self.known_faults]
-        return "\n".join(lines)
-
-    def to_markdown(self) -> str:
-        """The card as a Markdown section, for the book and for model cards."""
-        facts = [
-            ("modality", self.modality),
-            ("source", self.source),
-            ("licence", self.licence),
-            ("size", self.size),
-        ]
-        facts += [("where", TIERS.get(self.tier, self.tier)), ("cite", self.citation)]
-        lines = [f"### {self.title} (`{self.name}`)", ""]
-        lines += [f"- **{key}**: {value}" for key, value in facts if value]
-        if self.known_faults:
-            lines += ["- **known faults**:", *(f"  - {fault}" for fault in self.known_faults)]
-        return "\n".join(lines) + "\n"
+        return "\n".join([f"{self.title} ({self.name})", *lines])
 
 
 def own_card(name: str, modality: str = "images") -> Card:
@@ -116,11 +82,13 @@ class Dataset:
     def __post_init__(self) -> None:
         if self.modality not in MODALITIES:
             raise ValueError(f"modality must be one of {', '.join(MODALITIES)}, got {self.modality!r}")
-        data = checked_text(self.data) if self.modality == "text" else checked_array(self.data, self.modality)
+        text = self.modality == "text"
+        data = _checked_text(self.data) if text else _checked_array(self.data, self.modality)
+        class_names = checked_class_names(self.class_names)
         object.__setattr__(self, "data", data)
-        object.__setattr__(self, "class_names", checked_class_names(self.class_names))
+        object.__setattr__(self, "class_names", class_names)
         if self.labels is not None:
-            object.__setattr__(self, "labels", checked_labels(self.labels, len(data), self.class_names))
+            object.__setattr__(self, "labels", _checked_labels(self.labels, len(data), class_names))
 
     @property
     def modality(self) -> str:
@@ -145,9 +113,8 @@ class Dataset:
         return replace(self, data=data, labels=None if self.labels is None else self.labels[chosen])
 
     def __repr__(self) -> str:
-        shape = (
-            f"{len(self)} texts" if self.modality == "text" else f"shape {self.data.shape} {self.data.dtype}"
-        )
+        text = self.modality == "text"
+        shape = f"{len(self)} texts" if text else f"shape {self.data.shape} {self.data.dtype}"
         classes = f", {len(self.class_names)} classes" if self.class_names else ""
         return f"Dataset({self.card.name!r}, {shape}{classes})"
 
@@ -169,8 +136,7 @@ class Dataset:
         kept = [number for number, name in enumerate(self.class_names) if name in names]
         chosen = self[np.isin(labels, kept)]
         renumbered = np.searchsorted(kept, chosen.labels)
-        names = tuple(self.class_names[number] for number in kept)
-        return replace(chosen, labels=renumbered, class_names=names)
+        return replace(chosen, labels=renumbered, class_names=[self.class_names[number] for number in kept])
 
     def counts(self) -> dict[str, int]:
         """How many items each class has."""
@@ -188,7 +154,7 @@ class Dataset:
 
         The part of an item is decided by a hash of its content and the seed. So an exact
         duplicate never sits on both sides of a split, and an item keeps its part when
-        others are added or dropped. Sizes are therefore approximate.
+        others are added or dropped. Sizes are therefore approximate. Notebook 01 writes it out.
 
         Raises:
             ValueError: fractions that are not positive or do not add up to 1.
@@ -203,34 +169,22 @@ class Dataset:
         return tuple(self[part == number] for number in range(len(fractions)))
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray | None]:
-        """Pictures as ``float32`` in [0, 1] of shape ``(n, height, width, channels)``, and the labels."""
+        """Images as ``float32`` in [0, 1] of shape ``(n, height, width, channels)``, and the labels."""
         if self.modality != "images":
             raise ValueError(f"arrays() is for images; this set holds {self.modality}: use .data")
-        pictures = self.data[..., None] if self.data.ndim == 3 else self.data
-        return pictures.astype("float32") / 255.0, self.labels
-
-    def to_tf(self, batch_size: int = 128, shuffle: bool = True, seed: int = 0) -> Any:
-        """A ``tf.data.Dataset`` of ``(picture, label)`` batches; imports TensorFlow."""
-        import tensorflow as tf
-
-        pictures, labels = self.arrays()
-        stream = tf.data.Dataset.from_tensor_slices(pictures if labels is None else (pictures, labels))
-        if shuffle:
-            stream = stream.shuffle(len(self), seed=seed)
-        return stream.batch(batch_size).prefetch(tf.data.AUTOTUNE)
+        images = self.data[..., None] if self.data.ndim == 3 else self.data
+        return images.astype("float32") / 255.0, self.labels
 
     def describe(self) -> str:
         """The card and what was counted: shape, range, classes, exact duplicates."""
         lines = [self.card.to_text(), f"  items:    {len(self)}"]
-        if len(self):
-            if self.modality == "text":
-                lengths = [len(item) for item in self.data]
-                lines.append(
-                    f"  length:   {min(lengths)} to {max(lengths)} characters, mean {np.mean(lengths):.1f}"
-                )
-            else:
-                low, high = self.data.min(), self.data.max()
-                lines.append(f"  array:    {self.data.shape} {self.data.dtype}, values {low} to {high}")
+        if len(self) and self.modality == "text":
+            lengths = [len(item) for item in self.data]
+            found = f"{min(lengths)} to {max(lengths)} characters, mean {np.mean(lengths):.1f}"
+            lines.append(f"  length:   {found}")
+        elif len(self):
+            low, high = self.data.min(), self.data.max()
+            lines.append(f"  array:    {self.data.shape} {self.data.dtype}, values {low} to {high}")
         if self.labels is not None and self.class_names:
             counts = [f"{name} {count}" for name, count in self.counts().items()]
             rest = f", and {len(counts) - _CLASSES_SHOWN} more" if len(counts) > _CLASSES_SHOWN else ""
@@ -247,7 +201,7 @@ class Dataset:
         path = path if path.suffix == ".npz" else path.with_name(path.name + ".npz")
         if not path.parent.is_dir():
             raise FileNotFoundError(f"cannot save to {path}: make the folder {path.parent} first")
-        parts = pack_text(self.data) if self.modality == "text" else {"data": self.data}
+        parts = _pack_text(self.data) if self.modality == "text" else {"data": self.data}
         if self.labels is not None:
             parts["labels"] = self.labels
         about = json.dumps({"class_names": self.class_names, "card": asdict(self.card)})
@@ -262,21 +216,14 @@ class Dataset:
         Raises:
             ValueError: the file is no data set written by ``save``.
         """
+        broken = (KeyError, ValueError, EOFError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error)
         try:
             with np.load(path, allow_pickle=False) as stored:
                 about = json.loads(str(stored["about"]))
                 card = Card(**{**about["card"], "known_faults": tuple(about["card"]["known_faults"])})
                 labels = stored.get("labels")
-                data = unpack_text(stored) if card.modality == "text" else stored["data"]
-        except (
-            KeyError,
-            ValueError,
-            EOFError,
-            TypeError,
-            AttributeError,
-            zipfile.BadZipFile,
-            zlib.error,
-        ) as error:
+                data = _unpack_text(stored) if card.modality == "text" else stored["data"]
+        except broken as error:
             raise ValueError(f"{path} is not a data set written by Dataset.save: {error}") from error
         return cls(data, labels, tuple(about["class_names"]), card)
 
@@ -286,8 +233,116 @@ class Dataset:
         return self.labels
 
 
+@contextlib.contextmanager
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """A binary stream whose content appears under ``path`` only when the block ends well.
+
+    It is written beside ``path`` and renamed, so a crash or a full disk leaves the old file as it was.
+
+    Raises:
+        OSError: the folder cannot be made or written to; the message names it.
+    """
+    path = Path(path)
+    # Not tempfile.mkstemp: its files are readable by their owner only, and stay so.
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        stream = open(temporary, "wb")  # noqa: SIM115 - closed below, before the rename
+    except OSError as error:
+        sentence = f"cannot write in the folder {path.parent} ({error.strerror}); choose another one"
+        raise type(error)(error.errno, sentence) from error
+    try:
+        with stream:
+            yield stream
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
 def unknown_name(kind: str, name: Any, known: Sequence[str]) -> ValueError:
     """The error for a name that does not exist, with the nearest one that does."""
     near = get_close_matches(str(name), known, 1, 0.4)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return ValueError(f"unknown {kind} {name!r}; {hint}The {kind}s are {', '.join(known)}")
+
+
+def _pack_text(items: Sequence[str]) -> dict[str, np.ndarray]:
+    """All texts as one run of UTF-8 bytes and their lengths.
+
+    A NumPy array of strings would drop NUL characters at the end of a text and store
+    every text as wide as the longest one, four bytes a character.
+    """
+    encoded = [item.encode("utf-8", "surrogatepass") for item in items]
+    lengths = np.array([len(item) for item in encoded], dtype="int64")
+    return {"text": np.frombuffer(b"".join(encoded), dtype="uint8"), "lengths": lengths}
+
+
+def _unpack_text(stored: Mapping[str, np.ndarray]) -> tuple[str, ...]:
+    ends = np.cumsum(stored["lengths"])
+    joined = stored["text"].tobytes()
+    starts = ends - stored["lengths"]
+    return tuple(joined[a:b].decode("utf-8", "surrogatepass") for a, b in zip(starts, ends, strict=True))
+
+
+def _read_only(array: np.ndarray) -> np.ndarray:
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def _checked_text(items: Any) -> tuple[str, ...]:
+    if isinstance(items, (str, bytes)):
+        raise ValueError("text data must be a sequence of str, got one string; put it in a list")
+    items = tuple(items)
+    if not all(isinstance(item, str) for item in items):
+        raise ValueError("text data must be a sequence of str; decode bytes before making a Dataset")
+    return tuple(str(item) for item in items)
+
+
+def _checked_array(data: Any, modality: str) -> np.ndarray:
+    try:
+        data = np.asarray(data)
+        finite = data.dtype == np.uint8 or bool(np.isfinite(data).all())
+    except (ValueError, TypeError) as error:
+        sentence = f"{modality} must be one array of numbers with items of one size; resize them first"
+        raise ValueError(sentence) from error
+    shapes = "(n, samples)" if modality == "audio" else "(n, height, width) or (n, height, width, channels)"
+    if data.ndim not in ((2,) if modality == "audio" else (3, 4)):
+        raise ValueError(f"{modality} must have shape {shapes}, got {data.shape}")
+    if not finite:
+        raise ValueError(f"{modality} must not hold NaN or infinite values; drop or repair those items first")
+    if modality == "audio":
+        if data.size and (data.min() < -1 or data.max() > 1):
+            raise ValueError(f"audio must lie in [-1, 1], got {data.min()} to {data.max()}; scale it first")
+        return _read_only(data.astype("float32", copy=False))
+    if data.dtype != np.uint8:
+        found = f"got {data.dtype}; scale and round them first"
+        raise ValueError(f"images must be uint8 with values 0 to 255, {found}")
+    return _read_only(data)
+
+
+def checked_class_names(names: Any) -> tuple[str, ...]:
+    """Class names as a tuple; ValueError where one is given twice or a single string is given."""
+    if isinstance(names, str):
+        raise ValueError(f"class_names must be a sequence of names, got the one string {names!r}")
+    names = tuple(str(name) for name in names)
+    for place, name in enumerate(names if len(set(names)) < len(names) else ()):
+        if name in names[:place]:
+            raise ValueError(
+                f"the class name {name!r} is given more than once; each class needs its own name"
+            )
+    return names
+
+
+def _checked_labels(labels: Any, length: int, class_names: Sequence[str]) -> np.ndarray:
+    labels = np.asarray(labels)
+    if labels.shape != (length,):
+        found = f"there are {length} items but labels of shape {labels.shape}"
+        raise ValueError(f"{found}; give one label for each item")
+    if length and not np.issubdtype(labels.dtype, np.integer):
+        raise ValueError(f"labels must be integers that index class_names, got {labels.dtype}")
+    if length and (labels.min() < 0 or labels.max() >= len(class_names)):
+        found = f"labels go from {labels.min()} to {labels.max()}"
+        raise ValueError(f"{found}, but there are {len(class_names)} class names")
+    return _read_only(labels.astype("int64", copy=False))

@@ -1,33 +1,20 @@
-"""The data-corruption dial: damage a data set on purpose, and keep the corruption log of what was done.
+"""Damage a data set on purpose, and keep a log of what was done to which item.
 
-``dial`` sets several corruptions at once; each corruption is also a function of its own. The
-log says which item got what, so every detector in ``aigc_lab.clean`` and
-``aigc_lab.label`` can be scored against the truth. Introduced in notebook 00.
+``apply`` sets several corruptions at once, each by its rate (the share of items that it hits). The
+corruption log says which item got what, so every detector in ``aigc_lab.clean`` and ``aigc_lab.label``
+can be scored against the truth. Introduced in notebook 00; tables in notebook 02.
 """
 
-from aigc_lab.corrupt.dial import (
+from aigc_lab.corrupt.images import (
     IMAGE_CORRUPTIONS,
+    JUNK_KINDS,
     TEXT_CORRUPTIONS,
+    CorruptionLog,
     apply,
-    blur,
-    boilerplate,
-    brightness,
-    exact_duplicate,
-    foreign_language,
-    imbalance,
-    junk,
-    label_flip,
-    mojibake,
-    near_duplicate,
-    noise,
-    occlusion,
-    personal_data,
-    unnormalised,
+    draw_junk,
 )
-from aigc_lab.corrupt.junk import JUNK_KINDS
-from aigc_lab.corrupt.ledger import CorruptionLog
-from aigc_lab.corrupt.table import TABLE_CORRUPTIONS, apply_to_table
-from aigc_lab.corrupt.text_parts import TEXT_JUNK_KINDS
+from aigc_lab.corrupt.tables import TABLE_CORRUPTIONS, apply_to_table
+from aigc_lab.corrupt.text import TEXT_JUNK_KINDS
 
 __all__ = [
     "IMAGE_CORRUPTIONS",
@@ -38,18 +25,5 @@ __all__ = [
     "CorruptionLog",
     "apply",
     "apply_to_table",
-    "blur",
-    "boilerplate",
-    "brightness",
-    "exact_duplicate",
-    "foreign_language",
-    "imbalance",
-    "junk",
-    "label_flip",
-    "mojibake",
-    "near_duplicate",
-    "noise",
-    "occlusion",
-    "personal_data",
-    "unnormalised",
+    "draw_junk",
 ]

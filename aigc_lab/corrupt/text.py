@@ -1,28 +1,41 @@
-"""What each defect does to one text. Introduced in notebook 02.
+"""What each corruption does to one text. Introduced in notebook 02.
 
 Every function takes a text and a random generator, leaves the text as it is, and returns a new one with
 a short note that says what was done. Chinese texts are damaged the Chinese way: UTF-8 read as GBK, full-width
-digits, notices and telephone numbers as they stand on Chinese pages.
+digits, notices and telephone numbers as they stand on Chinese pages. The invented phrases are in
+``phrases.yaml``; telephone numbers and IP addresses come from ranges set aside for fiction and
+documentation where such ranges exist.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import date, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from aigc_lab.corrupt.text_parts import NOTICES, PERSONAL_LEADS, personal_value
-
+TEXT_JUNK_KINDS = ("empty", "one character", "marks", "one character repeated", "one word repeated", "binary")
 _EDIT_SHARE = 0.02  # of the characters: how much of a text a near-copy changes at most
 _TYPOGRAPHIC = str.maketrans({"'": "’", '"': "”", "-": "–", "`": "‘"})
-_PARTICLES = "啊吧呢了的嘛也就还"
-_LETTERS = "etaoinshrdlu"
+_PARTICLES, _LETTERS = "啊吧呢了的嘛也就还", "etaoinshrdlu"
 _WIDE_SHIFT = 0xFEE0  # from an ASCII character to its full-width form
 _CIRCLED = str.maketrans("123456789", "①②③④⑤⑥⑦⑧⑨")
 # Radicals of the Kangxi dictionary look like these characters; text copied from PDF files often has them.
 _RADICALS = str.maketrans(
     "一人力口大女子小山工心手日月水生用目老言", "⼀⼈⼒⼝⼤⼥⼦⼩⼭⼯⼼⼿⽇⽉⽔⽣⽤⽬⽼⾔"
 )
+_NOT_IN_WINDOWS_1252 = (0x81, 0x8D, 0x8F, 0x90, 0x9D)
+
+
+@cache
+def phrases() -> dict[str, Any]:
+    """The invented notices, names, numbers and foreign sentences of ``phrases.yaml``."""
+    import yaml
+
+    return yaml.safe_load(Path(__file__).with_name("phrases.yaml").read_text(encoding="utf-8"))
 
 
 def is_chinese(text: str) -> bool:
@@ -31,8 +44,12 @@ def is_chinese(text: str) -> bool:
     return visible > 0 and 4 * sum("一" <= character <= "鿿" for character in text) >= visible
 
 
-def _pick(options: list | tuple | str, rng: np.random.Generator):
+def _pick(options: Sequence, rng: np.random.Generator) -> Any:
     return options[int(rng.integers(len(options)))]
+
+
+def _digits(count: int, rng: np.random.Generator) -> str:
+    return "".join(str(digit) for digit in rng.integers(0, 10, count))
 
 
 def misread_text(text: str, rng: np.random.Generator) -> tuple[str, str]:
@@ -52,15 +69,10 @@ def misread_text(text: str, rng: np.random.Generator) -> tuple[str, str]:
         return text.encode("utf-8", "replace").decode("gbk", "replace"), kind
     if kind == "GBK read as Latin-1":
         return text.encode("gbk", "replace").decode("latin-1"), kind
-    stored = text.encode("utf-8", "replace")
     # Five bytes have no character in Windows-1252; browsers read them as control characters.
-    return "".join(_windows_1252(byte) for byte in stored), kind
-
-
-def _windows_1252(byte: int) -> str:
-    if byte in (0x81, 0x8D, 0x8F, 0x90, 0x9D):
-        return chr(byte)
-    return bytes([byte]).decode("windows-1252")
+    stored = text.encode("utf-8", "replace")
+    read = (chr(byte) if byte in _NOT_IN_WINDOWS_1252 else bytes([byte]).decode("cp1252") for byte in stored)
+    return "".join(read), kind
 
 
 def unnormalise_text(text: str, rng: np.random.Generator) -> tuple[str, str]:
@@ -90,15 +102,12 @@ def _widened(text: str, rng: np.random.Generator) -> str:
         return text
     start = int(rng.integers(len(places)))
     chosen = set(places if rng.random() < 0.5 else places[start : start + 12])
-    return "".join(
-        chr(ord(character) + _WIDE_SHIFT) if place in chosen else character
-        for place, character in enumerate(text)
-    )
+    return "".join(chr(ord(one) + _WIDE_SHIFT) if place in chosen else one for place, one in enumerate(text))
 
 
 def add_boilerplate(text: str, rng: np.random.Generator) -> tuple[str, str]:
     """A notice of the page it came from, on a line before or behind the text."""
-    notice = _pick(NOTICES["zh" if is_chinese(text) else "en"], rng)
+    notice = _pick(phrases()["notices"]["zh" if is_chinese(text) else "en"], rng)
     notice = notice.replace("{year}", str(int(rng.integers(2005, 2026))))
     notice = notice.replace("{number}", str(int(rng.integers(2, 90))))
     before = rng.random() < 0.3
@@ -108,10 +117,88 @@ def add_boilerplate(text: str, rng: np.random.Generator) -> tuple[str, str]:
 def add_personal_data(text: str, rng: np.random.Generator) -> tuple[str, str]:
     """An invented e-mail address, telephone, identity or card number, or IP address, in a short sentence."""
     language = "zh" if is_chinese(text) else "en"
-    kind = _pick(tuple(PERSONAL_LEADS[language]), rng)
-    value = personal_value(kind, language, rng)
-    told = _pick(PERSONAL_LEADS[language][kind], rng).format(value)
+    leads = phrases()["personal_leads"][language]
+    kind = _pick(tuple(leads), rng)
+    value = _PERSONAL[kind](language, rng)
+    told = _pick(leads[kind], rng).format(value)
     return f"{text} {told}" if language == "en" else text + told, f"{kind}: {value}"
+
+
+def _email(_: str, rng: np.random.Generator) -> str:
+    name = _pick(phrases()["user_names"], rng)
+    number = _pick(("", str(int(rng.integers(1, 99)))), rng)
+    return f"{name}{number}@{_pick(phrases()['domains'], rng)}"
+
+
+def _telephone(language: str, rng: np.random.Generator) -> str:
+    if language == "zh":
+        digits = _pick(phrases()["mobile_prefixes"], rng) + _digits(8, rng)
+        form = _pick(("{0}{1}{2}", "{0} {1} {2}", "{0}-{1}-{2}", "+86 {0} {1} {2}"), rng)
+        return form.format(digits[:3], digits[3:7], digits[7:])
+    # In North America the exchange 555 with 0100 to 0199 is for fiction.
+    area, line = _pick(phrases()["area_codes"], rng), f"01{_digits(2, rng)}"
+    form = _pick(("({0}) 555-{1}", "{0}-555-{1}", "+1 {0} 555 {1}", "{0}.555.{1}"), rng)
+    return form.format(area, line)
+
+
+def _identity_number(_: str, rng: np.random.Generator) -> str:
+    """18 characters; the last one is the check character of GB 11643 (ISO 7064, MOD 11-2)."""
+    birthday = date(1960, 1, 1) + timedelta(days=int(rng.integers(0, 16000)))
+    number = f"{_pick(phrases()['regions'], rng)}{birthday:%Y%m%d}{_digits(3, rng)}"
+    total = sum(int(digit) * 2 ** (17 - place) for place, digit in enumerate(number))
+    return number + "10X98765432"[total % 11]
+
+
+def _bank_card(_: str, rng: np.random.Generator) -> str:
+    """16 digits; the last one is the check digit of ISO/IEC 7812 (Luhn)."""
+    number = _pick(("4", "51", "62"), rng)
+    number += _digits(15 - len(number), rng)
+    doubled = (int(digit) * (2 - place % 2) for place, digit in enumerate(number))
+    number += str(-sum(value - 9 * (value > 9) for value in doubled) % 10)
+    return _pick(("", " ", "-"), rng).join(number[place : place + 4] for place in range(0, 16, 4))
+
+
+def _ip_address(_: str, rng: np.random.Generator) -> str:
+    start = _pick(("192.0.2", "198.51.100", "203.0.113", f"10.{int(rng.integers(256))}.0"), rng)
+    return f"{start}.{int(rng.integers(1, 255))}"
+
+
+_PERSONAL: dict[str, Callable[[str, np.random.Generator], str]] = {
+    "e-mail": _email,
+    "telephone": _telephone,
+    "identity number": _identity_number,
+    "bank card": _bank_card,
+    "IP address": _ip_address,
+}
+
+
+def draw_foreign_text(rng: np.random.Generator) -> tuple[str, str]:
+    """One or two sentences in a language that is neither English nor Chinese, and the language's name."""
+    language = _pick(tuple(phrases()["foreign"]), rng)
+    parts = phrases()["foreign"][language]
+    gap, end = parts["gap"], parts["end"]
+    sentences = [
+        gap.join(_pick(parts[part], rng) for part in ("subjects", "verbs", "objects")) + end
+        for _ in range(int(rng.integers(1, 3)))
+    ]
+    return gap.join(sentences), language
+
+
+def draw_junk_text(rng: np.random.Generator) -> tuple[str, str]:
+    """One text that says nothing, and its kind: one of ``TEXT_JUNK_KINDS``."""
+    kind = _pick(TEXT_JUNK_KINDS, rng)
+    if kind == "empty":
+        return _pick(("", " ", "\n", "\t \n", "\u3000"), rng), kind
+    if kind == "one character":
+        return _pick("aXi7?好的。😀", rng), kind
+    if kind == "marks":
+        return "".join(_pick("!?.,;-*#@&…。，！？~", rng) for _ in range(int(rng.integers(2, 20)))), kind
+    if kind == "one character repeated":
+        return _pick("axh0啊哈好=", rng) * int(rng.integers(4, 40)), kind
+    if kind == "one word repeated":
+        return _pick(("test ", "lol ", "ok, ", "哈哈，", "测试"), rng) * int(rng.integers(4, 12)), kind
+    # Bytes of no text, read as Latin-1.
+    return bytes(rng.integers(0, 256, int(rng.integers(8, 60)), dtype=np.uint8)).decode("latin-1"), kind
 
 
 def nearly_copy_text(text: str, rng: np.random.Generator) -> tuple[str, str]:
@@ -123,14 +210,12 @@ def nearly_copy_text(text: str, rng: np.random.Generator) -> tuple[str, str]:
     """
     count = max(1, round(rng.uniform(0.2, 1) * _EDIT_SHARE * len(text)))
     plain = "".join(text.lower().split())
-    kinds: list[str] = []
     edits = _CHINESE_EDITS if is_chinese(text) else _EDITS
     for _ in range(8):
         changed, kinds = text, []
         for _ in range(count):
-            kind = _pick(tuple(edits), rng)
-            changed = edits[kind](changed, rng)
-            kinds.append(kind)
+            kinds.append(_pick(tuple(edits), rng))
+            changed = edits[kinds[-1]](changed, rng)
         if "".join(changed.lower().split()) != plain:
             break
     else:
@@ -138,33 +223,24 @@ def nearly_copy_text(text: str, rng: np.random.Generator) -> tuple[str, str]:
     return changed, f"{count} edits ({', '.join(dict.fromkeys(kinds[:3]))})"
 
 
-def _letter_place(text: str, rng: np.random.Generator, room: int = 1) -> int | None:
-    """A random place where letters stand, with ``room`` characters in reach; None if there is none."""
-    for _ in range(20):
-        place = int(rng.integers(max(1, len(text) - room + 1)))
-        if text[place : place + room].isalpha():
-            return place
-    return None
+_Edit = Callable[[str, np.random.Generator], str]
 
 
-def _drop(text: str, rng: np.random.Generator) -> str:
-    place = _letter_place(text, rng)
-    return text if place is None else text[:place] + text[place + 1 :]
+def _at_a_letter(length: int, rewrite: Callable[[str, np.random.Generator], str]) -> _Edit:
+    """An edit that rewrites ``length`` letters at a random place; no change where there are none."""
+
+    def edit(text: str, rng: np.random.Generator) -> str:
+        for _ in range(20):
+            place = int(rng.integers(max(1, len(text) - length + 1)))
+            found = text[place : place + length]
+            if found.isalpha():
+                return text[:place] + rewrite(found, rng) + text[place + length :]
+        return text
+
+    return edit
 
 
-def _double(text: str, rng: np.random.Generator) -> str:
-    place = _letter_place(text, rng)
-    return text if place is None else text[:place] + text[place] + text[place:]
-
-
-def _swap(text: str, rng: np.random.Generator) -> str:
-    place = _letter_place(text, rng, 2)
-    return text if place is None else text[:place] + text[place + 1] + text[place] + text[place + 2 :]
-
-
-def _replace(text: str, rng: np.random.Generator) -> str:
-    place = _letter_place(text, rng)
-    return text if place is None else text[:place] + _pick(_LETTERS, rng) + text[place + 1 :]
+_drop = _at_a_letter(1, lambda found, rng: "")
 
 
 def _word_edit(text: str, rng: np.random.Generator) -> str:
@@ -183,28 +259,17 @@ def _mark(text: str, rng: np.random.Generator) -> str:
     return (text[:-1] if end in ".!?。！？" else text) + _pick(marks.replace(end, "") if end else marks, rng)
 
 
-def _replace_character(text: str, rng: np.random.Generator) -> str:
-    place = _letter_place(text, rng)
-    return text if place is None else text[:place] + _pick(_PARTICLES, rng) + text[place + 1 :]
-
-
-def _add_particle(text: str, rng: np.random.Generator) -> str:
-    place = _letter_place(text, rng)
-    return text if place is None else text[: place + 1] + _pick(_PARTICLES, rng) + text[place + 1 :]
-
-
-_Edit = Callable[[str, np.random.Generator], str]
 _EDITS: dict[str, _Edit] = {
     "letter dropped": _drop,
-    "letter doubled": _double,
-    "letters swapped": _swap,
-    "letter replaced": _replace,
+    "letter doubled": _at_a_letter(1, lambda found, rng: found * 2),
+    "letters swapped": _at_a_letter(2, lambda found, rng: found[::-1]),
+    "letter replaced": _at_a_letter(1, lambda found, rng: _pick(_LETTERS, rng)),
     "short word dropped or doubled": _word_edit,
     "mark changed": _mark,
 }
 _CHINESE_EDITS: dict[str, _Edit] = {
     "character dropped": _drop,
-    "character replaced": _replace_character,
-    "particle added": _add_particle,
+    "character replaced": _at_a_letter(1, lambda found, rng: _pick(_PARTICLES, rng)),
+    "particle added": _at_a_letter(1, lambda found, rng: found + _pick(_PARTICLES, rng)),
     "mark changed": _mark,
 }

