@@ -13,8 +13,8 @@ detail to the colours. The second stage is that of Ledig and others 2017 (SRGAN,
 
 from __future__ import annotations
 
-import random
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from aigc_lab.backend import seeded
 from aigc_lab.models import gan
 
 SCALES = (2, 3, 4)
@@ -33,9 +34,7 @@ def crop_to_multiple(image: np.ndarray, scale: int) -> np.ndarray:
     """Without the last rows and columns that do not fill a small pixel."""
     height, width = (side - side % _checked_scale(scale) for side in _checked_image(image).shape[:2])
     if not height or not width:
-        raise ValueError(
-            f"an image of {image.shape[:2]} pixels is too small to be made {scale} times smaller"
-        )
+        raise ValueError(f"an image of {image.shape[:2]} pixels is too small for a scale of {scale}")
     return image[:height, :width]
 
 
@@ -133,41 +132,39 @@ class SuperResolution(keras.Model):
         """What ``train.fit`` asks before the first step.
 
         Raises:
-            ValueError: not ``(n, height, width, 1)``, sides that are no multiple of the scale, labels,
-                or values outside [0, 1].
+            ValueError: labels, another shape than ``(n, height, width, 1)`` with sides that are multiples of
+                the scale, or values outside [0, 1].
 
         Warns:
             UserWarning: every patch is flat: there is no detail to learn.
         """
         if labels is not None:
             raise ValueError("super-resolution learns from images alone; leave the labels out")
-        if x.ndim != 4 or x.shape[3] != 1:
-            raise ValueError(f"patches of luminance must have shape (n, height, width, 1), got {x.shape}")
-        if x.shape[1] % self.scale or x.shape[2] % self.scale or min(x.shape[1:3]) < 4 * self.scale:
+        sides, scale = x.shape[1:3], self.scale
+        if x.ndim != 4 or x.shape[3] != 1 or min(sides) < 4 * scale or any(side % scale for side in sides):
             raise ValueError(
-                f"the sides of a patch must be multiples of {self.scale} and at least {4 * self.scale} "
-                f"pixels, got {x.shape[1]} x {x.shape[2]}"
+                f"patches of luminance must have shape (n, height, width, 1), with sides that are multiples "
+                f"of {scale} and at least {4 * scale}; got {x.shape}"
             )
-        if x.size and (x.min() < -1e-6 or x.max() > 1 + 1e-6):
+        if not (x.min() > -1e-6 and x.max() < 1 + 1e-6):
             raise ValueError(
-                f"patches must lie in [0, 1], got {x.min():g} to {x.max():g}; divide uint8 values by 255"
+                f"patches must lie in [0, 1], not {x.min():g} to {x.max():g}; divide uint8 by 255"
             )
-        if x.size and float(np.ptp(x, axis=(1, 2)).max()) == 0:
+        if np.ptp(x, axis=(1, 2)).max() == 0:
             warnings.warn("every patch is flat: there is no detail to learn; cut others", stacklevel=2)
 
     def get_config(self) -> dict[str, Any]:
         parts = {name: getattr(self, name) for name in self.parts}
         return {
             **super().get_config(),
-            **{name: part and keras.saving.serialize_keras_object(part) for name, part in parts.items()},
+            **{name: keras.saving.serialize_keras_object(part) for name, part in parts.items()},
             **{name: getattr(self, name) for name in self.numbers},
         }
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> SuperResolution:
         for name in cls.parts:
-            if config[name] is not None:
-                config[name] = keras.saving.deserialize_keras_object(config[name], custom_objects)
+            config[name] = keras.saving.deserialize_keras_object(config[name], custom_objects)
         return cls(**config)
 
     def build(self, input_shape: Any = None) -> None:
@@ -190,17 +187,18 @@ def residual_network(scale: int = 2, width: int = 32, blocks: int = 3, seed: int
     _checked_scale(scale)
     if width < 1 or blocks < 1:
         raise ValueError(f"width and blocks must be at least 1, got {width} and {blocks}")
-    random.seed(seed)  # Keras draws the seed of each initialiser from Python's generator
-    small = keras.Input((None, None, 1), name="small")
-    hidden = layers.Conv2D(width, 3, padding="same", name="first")(small)
-    for number in range(blocks):
-        inner = layers.Conv2D(width, 3, padding="same", activation="relu", name=f"block_{number}_a")(hidden)
-        inner = layers.Conv2D(width, 3, padding="same", name=f"block_{number}_b")(inner)
-        hidden = layers.Add()([hidden, inner])
-    # Zeros at the start: the untrained network is bicubic enlargement, and training can only add to it.
-    parts = layers.Conv2D(scale**2, 3, padding="same", kernel_initializer="zeros", name="sub_pixels")(hidden)
-    detail = ops.depth_to_space(parts, scale)  # (n, h, w, scale²) -> (n, h · scale, w · scale, 1)
-    large = layers.Add(name="large")([Bicubic(scale, name="bicubic")(small), detail])
+    with seeded(seed):
+        small = keras.Input((None, None, 1), name="small")
+        hidden = layers.Conv2D(width, 3, padding="same")(small)
+        for _ in range(blocks):
+            inner = layers.Conv2D(width, 3, padding="same", activation="relu")(hidden)
+            hidden = hidden + layers.Conv2D(width, 3, padding="same")(inner)
+        # Zeros at the start: the untrained network is bicubic enlargement, and training can only add to it.
+        parts = layers.Conv2D(scale**2, 3, padding="same", kernel_initializer="zeros", name="sub_pixels")(
+            hidden
+        )
+        detail = ops.depth_to_space(parts, scale)  # (n, h, w, scale²) -> (n, h · scale, w · scale, 1)
+        large = Bicubic(scale, name="bicubic")(small) + detail
     network = keras.Model(small, large, name="enlarger")
     model = SuperResolution(network, scale, receptive_field=2 * blocks + 2, name="super_resolution")
     model.build()  # so that it can be saved before its first batch
@@ -210,29 +208,28 @@ def residual_network(scale: int = 2, width: int = 32, blocks: int = 3, seed: int
 # -- the second stage: a discriminator of patches, and a feature loss -----------------------------------
 
 
+# Of the parts of the generator's loss.
+WEIGHTS = {"pixels": 1.0, "features": 0.1, "generator": 0.01, "pattern": 20.0}
+
+
 @keras.saving.register_keras_serializable("aigc_lab")
 class AdversarialSuperResolution(SuperResolution):
     """A ``SuperResolution`` network that a discriminator and a feature loss train further.
 
-    The losses of the two players are those of ``aigc_lab.models.gan``, and as there ``loss`` is their sum,
-    built so that its gradient is that of two separate passes: the discriminator sees enlarged patches that
-    are cut off from the network (``stop_gradient``), and the network is judged by a copy of the
-    discriminator whose weights are cut off (``stateless_call``). Both step at the same time. The sum itself
-    says nothing about quality. One term is ours: ``pattern_error``.
+    The losses of the two players, and how one sum of them trains both, are those of ``models.gan.GAN``. One
+    term is ours: ``pattern_error``.
 
     Args:
         network, scale, receptive_field: as ``SuperResolution``; the network's weights are trained on.
         discriminator: ``(n, h, w, 1)`` -> logits ``(n, rows, columns, 1)``, each of one region.
-        features: RGB ``(n, h, w, 3)`` in [0, 1] -> a list of feature maps, frozen; None for no feature
-            loss. ``evaluate.photo_network()`` is one.
-        pixel_weight, feature_weight, adversarial_weight, pattern_weight: of the four parts of the
-            generator's loss.
+        features: RGB ``(n, h, w, 3)`` in [0, 1] -> a list of feature maps, frozen, such as
+            ``evaluate.photo_network()``.
+        weights: of the parts of the generator's loss that differ from ``WEIGHTS``.
         seed: of the shifts by a few pixels that both judges see.
     """
 
     parts = ("network", "discriminator", "features")
-    weight_names = ("pixel_weight", "feature_weight", "adversarial_weight", "pattern_weight")
-    numbers = ("scale", "receptive_field", *weight_names, "seed")
+    numbers = ("scale", "receptive_field", "seed")
     # The discriminator's stride: both judges see each patch shifted by less than this.
     largest_stride = 4
 
@@ -242,26 +239,19 @@ class AdversarialSuperResolution(SuperResolution):
         scale: int,
         receptive_field: int,
         discriminator: keras.Model,
-        features: keras.Model | None = None,
-        pixel_weight: float = 1.0,
-        feature_weight: float = 0.1,
-        adversarial_weight: float = 0.01,
-        pattern_weight: float = 20.0,
+        features: keras.Model,
+        weights: Mapping[str, float] | None = None,
         seed: int = 0,
         **options: Any,
     ) -> None:
         super().__init__(network, scale, receptive_field, **options)
-        if min(pixel_weight, feature_weight, adversarial_weight, pattern_weight) < 0:
-            raise ValueError("the weights of the losses must not be negative")
-        self.discriminator, self.features = discriminator, features
-        if features is not None:
-            features.trainable = False
-        self.pixel_weight, self.feature_weight = pixel_weight, feature_weight
-        self.adversarial_weight, self.pattern_weight = adversarial_weight, pattern_weight
-        self.seed = seed
+        self.loss_weights = {**WEIGHTS, **(weights or {})}
+        if set(self.loss_weights) != set(WEIGHTS) or min(self.loss_weights.values()) < 0:
+            raise ValueError(f"weights must be none negative, for {', '.join(WEIGHTS)}; got {weights}")
+        features.trainable = False
+        self.discriminator, self.features, self.seed = discriminator, features, seed
         self.shifts = keras.random.SeedGenerator(seed)
-        names = ["pixels", "pattern", "discriminator", "generator", "real_probability", "fake_probability"]
-        names += ["features"] if features is not None else []
+        names = (*WEIGHTS, "discriminator", "real_probability", "fake_probability")
         self.trackers = [keras.metrics.Mean(name=name) for name in names]  # for Keras' own fit
 
     def call(self, inputs: Any, training: bool | None = None) -> dict[str, Any]:
@@ -275,11 +265,11 @@ class AdversarialSuperResolution(SuperResolution):
         judged, _ = discriminator.stateless_call(fixed, state, fake, training=training)
         count = ops.shape(inputs)[0]
         outputs = {"pixels": made, "real_logits": logits[:count], "fake_logits": logits[count:]}
-        outputs["fake_logits_for_generator"] = judged
-        if self.features is not None:
-            outputs["seen"] = self.feature_maps(fake)
-            outputs["wanted"] = [ops.stop_gradient(each) for each in self.feature_maps(real)]
-        return outputs
+        return outputs | {
+            "fake_logits_for_generator": judged,
+            "seen": self.feature_maps(fake),
+            "wanted": [ops.stop_gradient(each) for each in self.feature_maps(real)],
+        }
 
     def loss_terms(self, inputs: Any, outputs: dict[str, Any]) -> dict[str, Any]:
         """The loss and its parts, unweighted: ``pixels`` (mean absolute error), ``pattern`` (see
@@ -287,22 +277,21 @@ class AdversarialSuperResolution(SuperResolution):
         differences), both players' losses in nats, and the mean probability of being real for either
         kind."""
         error = ops.subtract(inputs, outputs["pixels"])  # a minus sign would not take arrays on PyTorch
-        terms = {
+        pairs = zip(outputs["seen"], outputs["wanted"], strict=True)
+        parts = {
             "pixels": ops.mean(ops.abs(error)),
             "pattern": pattern_error(error, self.scale),
-            "discriminator": gan.discriminator_loss(outputs["real_logits"], outputs["fake_logits"]),
+            "features": sum(ops.mean(ops.square(a - b)) for a, b in pairs) / len(outputs["seen"]),
             "generator": gan.generator_loss(outputs["fake_logits_for_generator"]),
+        }
+        discriminator = gan.discriminator_loss(outputs["real_logits"], outputs["fake_logits"])
+        return {
+            "loss": discriminator + sum(self.loss_weights[name] * part for name, part in parts.items()),
+            **parts,
+            "discriminator": discriminator,
             "real_probability": ops.mean(ops.sigmoid(outputs["real_logits"])),
             "fake_probability": ops.mean(ops.sigmoid(outputs["fake_logits"])),
         }
-        loss = terms["discriminator"] + self.adversarial_weight * terms["generator"]
-        loss = loss + self.pixel_weight * terms["pixels"] + self.pattern_weight * terms["pattern"]
-        if self.features is not None:
-            pairs = zip(outputs["seen"], outputs["wanted"], strict=True)
-            distances = [ops.mean(ops.square(seen - wanted)) for seen, wanted in pairs]
-            terms["features"] = sum(distances) / len(distances)
-            loss = loss + self.feature_weight * terms["features"]
-        return {"loss": loss, **terms}
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """What Keras' own ``fit`` minimises (the same number as ``loss_terms``)."""
@@ -310,6 +299,9 @@ class AdversarialSuperResolution(SuperResolution):
         for tracker in self.trackers:
             tracker.update_state(terms[tracker.name])
         return terms["loss"]
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "weights": self.loss_weights}
 
     def feature_maps(self, pixels: Any) -> list[Any]:
         """What the frozen network sees in grey images ``(n, h, w, 1)``, given as three equal channels."""
@@ -352,40 +344,30 @@ def patch_discriminator(width: int = 32, seed: int = 0) -> keras.Model:
     against a trained network, whose patches differ from real ones by a few grey levels, and spectral
     normalisation kept it at chance for as long as a classroom has time.
     """
-    random.seed(seed)
-    image = keras.Input((None, None, 1), name="image")
-    hidden = layers.Rescaling(4.0, -2.0)(image)  # [0, 1] -> [-2, 2]
-    for channels, stride in ((width, 2), (2 * width, 2), (2 * width, 1)):
-        hidden = layers.Conv2D(channels, 3, stride, padding="same")(hidden)
-        hidden = layers.LeakyReLU(negative_slope=0.2)(hidden)
-    logits = layers.Conv2D(1, 1, name="logits")(hidden)
+    with seeded(seed):
+        image = keras.Input((None, None, 1), name="image")
+        hidden = layers.Rescaling(4.0, -2.0)(image)  # [0, 1] -> [-2, 2]
+        for channels, stride in ((width, 2), (2 * width, 2), (2 * width, 1)):
+            hidden = layers.Conv2D(channels, 3, stride, padding="same")(hidden)
+            hidden = layers.LeakyReLU(negative_slope=0.2)(hidden)
+        logits = layers.Conv2D(1, 1, name="logits")(hidden)
     return keras.Model(image, logits, name="discriminator")
 
 
 def adversarial(
-    model: SuperResolution,
-    features: keras.Model | None = None,
-    width: int = 32,
-    seed: int = 0,
-    **weights: float,
+    model: SuperResolution, features: keras.Model, width: int = 32, seed: int = 0, **weights: float
 ) -> AdversarialSuperResolution:
     """The second stage for a trained ``model``, which stays as it is: its network is copied.
 
     Args:
         features, weights: as ``AdversarialSuperResolution``.
         width: of the discriminator; seed: of the discriminator and of the shifts.
-
-    Raises:
-        ValueError: ``model`` is no ``SuperResolution``, or a weight is negative.
     """
-    if not isinstance(model, SuperResolution):
-        raise ValueError(f"start from a trained residual_network, not from {type(model).__name__}")
     network = keras.models.clone_model(model.network)
     network.set_weights(model.network.get_weights())
     judge = patch_discriminator(width, seed)
-    options = {"seed": seed, "name": "adversarial", **weights}
     second = AdversarialSuperResolution(
-        network, model.scale, model.receptive_field, judge, features, **options
+        network, model.scale, model.receptive_field, judge, features, weights, seed, name="adversarial"
     )
     second.build()
     return second
@@ -403,13 +385,13 @@ def open_photograph(path: str | Path) -> np.ndarray:
         FileNotFoundError: no such file.
         ValueError: it cannot be read; the message says why.
     """
-    from aigc_lab.collect.pictures import Unreadable, read_picture
+    from aigc_lab.collect.own import Unreadable, read_image
 
     path = Path(path).expanduser()
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path.name}; check the path of your photograph")
     try:
-        return read_picture(path, None, "RGB")[0]
+        return read_image(path, None, "RGB")[0]
     except Unreadable as error:
         raise ValueError(f"{path.name} cannot be read as a photograph: {error}") from error
 
@@ -503,8 +485,7 @@ def _checked_scale(scale: Any) -> int:
 def _checked_image(image: Any) -> np.ndarray:
     if not isinstance(image, np.ndarray) or image.ndim not in (2, 3) or not image.size:
         raise ValueError(
-            "an image must be an array (height, width) or (height, width, channels) that is not empty, "
-            f"got shape {np.shape(image)}"
+            f"an image is an array (height, width[, channels]), not empty; got {np.shape(image)}"
         )
     if image.ndim == 3 and image.shape[2] > 4:
         raise ValueError(f"an image has 1 to 4 channels, got shape {image.shape}")
@@ -514,6 +495,6 @@ def _checked_image(image: Any) -> np.ndarray:
         raise ValueError("the image holds NaN or infinite values; repair it first")
     if image.dtype.kind == "f" and (image.min() < -1e-6 or image.max() > 1 + 1e-6):
         raise ValueError(
-            f"a float image must lie in [0, 1], got {image.min():g} to {image.max():g}; divide by 255"
+            f"a float image lies in [0, 1], this from {image.min():g} to {image.max():g}; divide by 255"
         )
     return image

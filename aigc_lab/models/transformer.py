@@ -7,12 +7,13 @@ It is here to be timed beside the VAE and the GAN. Introduced in notebook 12.
 
 from __future__ import annotations
 
-import random
 from typing import Any
 
 import keras
 import numpy as np
 from keras import layers, ops
+
+from aigc_lab.backend import seeded
 
 
 @keras.saving.register_keras_serializable("aigc_lab")
@@ -94,15 +95,15 @@ def character_model(
             raise ValueError(f"{name} must be at least 1, got {value}")
     if width % heads:
         raise ValueError(f"width must be a multiple of heads, got {width} and {heads}")
-    random.seed(seed)  # Keras draws the seed of each initialiser from Python's generator
-    tokens = keras.Input((length,), dtype="int32")
-    hidden = layers.Embedding(vocabulary_size, width)(tokens)  # (n, length) -> (n, length, width)
-    hidden = Positions(length)(hidden)
-    for number in range(blocks):
-        hidden = Block(width, heads, recompute=recompute, name=f"block_{number}")(hidden)
-    # Small weights at the end: training starts at the uniform guess, log(vocabulary_size) nats.
-    head = layers.Dense(vocabulary_size, kernel_initializer=keras.initializers.RandomNormal(stddev=0.02))
-    logits = head(layers.LayerNormalization()(hidden))
+    with seeded(seed):
+        tokens = keras.Input((length,), dtype="int32")
+        hidden = layers.Embedding(vocabulary_size, width)(tokens)  # (n, length) -> (n, length, width)
+        hidden = Positions(length)(hidden)
+        for number in range(blocks):
+            hidden = Block(width, heads, recompute=recompute, name=f"block_{number}")(hidden)
+        # Small weights at the end: training starts at the uniform guess, log(vocabulary_size) nats.
+        head = layers.Dense(vocabulary_size, kernel_initializer=keras.initializers.RandomNormal(stddev=0.02))
+        logits = head(layers.LayerNormalization()(hidden))
     return CharacterModel(keras.Model(tokens, logits))
 
 

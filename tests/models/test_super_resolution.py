@@ -190,7 +190,7 @@ def test_sixteen_bits_are_kept(lively):
     [
         (np.zeros((0, 5, 3), "uint8"), "empty"),
         (np.full((5, 5), np.nan), "NaN"),
-        (np.zeros((2, 5, 5, 3), "uint8"), "shape"),
+        (np.zeros((2, 5, 5, 3), "uint8"), "array"),
         (np.zeros((5, 5, 7), "uint8"), "channels"),
         (np.full((5, 5), 200.0), "divide by 255"),
         (np.zeros((5, 5), "int32"), "uint8"),
@@ -208,8 +208,8 @@ def test_bad_photographs_are_refused(lively, photo, words):
         (lambda: sr.residual_network(width=0), "at least 1"),
         (lambda: sr.enlarge(scene(), 1), "scale must be"),
         (lambda: sr.low_resolution(np.zeros((1, 1), "uint8")), "too small"),
-        (lambda: sr.adversarial(sr.patch_discriminator(2)), "residual_network"),
-        (lambda: sr.adversarial(sr.residual_network(width=2, blocks=1), pattern_weight=-1.0), "negative"),
+        (lambda: second_stage(pattern=-1.0), "negative"),
+        (lambda: second_stage(edges=1.0), "for pixels, features"),
     ],
 )
 def test_bad_settings_are_refused(action, words):
@@ -256,6 +256,10 @@ def tiny_features():
     keras.utils.set_random_seed(9)
     image = keras.Input((None, None, 3))
     return keras.Model(image, [layers.Conv2D(4, 3, padding="same", activation="tanh")(image)])
+
+
+def second_stage(**weights):
+    return sr.adversarial(sr.residual_network(width=2, blocks=1), tiny_features(), **weights)
 
 
 @pytest.fixture
