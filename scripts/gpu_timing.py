@@ -23,6 +23,7 @@ import numpy as np
 import pandas as pd
 
 from aigc_lab import collect, train
+from aigc_lab.backend import import_keras
 
 FILE = Path(train.__file__).parent / "stored" / "gpu_timing.csv"
 # Width, batch size, and for the Transformer also blocks, heads and length of a window.
@@ -56,14 +57,13 @@ class Timer:
         self.device, self.about = device, {"model": name, "size": size, "device": device}
         with train.device(device):
             self.build, self.x, self.batch_size = training(name, size)
-            model = self.build()
-            self.about |= {"weights": model.count_params(), "batch_size": self.batch_size}
-            begun = time.perf_counter()
+            model, begun = self.build(), time.perf_counter()
             table = train.fit(
                 model, self.x, steps=8, batch_size=self.batch_size, reports=4, progress=False
             ).table
             whole = time.perf_counter() - begun
             step = float(np.diff(table["seconds"]).mean()) / 2  # the first report holds the compilation
+            self.about |= {"weights": model.count_params(), "batch_size": self.batch_size}
             self.about["seconds_to_start"] = max(0.0, whole - 8 * step)
             # A round is a fit of five reports; the first holds what a call of fit costs, and is not timed.
             self.steps = 5 * max(1, min(100_000, round(seconds / 4 / step)))
@@ -97,6 +97,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=2.0, help="of one round, about")
     parser.add_argument("--sizes", nargs="+", choices=list(SIZES), default=["labs", "large"])
     chosen = parser.parse_args(arguments)
+    import_keras()
     import keras
 
     backend = keras.backend.backend()

@@ -13,16 +13,8 @@ _HOME = {
     "precision_recall_points": "thresholds",
     "detector_curves": "thresholds",
     "s_curve_picture": "thresholds",
-    "range_picture": "searches",
-    "best_so_far": "searches",
-    "selection_picture": "searches",
-    "checkpoint_picture": "searches",
     "fault_table": "coloured",
     "heat_map": "coloured",
-    "step_parts": "training",
-    "roofline_picture": "training",
-    "ladder_picture": "training",
-    "large_cost_picture": "training",
 }
 
 __all__ = sorted(_HOME)
