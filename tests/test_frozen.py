@@ -2,8 +2,8 @@
 
 The stored studies of notebooks 13 and 15 stay true only as long as these values do. A value may change
 for one reason only: a definition was meant to change; then the studies that use it are run again.
-``python -m tests.test_frozen`` prints the values of this machine to
-compare with ``frozen.json``. Sums of floats are rounded before they are hashed or compared: their order may change.
+``python -m tests.test_frozen`` prints the values of this machine to compare with
+``frozen.json``. Sums of floats are rounded before they are hashed or compared: their order may change.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import pandas as pd
 import pytest
 from cleanlab.filter import find_label_issues
 
-from aigc_lab import clean, collect, corrupt, evaluate, study, label
+from aigc_lab import clean, collect, corrupt, evaluate, label, study
 
 FROZEN = Path(__file__).with_name("frozen.json")
 MEASURES: dict[str, Callable[[], Any]] = {}
@@ -142,7 +142,7 @@ def detectors_of_texts() -> dict[str, str]:
 
 @frozen
 def detector_of_tables() -> str:
-    table = clean.table
+    table = clean.tables
     rules = table.schema(
         {
             "height": table.number(140, 210),
@@ -250,9 +250,9 @@ def gan() -> dict[str, float]:
 @frozen
 def doses() -> dict[str, str]:
     found = {}
-    for name in study.DEFECTS:
-        dose = 4 if name == "repeats" else 0.2
-        given = study.give(animals(), name, dose, seed=4)
+    for name in study.CORRUPTIONS:
+        severity = 4 if name == "repeats" else 0.2
+        given = study.corrupted_set(animals(), name, severity, seed=4)
         found[name] = sha(given.dataset.data, given.dataset.labels)
     return found
 

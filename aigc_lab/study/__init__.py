@@ -1,54 +1,54 @@
-"""A study: defects x doses x models x seeds x cleaning, run on Dask, resumable, one tidy table out.
+"""A study: corruptions x severities x models x seeds x cleaning, run on Dask, resumable, one tidy table out.
 
-    study = Study("labels", defects=("label_flip",), doses=(0, 0.2, 0.4), models=("vae",), seeds=range(5))
-    table = run(study, "my_study", workers=2)
+    grid = Study("labels", "label_flip", severities=(0, 0.2, 0.4), models="vae", seeds=range(5))
+    table = run(grid, "my_study", workers=2)
 
-``doses`` gives a defect to the training part, ``mending`` takes it away again, ``kinds`` are the models,
-``runs`` is one run, ``scores`` what is measured, ``store`` the files, ``curves`` what is read from the
-table. Introduced in notebook 15.
+``grid`` says what is run and corrupts and cleans the training set, ``model_settings`` are the models,
+``one_run`` is one run with its scores, ``running`` runs all and keeps the files, ``curves`` reads the table.
+Introduced in notebook 15.
 """
 
-from aigc_lab.study.curves import agrees, dose_response, harm, onsets, values, won_back
-from aigc_lab.study.doses import DEFECTS, Dosed, give
-from aigc_lab.study.kinds import KINDS
-from aigc_lab.study.mending import mend
-from aigc_lab.study.notebooks import run_notebooks
-from aigc_lab.study.running import run
-from aigc_lab.study.runs import run_cell, train_and_sample, training_set
-from aigc_lab.study.scores import SCORES, UNITS, copies
-from aigc_lab.study.store import (
-    Store,
+from aigc_lab.study.curves import agrees, harm, holm, onsets, severity_curve, values, won_back
+from aigc_lab.study.grid import (
+    CORRUPTIONS,
+    Cell,
+    CorruptedSet,
+    Study,
+    balanced_part,
+    cleaned_set,
+    corrupted_set,
+)
+from aigc_lab.study.model_settings import MODELS
+from aigc_lab.study.one_run import SCORES, run_cell, train_and_sample, training_set
+from aigc_lab.study.running import (
     read_table,
+    run,
     stored,
     stored_samples,
     table,
     versions,
-    write_samples,
     write_stored,
     write_table,
 )
-from aigc_lab.study.grid import Cell, Study
 
 __all__ = [
-    "DEFECTS",
-    "KINDS",
+    "CORRUPTIONS",
+    "MODELS",
     "SCORES",
-    "UNITS",
     "Cell",
-    "Dosed",
-    "Store",
+    "CorruptedSet",
     "Study",
     "agrees",
-    "copies",
-    "dose_response",
-    "give",
+    "balanced_part",
+    "cleaned_set",
+    "corrupted_set",
     "harm",
-    "mend",
+    "holm",
     "onsets",
     "read_table",
     "run",
     "run_cell",
-    "run_notebooks",
+    "severity_curve",
     "stored",
     "stored_samples",
     "table",
@@ -57,7 +57,6 @@ __all__ = [
     "values",
     "versions",
     "won_back",
-    "write_samples",
     "write_stored",
     "write_table",
 ]

@@ -1,6 +1,6 @@
 """What is read from a study's table: dose-response, where harm leaves the noise, what cleaning wins back.
 
-All differences are taken within a seed: the dirty run of a seed minus its clean run, which has the same
+All differences are taken within a seed: the corrupted run of a seed minus its clean run, which has the same
 items, first weights and random numbers. Introduced in notebook 15.
 """
 
@@ -11,88 +11,86 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aigc_lab.evaluate import Score, seed_interval
-from aigc_lab.study.runs import FINISHED
-from aigc_lab.study.scores import HIGHER_IS_BETTER
+from aigc_lab.study.one_run import FINISHED
 
 if TYPE_CHECKING:
     import pandas
 
-CELL = ["model", "defect", "dose", "items", "cleaning"]
+HIGHER_IS_BETTER = ("elbo", "precision", "recall", "label_accuracy", "worst_class_accuracy")
 
 
 def values(
     table: pandas.DataFrame,
     score: str,
     model: str,
-    defect: str = "none",
-    dose: float = 0.0,
+    corruption: str = "none",
+    severity: float = 0.0,
     cleaning: str = "none",
     items: int | None = None,
 ) -> pandas.Series:
-    """One score of all seeds of a cell, by seed. A dose of 0 is the clean set whatever the defect.
+    """One score of all seeds of a cell, by seed. A severity of 0 is the clean set whatever the corruption.
 
     Raises:
         ValueError: the table has no finished run of this cell, or several sizes and ``items`` names none.
     """
-    defect = "none" if dose == 0 else defect
+    corruption = "none" if severity == 0 else corruption
     chosen = table[
         (table["status"] == FINISHED)
         & (table["model"] == model)
-        & (table["defect"] == defect)
-        & np.isclose(table["dose"], dose)
+        & (table["corruption"] == corruption)
+        & np.isclose(table["severity"], severity)
         & (table["cleaning"] == cleaning)
     ]
     if items is not None:
         chosen = chosen[chosen["items"] == items]
     if chosen.empty:
         raise ValueError(
-            f"the table has no finished run of {model} on {defect} {dose:g}, cleaning {cleaning}"
+            f"the table has no finished run of {model} on {corruption} {severity:g}, cleaning {cleaning}"
         )
     if chosen["seed"].duplicated().any():
         raise ValueError(f"the table has several sizes: say items= one of {sorted(set(chosen['items']))}")
     return chosen.set_index("seed")[score].sort_index()
 
 
-def harm(score: str, dirty: pandas.Series, clean: pandas.Series) -> pandas.Series:
+def harm(score: str, corrupted: pandas.Series, clean: pandas.Series) -> pandas.Series:
     """How much worse a score is, seed by seed: positive is worse, in the score's own unit."""
-    worse = clean - dirty if HIGHER_IS_BETTER.get(score, False) else dirty - clean
+    worse = clean - corrupted if score in HIGHER_IS_BETTER else corrupted - clean
     return worse.dropna()
 
 
-def dose_response(table: pandas.DataFrame, score: str, level: float = 0.95) -> pandas.DataFrame:
-    """The curve of every model and defect without cleaning: a row for each dose.
+def severity_curve(table: pandas.DataFrame, score: str) -> pandas.DataFrame:
+    """The dose-response curve of every model and corruption without cleaning: a row for each severity.
 
     Returns:
-        ``model``, ``defect``, ``dose``, ``seeds``; ``value``, ``low``, ``high`` (mean over seeds with
+        ``model``, ``corruption``, ``severity``, ``seeds``; ``value``, ``low``, ``high`` (mean over seeds with
         Student's t interval); ``harm``, ``harm_low``, ``harm_high`` (paired with the clean run, positive is
-        worse); ``p`` (two-sided paired t test) and ``p_holm``, corrected by Holm's method for all defects and
-        doses of the model (Holm 1979). Dose 0 is left out.
+        worse); ``p`` (two-sided paired t test) and ``p_holm``, corrected by Holm's method for all corruptions
+        and severities of the model (Holm 1979). Severity 0 is left out.
+
+    Raises:
+        ValueError: nothing to compare: no corrupted and clean runs of two seeds or more.
     """
     import pandas
     from scipy.stats import ttest_1samp
 
-    dirty = table[(table["cleaning"] == "none") & (table["dose"] > 0) & (table["status"] == FINISHED)]
+    corrupted = table[(table["cleaning"] == "none") & (table["severity"] > 0) & (table["status"] == FINISHED)]
     rows = []
-    for (model, defect, dose), group in dirty.groupby(["model", "defect", "dose"], sort=False):
+    for cell, group in corrupted.groupby(["model", "corruption", "severity"], sort=False):
         found = group.set_index("seed")[score].dropna()
-        worse = harm(score, found, values(table, score, model))
+        worse = harm(score, found, values(table, score, cell[0]))
         if len(worse) < 2:
             continue
-        mean, paired = seed_interval(found, level=level), seed_interval(worse, level=level)
         same = bool(np.ptp(worse) < 1e-12)  # a test of numbers that do not vary divides by nothing
         p = float(abs(worse.iloc[0]) < 1e-12) if same else float(ttest_1samp(worse, 0).pvalue)
-        rows.append(
-            {
-                "model": model, "defect": defect, "dose": dose, "seeds": len(worse),
-                "value": mean.value, "low": mean.low, "high": mean.high,
-                "harm": paired.value, "harm_low": paired.low, "harm_high": paired.high, "p": p,
-            }
-        )  # fmt: skip
+        row = dict(zip(("model", "corruption", "severity"), cell, strict=True)) | {"seeds": len(worse)}
+        mean = seed_interval(found)
+        row |= {"value": mean.value, "low": mean.low, "high": mean.high}
+        rows.append(row | _interval("harm", seed_interval(worse)) | {"p": p})
     frame = pandas.DataFrame(rows)
     if frame.empty:
-        raise ValueError(f"the table has no dirty and clean runs of two seeds or more with a {score}")
+        raise ValueError(f"the table has no corrupted and clean runs of two seeds or more with a {score}")
     frame["p_holm"] = frame.groupby("model")["p"].transform(lambda each: holm(each.to_numpy()))
-    return frame.sort_values(["model", "defect", "dose"], ignore_index=True)
+    return frame.sort_values(["model", "corruption", "severity"], ignore_index=True)
 
 
 def holm(p: np.ndarray) -> np.ndarray:
@@ -106,79 +104,70 @@ def holm(p: np.ndarray) -> np.ndarray:
 
 
 def onsets(curve: pandas.DataFrame, level: float = 0.05) -> pandas.DataFrame:
-    """Where each defect's harm leaves the noise, by a rule that is fixed before the numbers are seen.
+    """Where each corruption's harm leaves the noise, by a rule that is fixed before the numbers are seen.
 
-    The dose is the lowest one from which on every dose does harm with a Holm-corrected p below ``level``;
-    NaN where there is none. ``uncorrected`` is the same with the plain p: a hint, which chance alone gives
-    to one curve in forty. ``helps`` is the highest dose at which the score is *better* by the corrected test.
+    ``onset`` is the lowest severity from which on every severity does harm with a Holm-corrected p below
+    ``level``; NaN where there is none. ``uncorrected`` is the same with the plain p: a hint, which chance
+    alone gives to one curve in forty. ``helps`` is the highest severity at which the score is *better* by
+    the corrected test.
 
     Args:
-        curve: of ``dose_response``.
+        curve: of ``severity_curve``.
     """
     import pandas
 
     rows = []
-    for (model, defect), group in curve.groupby(["model", "defect"], sort=False):
-        group = group.sort_values("dose")
-        sure = (group["p_holm"] < level).to_numpy()
-        worse = sure & (group["harm"] > 0).to_numpy()
-        better = sure & (group["harm"] < 0).to_numpy()
-        doses = group["dose"].to_numpy()
-        hint = ((group["p"] < level) & (group["harm"] > 0)).to_numpy()
+    for (model, corruption), group in curve.groupby(["model", "corruption"], sort=False):
+        group = group.sort_values("severity")
+        severities, worse = group["severity"].to_numpy(), (group["harm"] > 0).to_numpy()
+        sure, hint = (group["p_holm"] < level).to_numpy(), (group["p"] < level).to_numpy()
+        helpful = severities[sure & ~worse]
         rows.append(
             {
                 "model": model,
-                "defect": defect,
-                "onset": _from_here_on(doses, worse),
-                "uncorrected": _from_here_on(doses, hint),
-                "helps": doses[better][-1] if better.any() else np.nan,
-                "worst_dose": doses[-1],
-                "worst_harm": group["harm"].iloc[-1],
-                "worst_low": group["harm_low"].iloc[-1],
-                "worst_high": group["harm_high"].iloc[-1],
+                "corruption": corruption,
+                "onset": _from_here_on(severities, sure & worse),
+                "uncorrected": _from_here_on(severities, hint & worse),
+                "helps": helpful[-1] if len(helpful) else np.nan,
             }
         )
     return pandas.DataFrame(rows)
 
 
-def _from_here_on(doses: np.ndarray, harmful: np.ndarray) -> float:
-    """The lowest dose that is harmful and has no harmless dose above it; NaN where there is none."""
+def _from_here_on(severities: np.ndarray, harmful: np.ndarray) -> float:
+    """The lowest severity that is harmful and has no harmless severity above it; NaN where there is none."""
     steady = np.flip(np.logical_and.accumulate(np.flip(harmful)))
-    return float(doses[steady.argmax()]) if steady.any() else float("nan")
+    return float(severities[steady.argmax()]) if steady.any() else float("nan")
 
 
-def won_back(table: pandas.DataFrame, score: str, dose: float) -> pandas.DataFrame:
-    """What each cleaning arm wins back at one dose, in the score's own unit, paired by seed.
+def won_back(table: pandas.DataFrame, score: str, severity: float) -> pandas.DataFrame:
+    """What each cleaning arm wins back at one severity, in the score's own unit, paired by seed.
 
     Returns:
-        a row for each model, defect and arm: ``harm`` (uncleaned minus clean), ``won`` with its interval
-        (uncleaned minus cleaned; positive is better), ``left`` with its interval (cleaned minus clean), and
-        ``share``, ``won`` over ``harm``, NaN where the harm's own interval reaches 0: a share of nothing.
+        a row for each model, corruption and arm: ``harm`` (uncleaned minus clean) and ``won`` (uncleaned
+        minus cleaned; positive is better), each with ``_low`` and ``_high``, and ``share``, ``won`` over
+        ``harm``, NaN where the harm's own interval reaches 0: a share of nothing.
     """
     import pandas
 
-    mended = table[(table["cleaning"] != "none") & np.isclose(table["dose"], dose) & (table["dose"] > 0)]
+    chosen = table[(table["cleaning"] != "none") & (table["severity"] > 0)]
+    chosen = chosen[np.isclose(chosen["severity"], severity)]
     rows = []
-    for model, defect, arm in (
-        mended[["model", "defect", "cleaning"]].drop_duplicates().itertuples(index=False)
-    ):
-        clean = values(table, score, model)
-        dirty = values(table, score, model, defect, dose)
-        cleaned = values(table, score, model, defect, dose, arm)
+    for cell in chosen[["model", "corruption", "cleaning"]].drop_duplicates().itertuples(index=False):
+        clean = values(table, score, cell.model)
         if clean.isna().all():
             continue
-        damage = seed_interval(harm(score, dirty, clean))
-        won, left = seed_interval(harm(score, dirty, cleaned)), seed_interval(harm(score, cleaned, clean))
-        rows.append(
-            {
-                "model": model, "defect": defect, "cleaning": arm, "harm": damage.value,
-                "harm_low": damage.low, "harm_high": damage.high,
-                "won": won.value, "won_low": won.low, "won_high": won.high,
-                "left": left.value, "left_low": left.low, "left_high": left.high,
-                "share": won.value / damage.value if damage.low > 0 else np.nan,
-            }
-        )  # fmt: skip
+        corrupted = values(table, score, cell.model, cell.corruption, severity)
+        cleaned = values(table, score, *cell[:2], severity, cell.cleaning)
+        damage = seed_interval(harm(score, corrupted, clean))
+        won = seed_interval(harm(score, corrupted, cleaned))
+        share = won.value / damage.value if damage.low > 0 else np.nan
+        rows.append(cell._asdict() | _interval("harm", damage) | _interval("won", won) | {"share": share})
     return pandas.DataFrame(rows)
+
+
+def _interval(name: str, score: Score) -> dict[str, float]:
+    return {name: score.value, f"{name}_low": score.low, f"{name}_high": score.high}
 
 
 def agrees(live: pandas.Series, stored: pandas.Series, level: float = 0.99) -> tuple[bool, Score]:
@@ -189,6 +178,9 @@ def agrees(live: pandas.Series, stored: pandas.Series, level: float = 0.99) -> t
 
     Returns:
         the answer, and the interval.
+
+    Raises:
+        ValueError: fewer than two stored runs, or no live one.
     """
     from scipy.stats import t
 

@@ -1,111 +1,318 @@
-"""What a study is: which defects, at which doses, for which models, over which seeds. Notebook 15."""
+"""What a study is: a grid of runs, and what each run's training set goes through. See notebook 15."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import math
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
 
-from aigc_lab import collect
-from aigc_lab.study.doses import CLEANABLE, DEFECTS, checked_dose
-from aigc_lab.study.kinds import KINDS, NO_TRAINING, recipe
-from aigc_lab.study.mending import checked_cleaning
+import numpy as np
 
-CLEAN = "none"  # the defect of a clean set, and the cleaning that does nothing
+from aigc_lab import clean, collect, corrupt, evaluate, label
+from aigc_lab.collect.dataset import Dataset, unknown_name
+from aigc_lab.study.model_settings import MODELS, settings_of
+
+NONE = "none"  # the corruption of a clean set, and the cleaning that does nothing
+NO_TRAINING = "real"  # the "model" that draws other real images
+SPLIT_SEED = 2026  # of the split into a training pool and a held-out part
+STAGES = ("clean", "label", "augment")
+REPEATED = 16  # items that ``repeats`` shows many times
+MIXED = ("label_flip", "blur", "noise", "exact_duplicate", "near_duplicate", "junk")
+_DROPPED_BY_ORACLE = (
+    "occlusion", "brightness", "blur", "noise", "exact_duplicate", "near_duplicate", "junk",
+)  # fmt: skip
+
+# --- corruptions of a training set ---------------------------------------------------------------
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, eq=False)
+class CorruptedSet:
+    """A training set after its corruption.
+
+    ``log`` knows what was done; ``marked`` are the images whose copies are counted (the repeated ones),
+    uint8 ``(k, ...)``, or None.
+    """
+
+    dataset: Dataset
+    log: corrupt.CorruptionLog | None
+    marked: np.ndarray | None = None
+
+
+def _by_name(name: str) -> Callable[[Dataset, float, int], CorruptedSet]:
+    return lambda dataset, severity, seed: CorruptedSet(*corrupt.apply(dataset, {name: severity}, seed))
+
+
+def fewer_items(dataset: Dataset, severity: float, seed: int) -> CorruptedSet:
+    """The share ``severity`` of every class is taken away; the items that are left stay clean."""
+    random = np.random.default_rng((seed, 1))
+    kept = [
+        random.permutation(np.flatnonzero(dataset.labels == label))[
+            : round((1 - severity) * int((dataset.labels == label).sum()))
+        ]
+        for label in range(len(dataset.class_names))
+    ]
+    return CorruptedSet(*corrupt.apply(dataset[np.sort(np.concatenate(kept))], {}, seed))
+
+
+def mixed(dataset: Dataset, severity: float, seed: int) -> CorruptedSet:
+    """Six corruptions at the rate ``severity`` each: flips, blur, noise, both kinds of copies, junk."""
+    return CorruptedSet(*corrupt.apply(dataset, dict.fromkeys(MIXED, severity), seed))
+
+
+def repeats(dataset: Dataset, severity: float, seed: int) -> CorruptedSet:
+    """``REPEATED`` items stand ``severity`` times in the set, all others once."""
+    chosen = np.random.default_rng((seed, 2)).permutation(len(dataset))[:REPEATED]
+    more = np.tile(chosen, round(severity) - 1)
+    longer = dataset[np.concatenate([np.arange(len(dataset)), more]).astype(int)]
+    return CorruptedSet(*corrupt.apply(longer, {}, seed), dataset.data[chosen])
+
+
+def rare_class(dataset: Dataset, severity: float, seed: int) -> CorruptedSet:
+    """The first class makes up the share ``severity`` of the set; the size is the same for every share."""
+    random = np.random.default_rng((seed, 3))
+    rare = random.permutation(np.flatnonzero(dataset.labels == 0))
+    rest = random.permutation(np.flatnonzero(dataset.labels != 0))
+    total = min(2 * len(rare), len(rest))
+    few = round(severity * total)
+    if few > len(rare):
+        raise ValueError(
+            f"{severity:g} of {total} items need {few} of class {dataset.class_names[0]}, "
+            f"which has {len(rare)}"
+        )
+    chosen = np.sort(np.concatenate([rare[:few], rest[: total - few]]))
+    return CorruptedSet(*corrupt.apply(dataset[chosen], {}, seed))
+
+
+def own_samples(dataset: Dataset, severity: float, seed: int) -> CorruptedSet:
+    """The first generation is trained on the set as it is: see ``one_run.generations`` for the others."""
+    return CorruptedSet(*corrupt.apply(dataset, {}, seed))
+
+
+CORRUPTIONS: dict[str, Callable[[Dataset, float, int], CorruptedSet]] = {
+    **{name: _by_name(name) for name in corrupt.IMAGE_CORRUPTIONS},
+    "fewer_items": fewer_items,
+    "mixed": mixed,
+    "repeats": repeats,
+    "rare_class": rare_class,
+    "own_samples": own_samples,
+}
+# What cleaning can undo: missing items cannot be cleaned back.
+CLEANABLE = (*(name for name in corrupt.IMAGE_CORRUPTIONS if name != "imbalance"), "mixed", "repeats")
+
+
+def checked_severity(corruption: str, severity: float) -> float:
+    """The severity as a float.
+
+    Raises:
+        ValueError: not a share from 0 to 1; for ``repeats`` no whole number from 1 up (0 is the clean set);
+            for ``fewer_items`` and ``rare_class`` also 1, which leaves nothing.
+    """
+    number = float(severity)
+    if corruption == "repeats":
+        if number != 0 and not (math.isfinite(number) and number == round(number) and number >= 1):
+            raise ValueError(f"the severity of 'repeats' is how often an item occurs, got {severity!r}")
+    elif not 0 <= number <= 1:
+        raise ValueError(f"a severity of {corruption!r} must be a number from 0 to 1, got {severity!r}")
+    elif number == 1 and corruption in ("fewer_items", "rare_class"):
+        raise ValueError(
+            f"a severity of 1 of {corruption!r} leaves nothing to learn from; choose a smaller one"
+        )
+    return number
+
+
+def corrupted_set(dataset: Dataset, corruption: str, severity: float, seed: int) -> CorruptedSet:
+    """The training set after ``severity`` of ``corruption``; ``none`` or severity 0 leaves it as it is."""
+    if corruption == NONE or severity == 0:
+        return CorruptedSet(*corrupt.apply(dataset, {}, seed))
+    return CORRUPTIONS[corruption](dataset, checked_severity(corruption, severity), seed)
+
+
+def balanced_part(dataset: Dataset, items: int, seed: int) -> Dataset:
+    """``items`` of the set at random, as equally many of each class as possible.
+
+    Raises:
+        ValueError: a class has too few; the message says how many items are possible.
+    """
+    random = np.random.default_rng((seed, 0))
+    classes = len(dataset.class_names)
+    wanted = [items // classes + (label < items % classes) for label in range(classes)]
+    counts = dataset.counts()
+    for (name, count), want in zip(counts.items(), wanted, strict=True):
+        if count < want:
+            raise ValueError(
+                f"{items} items need {want} of class {name}, and the training pool has {count}; "
+                f"use at most {classes * min(counts.values())} items"
+            )
+    chosen = [
+        random.permutation(np.flatnonzero(dataset.labels == label))[:want]
+        for label, want in enumerate(wanted)
+    ]
+    return dataset[random.permutation(np.concatenate(chosen))]
+
+
+# --- what a run does against it -------------------------------------------------------------------
+
+
+def checked_cleaning(arm: str) -> str:
+    """The name of a cleaning arm.
+
+    Raises:
+        ValueError: neither ``none`` nor ``oracle`` nor stages in their order, joined by ``+``.
+    """
+    stages = str(arm).split("+")
+    if arm in (NONE, "oracle"):
+        return arm
+    unknown = [stage for stage in stages if stage not in STAGES]
+    if unknown:
+        raise ValueError(
+            f"there is no cleaning {unknown[0]!r}; choose none, oracle, or stages of {', '.join(STAGES)} "
+            "joined by +, such as clean+label"
+        )
+    if stages != [stage for stage in STAGES if stage in stages]:
+        raise ValueError(f"the stages of {arm!r} must stand once each in the order {' + '.join(STAGES)}")
+    return arm
+
+
+def cleaned_set(corrupted: CorruptedSet, arm: str, seed: int) -> Dataset:
+    """The training set after the stages of ``arm``.
+
+    ``clean`` runs every detector of ``clean.detect_all`` and drops what they find; ``label`` runs
+    ``label.issues`` on the feature network's features and takes its suggestions; ``augment`` adds the mirror
+    image of each image. None of them knows which corruption there is. ``oracle`` reads the corruption log: it
+    drops copies, junk and damaged images, and puts every flipped label right.
+    """
+    stages = checked_cleaning(arm).split("+")
+    dataset = corrupted.dataset
+    if arm == "oracle":
+        return _by_log(corrupted)
+    if "clean" in stages:
+        dataset = clean.drop(dataset, *clean.detect_all(dataset).values()).kept
+    if "label" in stages:
+        issues = label.issues(dataset, evaluate.features(dataset.data), seed=seed)
+        dataset = label.relabel(dataset, issues)
+    if "augment" in stages:
+        mirrored = np.concatenate([dataset.data, dataset.data[:, :, ::-1]])
+        dataset = replace(dataset, data=mirrored, labels=np.concatenate([dataset.labels, dataset.labels]))
+    return dataset
+
+
+def _by_log(corrupted: CorruptedSet) -> Dataset:
+    """The set without what the corruption log knows to be bad, with the labels that it knows to be true."""
+    log = corrupted.log
+    names = [name for name in _DROPPED_BY_ORACLE if name in log.rates]
+    bad = log.mask(*names) if names else np.zeros(len(corrupted.dataset), bool)
+    kept = corrupted.dataset[~bad]
+    if log.true_labels is not None:
+        kept = replace(kept, labels=log.true_labels[~bad])
+    if corrupted.marked is not None:  # repeats: the first of each is enough
+        kept = clean.drop(kept, clean.exact_duplicates(kept)).kept
+    return kept
+
+
+# --- the grid -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
 class Cell:
-    """One run of a study: ``dose`` of ``defect`` in ``items`` training items, mended by ``cleaning``."""
+    """One run of a study: ``severity`` of ``corruption`` in ``items`` training items, then ``cleaning``."""
 
-    defect: str
-    dose: float
+    corruption: str
+    severity: float
     items: int
     cleaning: str
     model: str
     seed: int
 
     def __str__(self) -> str:
-        mended = "" if self.cleaning == CLEAN else f", {self.cleaning}"
-        return f"{self.model} on {self.defect} {self.dose:g} of {self.items}{mended}, seed {self.seed}"
+        cleaned = "" if self.cleaning == NONE else f", {self.cleaning}"
+        what = f"{self.corruption} {self.severity:g} of {self.items}{cleaned}"
+        return f"{self.model} on {what}, seed {self.seed}"
 
 
 @dataclass(frozen=True)
 class Study:
-    """A grid of runs: defects x doses x models x seeds x cleaning.
+    """A grid of runs: corruptions x severities x models x seeds x cleaning.
 
-    The part of the data that is held out stays clean whatever the defect: only the training part is
-    dialled. Runs of one seed share their clean training items, their first weights and their random
-    numbers, so their scores can be compared in pairs. At dose 0 all defects are the same set, which is
-    trained on once for each model and seed (its defect is ``none``).
+    The part of the data that is held out stays clean: only the training part is corrupted. Runs of one seed
+    share their clean training items, their first weights and their random numbers, so their scores can be
+    compared in pairs. At severity 0 all corruptions are the same set, which is trained on once for each model
+    and seed (its corruption is ``none``).
 
     Args:
         name: of the study; it only labels the table.
-        defects: of ``study.DEFECTS``: those of the dial for pictures, and ``fewer_items`` (the dose
-            is the share that is taken away), ``mixed`` (six defects of the dial at once), ``repeats`` (16
-            items stand in the set ``dose`` times), ``rare_class`` (the dose is the share of the first class),
-            ``own_samples`` (five more generations, each trained on the samples of the one before; the dose
-            is their share, the rest is real).
-        doses: for the dial a share from 0 to 1.
-        models: of ``study.KINDS``. ``real`` trains nothing: other real pictures take the place of the
+        corruptions: of ``study.CORRUPTIONS``: those of ``corrupt`` for images, and ``fewer_items`` (the
+            severity is the share that is taken away), ``mixed`` (six corruptions at once), ``repeats`` (16
+            items stand in the set ``severity`` times), ``rare_class`` (the severity is the share of the first
+            class), ``own_samples`` (five more generations, each trained on the samples of the one before;
+            the severity is their share, the rest is real).
+        severities: for the corruptions of ``corrupt`` the rate, from 0 to 1.
+        models: of ``study.MODELS``. ``real`` trains nothing: other real images take the place of the
             samples, so its rows are the floor of every score.
-        seeds: of the training items, the dial, the weights, the order of the items and the samples.
+        seeds: of the training items, the corruption, the weights, the order of the items and the samples.
         cleaning: ``none``, stages of the pipeline joined by ``+`` (``clean``, ``label``, ``augment``), or
-            ``oracle``, which mends by the corruption log. Other arms than ``none`` run where they can mend something.
-        cleaning_doses: the doses at which the other arms run; empty for all above 0.
+            ``oracle``, which reads the corruption log. Other arms run where they can undo something.
+        cleaning_severities: the severities at which the other arms run; empty for all above 0.
         items: how many clean training items a run gets; one number or several.
         data: a name for ``collect.load``, or the path of a file that ``Dataset.save`` wrote.
         classes: the classes that are used; empty for all.
-        samples: how many pictures each model draws to be scored.
+        samples: how many images each model draws to be scored.
         steps: training steps of each model; 0 for the number that belongs to the model.
-        split_seed: of the split into a training pool and a held-out part.
 
     Raises:
-        ValueError: an empty grid, an unknown defect, model or cleaning, or a dose that makes no sense.
+        ValueError: an empty grid, an unknown corruption, model or cleaning, or a senseless severity.
     """
 
     name: str
-    defects: tuple[str, ...]
-    doses: tuple[float, ...]
+    corruptions: tuple[str, ...]
+    severities: tuple[float, ...]
     models: tuple[str, ...] = ("vae", "gan")
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
-    cleaning: tuple[str, ...] = (CLEAN,)
-    cleaning_doses: tuple[float, ...] = ()
+    cleaning: tuple[str, ...] = (NONE,)
+    cleaning_severities: tuple[float, ...] = ()
     items: tuple[int, ...] = (1600,)
     data: str = "animals"
     classes: tuple[str, ...] = ("bird", "cat", "elephant", "giraffe")
     samples: int = 800
     steps: int = 0
-    split_seed: int = 2026
 
     def __post_init__(self) -> None:
         for field in fields(self):
             if field.type.startswith("tuple"):
-                object.__setattr__(self, field.name, _as_tuple(getattr(self, field.name)))
-        object.__setattr__(self, "doses", tuple(float(dose) for dose in self.doses))
-        for name in ("defects", "doses", "models", "seeds", "cleaning", "items"):
+                value = getattr(self, field.name)
+                value = (value,) if isinstance(value, (str, int, float)) else tuple(value)
+                object.__setattr__(self, field.name, value)
+        object.__setattr__(self, "severities", tuple(map(float, self.severities)))
+        for name in ("corruptions", "severities", "models", "seeds", "cleaning", "items"):
             if not getattr(self, name):
                 raise ValueError(
                     f"the grid of {self.name!r} is empty: {name} has no entry; name at least one"
                 )
-        _check_known("model", self.models, (*KINDS, NO_TRAINING))
-        _check_known("defect", self.defects, tuple(DEFECTS))
+        kinds = (
+            ("model", self.models, (*MODELS, NO_TRAINING)),
+            ("corruption", self.corruptions, CORRUPTIONS),
+        )
+        for kind, names, known in kinds:
+            for name in names:
+                if name not in known:
+                    raise unknown_name(kind, name, tuple(known))
         for arm in self.cleaning:
             checked_cleaning(arm)
-        for defect in self.defects:
-            for dose in (*self.doses, *self.cleaning_doses):
-                checked_dose(defect, dose)
-        if strange := set(self.cleaning_doses) - set(self.doses):
-            raise ValueError(f"cleaning_doses has {min(strange):g}, which is none of the doses {self.doses}")
-        for name, least in (("items", 1), ("seeds", 0)):
-            for number in getattr(self, name):
-                _check_whole(name, number, least)
-        _check_whole("samples", self.samples, 20)
-        _check_whole("steps", self.steps, 0)
+        for corruption in self.corruptions:
+            for severity in (*self.severities, *self.cleaning_severities):
+                checked_severity(corruption, severity)
+        if strange := set(self.cleaning_severities) - set(self.severities):
+            raise ValueError(
+                f"cleaning_severities has {min(strange):g}, which is none of the severities {self.severities}"
+            )
+        least = {"items": 1, "seeds": 0, "samples": 20, "steps": 0}
+        for name, lowest in least.items():
+            value = getattr(self, name)
+            for number in value if isinstance(value, tuple) else (value,):
+                if number != int(number) or number < lowest:
+                    raise ValueError(f"{name} must be whole numbers from {lowest} up, got {number!r}")
 
     def cells(self) -> list[Cell]:
         """Every run, seed by seed, so that a study that is cut off has whole seeds."""
@@ -114,62 +321,38 @@ class Study:
             for items in self.items:
                 for model in self.models:
                     if model == NO_TRAINING:
-                        found.append(Cell(CLEAN, 0.0, items, CLEAN, model, seed))
-                        continue
-                    found += [Cell(*part, model, seed) for part in self._sets(items)]
+                        found.append(Cell(NONE, 0.0, items, NONE, model, seed))
+                    else:
+                        found += [Cell(*part, model, seed) for part in self._sets(items)]
         return list(dict.fromkeys(found))
 
     def _sets(self, items: int) -> Iterable[tuple[str, float, int, str]]:
-        """The training sets of one model and seed: defect, dose, items, cleaning."""
-        for dose in self.doses:
-            for defect in self.defects:
-                shared = dose == 0
+        """The training sets of one model and seed: corruption, severity, items, cleaning."""
+        for severity in self.severities:
+            for corruption in self.corruptions:
                 for arm in self.cleaning:
-                    if arm != CLEAN:
-                        wanted = not self.cleaning_doses or dose in self.cleaning_doses
-                        if not wanted or (shared and arm == "oracle"):
-                            continue
-                        if not shared and defect not in CLEANABLE:
-                            continue
-                    yield (CLEAN if shared else defect), dose, items, arm
+                    shared = severity == 0
+                    wanted = not self.cleaning_severities or severity in self.cleaning_severities
+                    possible = arm != "oracle" if shared else corruption in CLEANABLE
+                    if arm == NONE or (wanted and possible):
+                        yield (NONE if shared else corruption), severity, items, arm
 
     def key(self, cell: Cell) -> str:
         """The name of a run's file: it changes with everything that the run's result depends on."""
-        about = {**self.settings(), "cell": asdict(cell), "recipe": recipe(cell.model)}
+        shared = {name: getattr(self, name) for name in ("data", "classes", "samples", "steps")}
+        about = {**shared, "cell": asdict(cell), "model": settings_of(cell.model), "split": SPLIT_SEED}
         digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:12]
-        words = f"{cell.defect}-{cell.dose:g}-{cell.items}-{cell.cleaning}-{cell.model}-{cell.seed}"
+        words = f"{cell.corruption}-{cell.severity:g}-{cell.items}-{cell.cleaning}-{cell.model}-{cell.seed}"
         return f"{words.replace('+', '_')}-{digest}"
 
-    def settings(self) -> dict[str, Any]:
-        """What all runs share."""
-        shared = ("data", "classes", "samples", "steps", "split_seed")
-        return {name: getattr(self, name) for name in shared}
-
-    def load(self) -> collect.Dataset:
+    def load(self) -> Dataset:
         """The data with the chosen classes alone.
 
         Raises:
-            ValueError: an unknown class, no labels, or no pictures.
+            ValueError: an unknown class, no labels, or no images.
         """
         path = Path(self.data)
-        data = collect.Dataset.load(path) if path.suffix == ".npz" else collect.load(self.data)
+        data = Dataset.load(path) if path.suffix == ".npz" else collect.load(self.data)
         if data.modality != "images":
-            raise ValueError(f"a study is for pictures so far; {self.data!r} holds {data.modality}")
+            raise ValueError(f"a study is for images so far; {self.data!r} holds {data.modality}")
         return data.only(*(self.classes or data.class_names))
-
-
-def _as_tuple(value: Any) -> tuple[Any, ...]:
-    return (value,) if isinstance(value, (str, int, float)) else tuple(value)
-
-
-def _check_known(what: str, names: tuple[str, ...], known: tuple[str, ...]) -> None:
-    from aigc_lab.corrupt.ledger import unknown_defect
-
-    for name in names:
-        if name not in known:
-            raise ValueError(str(unknown_defect(name, known)).replace("defect", what))
-
-
-def _check_whole(name: str, number: Any, least: int) -> None:
-    if isinstance(number, bool) or not math.isfinite(number) or number != int(number) or number < least:
-        raise ValueError(f"{name} must be whole numbers from {least} up, got {number!r}")

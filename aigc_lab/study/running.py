@@ -1,20 +1,40 @@
-"""Run a study: here, on processes of this machine, or on a Dask cluster; go on after a kill. Notebook 15."""
+"""Run a study here, on processes of this machine, or on a Dask cluster; go on after a kill. Notebook 15.
+
+Every run is written as soon as it ends, as a file of its own that appears whole or not at all. So a study
+that is killed goes on where it was, and a disk that fills up costs no run that had ended.
+"""
 
 from __future__ import annotations
 
+import json
 import os
+import platform
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime
+from functools import lru_cache, partial
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas
 
 from aigc_lab.backend import ONE_THREAD, dask_client
-from aigc_lab.study import runs
-from aigc_lab.study.store import Store, table
+from aigc_lab.collect.dataset import atomic_write
+from aigc_lab.study import one_run
 from aigc_lab.study.grid import Cell, Study
+from aigc_lab.study.one_run import FAILED, FINISHED, SCORES
 
-if TYPE_CHECKING:
-    import pandas
+STORED = Path(__file__).parent / "stored"
+COLUMNS = (
+    "study", *Cell.__dataclass_fields__, "generation", *SCORES, "status", "error", "training_items",
+    "training_hash", "held_out_hash", "seconds", "seconds_preparing", "seconds_training", "versions",
+    "finished_at",
+)  # fmt: skip
+_NUMBERS = (*SCORES, "training_items", "seconds", "seconds_preparing", "seconds_training")
+_PACKAGES = ("aigc-lab", "keras", "tensorflow", "numpy", "scikit-learn", "cleanlab")
 
 
 def run(
@@ -46,83 +66,176 @@ def run(
         ValueError: ``workers`` is negative, or the data do not fit the study (said before the first run).
         RuntimeError: called while a worker imports the script.
     """
+    from aigc_lab.train import RewrittenLine
+
     if workers < 0:
         raise ValueError(f"workers must be a whole number from 0 up, got {workers}")
-    store = Store(folder)
+    with atomic_write(Path(folder) / "runs" / ".writable"):
+        pass  # a folder that cannot be written to is named before the first run
     study.load()
     cells = study.cells()
-    done = {cell for cell in cells if (store.read(study, cell) or {}).get("status") == runs.FINISHED}
-    waiting = [cell for cell in cells if cell not in done]
-    line = Progress(study.name, len(cells), len(done), progress)
-    if waiting:
-        with _ended(study, waiting, workers, scheduler) as ended:
-            for cell, row in ended:
-                store.write(study, cell, row)
-                line.step(cell, row)
+    waiting = [cell for cell in cells if (read_run(study, cell, folder) or {}).get("status") != FINISHED]
+    line, begun, failed = RewrittenLine(progress, width=118), time.perf_counter(), 0
+    before = len(cells) - len(waiting)
+    for number, (cell, row) in enumerate(_ended(study, waiting, workers, scheduler), 1):
+        write_run(study, cell, row, folder)
+        failed += row["status"] == FAILED
+        left = (time.perf_counter() - begun) / number * (len(waiting) - number) / 60
+        line.show(
+            f"{study.name}: {before + number} of {len(cells)} runs, about {left:.0f} minutes left; {cell}"
+        )
+    words = f"{len(cells)} of {len(cells)} runs have ended"
+    words += f", {failed} of them failed" if failed else f", {before} were there already" if before else ""
+    line.show(f"{study.name}: {words}")
     line.end()
-    return table(study, store)
+    return table(study, folder)
 
 
-@contextmanager
 def _ended(
     study: Study, cells: list[Cell], workers: int, scheduler: str | None
-) -> Iterator[Iterable[tuple[Cell, dict[str, Any]]]]:
-    """The runs as they end, in any order."""
-    if scheduler is None and workers == 0:
-        yield ((cell, runs.run_cell(study, cell)) for cell in cells)
+) -> Iterator[tuple[Cell, dict[str, Any]]]:
+    """The runs as they end, in any order: here, or mapped over the workers of a Dask cluster."""
+    if not cells or (scheduler is None and workers == 0):
+        yield from ((cell, one_run.run_cell(study, cell)) for cell in cells)
         return
-    local = {"dashboard_address": "127.0.0.1:0", "memory_limit": None, "env": ONE_THREAD}
-    with dask_client("study.run", min(workers, len(cells)), scheduler, **local) as client:
-        yield _submitted(client, study, cells)
-
-
-def _submitted(client: Any, study: Study, cells: list[Cell]) -> Iterator[tuple[Cell, dict[str, Any]]]:
     from distributed import as_completed
 
-    # pure=False: a run that failed before is to run again. Priorities keep the order of the cells.
-    futures = {
-        client.submit(runs.run_cell, study, cell, pure=False, priority=-number): cell
-        for number, cell in enumerate(cells)
-    }
+    local = {"dashboard_address": "127.0.0.1:0", "memory_limit": None, "env": ONE_THREAD}
+    with dask_client("study.run", min(workers, len(cells)), scheduler, **local) as client:
+        # pure=False: a run that failed before is to run again.
+        futures = client.map(partial(one_run.run_cell, study), cells, pure=False)
+        cell_of = dict(zip(futures, cells, strict=True))
+        try:
+            for future in as_completed(futures, loop=client.loop):
+                if future.status == "finished":
+                    yield cell_of[future], future.result()
+                else:  # the worker died with this run, again and again
+                    error = future.exception()
+                    yield cell_of[future], {"status": FAILED, "error": f"{type(error).__name__}: {error}"}
+        finally:
+            client.cancel(futures, force=True)
+
+
+def _path(study: Study, cell: Cell, folder: str | os.PathLike[str]) -> Path:
+    return Path(folder) / "runs" / f"{study.key(cell)}.json"
+
+
+def read_run(study: Study, cell: Cell, folder: str | os.PathLike[str]) -> dict[str, Any] | None:
+    """The row of a run, or None if it has not ended (or its file cannot be read)."""
     try:
-        for future in as_completed(list(futures), loop=client.loop):
-            cell = futures.pop(future)
-            if future.status == "finished":
-                yield cell, future.result()
-            else:  # the worker died with this run, again and again
-                error = future.exception()
-                yield cell, {"status": runs.FAILED, "error": f"{type(error).__name__}: {error}"}
-            future.release()
-    finally:
-        client.cancel(list(futures), force=True)
+        row = json.loads(_path(study, cell, folder).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+    return row if isinstance(row, dict) and "status" in row else None
 
 
-class Progress:
-    """How many runs have ended, and about how long the others take."""
+def write_run(study: Study, cell: Cell, row: dict[str, Any], folder: str | os.PathLike[str]) -> None:
+    """Write the row of a run that has ended, whole or not at all.
 
-    def __init__(self, name: str, total: int, done: int, wanted: bool) -> None:
-        from aigc_lab.train.progress import RewrittenLine
+    Raises:
+        OSError: the disk is full or the folder gone; the runs written before are safe.
+    """
+    row = {
+        **dict.fromkeys(_NUMBERS, float("nan")),
+        **{"training_hash": "", "held_out_hash": ""},
+        **row,
+        **asdict(cell),
+        "versions": versions(),
+        "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    path = _path(study, cell, folder)
+    try:
+        with atomic_write(path) as stream:
+            stream.write(json.dumps(row).encode())
+    except OSError as error:
+        raise type(error)(
+            error.errno,
+            f"the result of {cell} could not be written ({error.strerror or error}); the runs that ended "
+            f"before are safe in {path.parent}: make room and start the study again, it goes on from there",
+        ) from error
 
-        self.name, self.total, self.done, self.before = name, total, done, done
-        self.failed, self.line = 0, RewrittenLine(wanted, width=118)
-        self.begun = time.perf_counter()
-        if done:
-            self._show(f"{done} of {total} runs were there already")
 
-    def step(self, cell: Cell, row: dict[str, Any]) -> None:
-        self.done += 1
-        self.failed += row["status"] == runs.FAILED
-        spent = time.perf_counter() - self.begun
-        left = spent / (self.done - self.before) * (self.total - self.done)
-        failed = f", {self.failed} failed" if self.failed else ""
-        self._show(
-            f"{self.done} of {self.total} runs{failed}, about {left / 60:.0f} minutes left; last: {cell}"
-        )
+def table(study: Study, folder: str | os.PathLike[str]) -> pandas.DataFrame:
+    """One row for each run of the study that has ended (or each of its generations), cell by cell."""
+    rows = [row for cell in study.cells() if (row := read_run(study, cell, folder)) is not None]
+    return as_table(rows, study.name)
 
-    def end(self) -> None:
-        failed = f", {self.failed} of them failed" if self.failed else ""
-        self._show(f"{self.done} of {self.total} runs have ended{failed}")
-        self.line.end()
 
-    def _show(self, text: str) -> None:
-        self.line.show(f"{self.name}: {text}")
+def as_table(rows: list[dict[str, Any]], name: str) -> pandas.DataFrame:
+    """Rows as a tidy table with the columns of ``COLUMNS``; each generation of a run is a row of its own."""
+    spread = [
+        {"generation": 0, **row, **step, "study": name}
+        for row in rows
+        for step in row.get("generations") or [{}]
+    ]
+    frame = pandas.DataFrame(spread, columns=list(COLUMNS))
+    whole = {"items": "int64", "seed": "int64", "generation": "int64"}
+    return frame.astype(dict.fromkeys([*_NUMBERS, "severity"], "float64") | whole)
+
+
+# --- tables that come with the package ----------------------------------------------------------------
+
+
+@lru_cache(maxsize=1)
+def versions() -> str:
+    """The versions that a number may depend on, as one line of text."""
+    packages = ", ".join(f"{name} {metadata.version(name)}" for name in _PACKAGES)
+    return f"python {platform.python_version()}, {packages}"
+
+
+def write_table(frame: pandas.DataFrame, path: str | os.PathLike[str], **about: Any) -> Path:
+    """A table as a small Parquet file; ``about`` (command, date, machine) is written into it.
+
+    Raises:
+        OSError: the file cannot be written; an older one stays as it was.
+    """
+    frame = frame.copy()
+    frame.attrs = about
+    with atomic_write(path) as stream:
+        frame.to_parquet(stream, compression="zstd", index=False)
+    return Path(path)
+
+
+def write_stored(name: str, frame: pandas.DataFrame, script: str, **about: Any) -> Path:
+    """Replace a table of the package, with the command of ``scripts/`` that made it, date and machine."""
+    about = {
+        "command": f"python scripts/{script} --folder FOLDER --only {name} --store",
+        "date": datetime.now(UTC).date().isoformat(),
+        "versions": versions(),
+        "machine": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}",
+        **about,
+    }
+    return write_table(frame, STORED / f"{name}.parquet", **about)
+
+
+def read_table(path: str | os.PathLike[str]) -> tuple[pandas.DataFrame, dict[str, Any]]:
+    """What ``write_table`` wrote: the table, and what is known about it."""
+    frame = pandas.read_parquet(path)
+    about, frame.attrs = dict(frame.attrs), {}
+    return frame, about
+
+
+def stored(name: str = "data_quality") -> tuple[pandas.DataFrame, dict[str, Any]]:
+    """A table that comes with the package, and what is known about it: command, date, machine, seconds.
+
+    Raises:
+        ValueError: there is no such table; the message names those that there are.
+    """
+    known = sorted(path.stem for path in STORED.glob("*.parquet"))
+    if name not in known:
+        raise ValueError(f"no table {name!r} is stored; there is {', '.join(known)}")
+    return read_table(STORED / f"{name}.parquet")
+
+
+def stored_samples(name: str = "data_quality") -> dict[tuple[str, float], np.ndarray]:
+    """What the conditional GAN of one seed draws by corruption and severity: ``uint8 (24, 28, 28)``.
+
+    Raises:
+        ValueError: there are no such samples.
+    """
+    path = STORED / f"{name}_samples.npz"
+    if not path.is_file():
+        raise ValueError(f"no samples of a study {name!r} are stored")
+    with np.load(path, allow_pickle=False) as found:
+        keys = {key: key.rsplit("-", 1) for key in found.files}
+        return {(corruption, float(severity)): found[key] for key, (corruption, severity) in keys.items()}

@@ -1,4 +1,4 @@
-"""A small runs, stops, goes on, and loses nothing; its numbers are those of one run by hand."""
+"""A small study runs, stops, goes on, and loses nothing; its numbers are those of one run by hand."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ import numpy as np
 import pytest
 
 from aigc_lab import backend, collect, study
-from aigc_lab.study import kinds, running, runs, scores, store
+from aigc_lab.study import model_settings, one_run, running
 
 
 @pytest.fixture(scope="module")
 def own_data(tmp_path_factory):
-    """A small set of one's own, in a file: 200 pictures of each of two animals."""
+    """A small set of one's own, in a file: 200 images of each of two animals."""
     animals = collect.load("animals").only("cat", "giraffe")
     path = tmp_path_factory.mktemp("data") / "own.npz"
-    return str(study.doses.balanced_part(animals, 400, seed=5).save(path))
+    return str(study.balanced_part(animals, 400, seed=5).save(path))
 
 
 @pytest.fixture
 def small(own_data):
-    """Four runs that train nothing: real pictures in place of samples."""
+    """Four runs that train nothing: real images in place of samples."""
     return study.Study(
         "small", "noise", 0, "real", (0, 1, 2, 3), items=40, data=own_data, classes=(), samples=20
     )
@@ -53,20 +53,20 @@ def here(small, folder, **options):
 
 
 def numbers(table):
-    timeless = [name for name in store.COLUMNS if not name.startswith("seconds") and name != "finished_at"]
+    timeless = [name for name in running.COLUMNS if not name.startswith("seconds") and name != "finished_at"]
     return table[timeless]
 
 
 def test_the_table_is_tidy_and_says_where_it_comes_from(small, tmp_path):
     table = here(small, tmp_path)
-    assert tuple(table.columns) == store.COLUMNS and len(table) == 4
+    assert tuple(table.columns) == running.COLUMNS and len(table) == 4
     assert set(table["status"]) == {"finished"} and (table["error"] == "").all()
     assert table["held_out_hash"].nunique() == 1 and table["training_hash"].nunique() == 4
     assert (table["seconds"] > 0).all() and table["training_items"].tolist() == [40] * 4
     assert "keras" in table["versions"][0] and table["seed"].tolist() == [0, 1, 2, 3]
 
 
-def test_real_pictures_in_place_of_samples_are_the_floor_of_every_score(tmp_path):
+def test_real_images_in_place_of_samples_are_the_floor_of_every_score(tmp_path):
     small = study.Study("floor", "noise", 0, "real", (0, 1), items=400, samples=400)
     table = here(small, tmp_path)
     assert table["kid"].abs().max() < 0.005
@@ -75,23 +75,23 @@ def test_real_pictures_in_place_of_samples_are_the_floor_of_every_score(tmp_path
 
 
 def test_a_study_that_is_killed_goes_on_where_it_was(small, tmp_path, monkeypatch):
-    original, written = store.Store.write, []
+    original, written = running.write_run, []
 
-    def write_then_die(self, *arguments):
-        original(self, *arguments)
+    def write_then_die(*arguments):
+        original(*arguments)
         written.append(1)
         if len(written) == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(store.Store, "write", write_then_die)
+    monkeypatch.setattr(running, "write_run", write_then_die)
     with pytest.raises(KeyboardInterrupt):
         here(small, tmp_path)
-    monkeypatch.setattr(store.Store, "write", original)
-    assert len(study.table(small, store.Store(tmp_path))) == 2
+    monkeypatch.setattr(running, "write_run", original)
+    assert len(study.table(small, tmp_path)) == 2
 
     begun = []
-    run_cell = runs.run_cell
-    monkeypatch.setattr(runs, "run_cell", lambda *cell: begun.append(cell) or run_cell(*cell))
+    run_cell = one_run.run_cell
+    monkeypatch.setattr(one_run, "run_cell", lambda *cell: begun.append(cell) or run_cell(*cell))
     table = here(small, tmp_path)
     assert len(begun) == 2 and len(table) == 4
     assert here(small, tmp_path).equals(table) and len(begun) == 2
@@ -102,8 +102,8 @@ def test_a_study_that_is_killed_goes_on_where_it_was(small, tmp_path, monkeypatc
 def test_another_study_does_not_repeat_the_runs_that_it_shares(small, tmp_path, monkeypatch):
     here(small, tmp_path)
     begun = []
-    run_cell = runs.run_cell
-    monkeypatch.setattr(runs, "run_cell", lambda *cell: begun.append(cell) or run_cell(*cell))
+    run_cell = one_run.run_cell
+    monkeypatch.setattr(one_run, "run_cell", lambda *cell: begun.append(cell) or run_cell(*cell))
     wider = replace(small, name="wider", seeds=(2, 3, 4))
     assert here(wider, tmp_path)["study"].tolist() == ["wider"] * 3
     assert [cell.seed for _, cell in begun] == [4]
@@ -111,13 +111,13 @@ def test_another_study_does_not_repeat_the_runs_that_it_shares(small, tmp_path, 
 
 def test_a_half_written_file_is_no_finished_run(small, tmp_path):
     table = here(small, tmp_path)
-    path = store.Store(tmp_path).path(small, small.cells()[1])
+    (path,) = (tmp_path / "runs").glob(f"*-{small.cells()[1].seed}-*.json")
     path.write_text(path.read_text()[:50])
     assert numbers(here(small, tmp_path)).equals(numbers(table))
 
 
 def test_a_full_disk_loses_no_run_that_had_ended(small, tmp_path, monkeypatch):
-    original, calls = store.atomic_write, []
+    original, calls = running.atomic_write, []
 
     def full_after_two(path):
         calls.append(path)
@@ -125,13 +125,13 @@ def test_a_full_disk_loses_no_run_that_had_ended(small, tmp_path, monkeypatch):
             raise OSError(errno.ENOSPC, "No space left on device")
         return original(path)
 
-    monkeypatch.setattr(store, "atomic_write", full_after_two)
+    monkeypatch.setattr(running, "atomic_write", full_after_two)
     with pytest.raises(
         OSError, match=r"seed 2 could not be written \(No space left on device\).*are safe in"
     ):
         here(small, tmp_path)
-    monkeypatch.setattr(store, "atomic_write", original)
-    assert study.table(small, store.Store(tmp_path))["seed"].tolist() == [0, 1]
+    monkeypatch.setattr(running, "atomic_write", original)
+    assert study.table(small, tmp_path)["seed"].tolist() == [0, 1]
     assert not list(tmp_path.rglob("*.part"))
     assert len(here(small, tmp_path)) == 4
 
@@ -144,7 +144,7 @@ def test_a_folder_that_cannot_be_written_to_is_named_before_the_first_run(small,
 
 def test_a_run_that_fails_is_noted_and_the_rest_finish(tiny, tmp_path):
     """Imbalance of 1 takes one of two classes away: there is nothing to draw it from."""
-    table = here(tiny, tmp_path).set_index("defect")
+    table = here(tiny, tmp_path).set_index("corruption")
     assert table["status"].to_dict() == {"none": "finished", "label_flip": "finished", "imbalance": "failed"}
     words = table["error"]["imbalance"]
     assert words.startswith("ValueError: class ") and "has no training item left in the run vae on" in words
@@ -156,7 +156,7 @@ def test_a_failed_run_is_tried_again(small, tmp_path, monkeypatch):
         raise FloatingPointError("the loss became nan")
 
     with monkeypatch.context() as patch:
-        patch.setattr(runs, "measure", broken)
+        patch.setattr(one_run, "measure", broken)
         table = here(small, tmp_path)
     assert set(table["status"]) == {"failed"}
     assert table["error"][0].startswith("FloatingPointError: the loss became nan")
@@ -167,60 +167,50 @@ def test_a_run_is_what_train_fit_gives_by_hand(tiny):
     from aigc_lab import train
 
     cell = study.Cell("label_flip", 0.25, 64, "none", "vae", 1)
-    dataset, dosed = study.training_set(tiny, cell)
-    assert dosed.log.counts() == {"label_flip": 16}
+    dataset, corrupted = study.training_set(tiny, cell)
+    assert corrupted.log.counts() == {"label_flip": 16}
     _, samples, asked = study.train_and_sample(tiny, cell, dataset)
-    kind = kinds.KINDS["vae"]
-    alone = kind.build((28, 28, 1), 2, seed=1)
+    settings = study.MODELS["vae"]
+    alone = settings.build((28, 28, 1), 2, seed=1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         train.fit(
-            alone, *dataset.arrays(), steps=3, batch_size=kinds.BATCH_SIZE, seed=1, progress=False,
-            learning_rate=kind.learning_rate,
+            alone, *dataset.arrays(), steps=3, batch_size=model_settings.BATCH_SIZE, seed=1, progress=False,
+            learning_rate=settings.learning_rate,
         )  # fmt: skip
-    assert np.allclose(kind.sample(alone, *dataset.arrays(), asked, 1), samples, atol=1e-5)
+    assert np.allclose(settings.sample(alone, *dataset.arrays(), asked, 1), samples, atol=1e-5)
 
 
 def test_compilation_is_paid_once_for_each_model_and_shape(tiny, tmp_path):
-    kinds.trainer.cache_clear()
-    here(replace(tiny, defects=("label_flip",), doses=(0, 0.1, 0.2)), tmp_path)
-    assert kinds.trainer.cache_info().misses == 1 and kinds.trainer.cache_info().hits == 2
+    model_settings.trainer.cache_clear()
+    here(replace(tiny, corruptions=("label_flip",), severities=(0, 0.1, 0.2)), tmp_path)
+    assert model_settings.trainer.cache_info().misses == 1 and model_settings.trainer.cache_info().hits == 2
 
 
 def test_the_held_out_part_stays_clean_and_apart(tiny):
-    _, held_out = runs._parts(runs.shared(tiny))
+    _, held_out = one_run.data_parts(tiny)
     untouched = set(collect.Dataset.load(tiny.data).hashes())
     assert set(held_out.hashes()) <= untouched
-    for dose in (0, 1):
-        dataset, _ = study.training_set(tiny, study.Cell("label_flip", dose, 64, "none", "vae", 1))
+    for severity in (0, 1):
+        dataset, _ = study.training_set(tiny, study.Cell("label_flip", severity, 64, "none", "vae", 1))
         assert not set(dataset.hashes()) & set(held_out.hashes())
     noisy, _ = study.training_set(tiny, study.Cell("noise", 1.0, 64, "none", "vae", 1))
     assert not set(noisy.hashes()) & untouched
 
 
 def test_generations_that_feed_on_each_other_are_a_row_each(tiny, tmp_path):
-    loop = replace(tiny, defects=("own_samples",), doses=(0.5,), items=40, steps=2)
+    loop = replace(tiny, corruptions=("own_samples",), severities=(0.5,), items=40, steps=2)
     table = here(loop, tmp_path)
     assert table["error"].unique().tolist() == [""]
-    assert table["generation"].tolist() == [0, 1, 2, 3, 4, 5] and set(table["dose"]) == {0.5}
+    assert table["generation"].tolist() == [0, 1, 2, 3, 4, 5] and set(table["severity"]) == {0.5}
     assert table["kid"].notna().all() and table["kid"].nunique() == 6
-
-
-def test_copies_are_found_and_other_real_pictures_are_not():
-    animals = study.doses.balanced_part(collect.load("animals").only("cat", "giraffe"), 900, seed=1)
-    training, fresh, others = animals[:500].data, animals[500:700].data, animals[700:]
-    samples = others.arrays()[0].copy()
-    samples[:50] = 0.97 * animals[:50].arrays()[0]  # faded copies
-    near, marked = scores.copies(samples, training, fresh, marked=training[:10])
-    assert near[:50].all() and near[50:].mean() < 0.05
-    assert marked[:10].all() and not marked[10:50].any()
 
 
 def test_a_worker_that_is_killed_takes_only_its_run_with_it(small, tmp_path, monkeypatch):
     """On Dask, by the address of a scheduler: a process dies in the middle, and the table is whole."""
     from distributed import Client, LocalCluster
 
-    original, killed = store.Store.write, []
+    original, killed = running.write_run, []
     local = {
         "host": "127.0.0.1",
         "dashboard_address": "127.0.0.1:0",
@@ -231,13 +221,13 @@ def test_a_worker_that_is_killed_takes_only_its_run_with_it(small, tmp_path, mon
         with Client(cluster, set_as_default=False) as client:
             pids = sorted(client.run(os.getpid).values())
 
-        def write_then_kill(self, *arguments):
+        def write_then_kill(*arguments):
             if not killed:
                 killed.append(pids[0])
                 os.kill(pids[0], signal.SIGKILL)
-            return original(self, *arguments)
+            return original(*arguments)
 
-        monkeypatch.setattr(store.Store, "write", write_then_kill)
+        monkeypatch.setattr(running, "write_run", write_then_kill)
         table = study.run(small, tmp_path, scheduler=cluster.scheduler_address, progress=False)
     assert killed and set(table["status"]) == {"finished"}
     assert numbers(table).equals(numbers(here(small, tmp_path / "here")))
@@ -256,7 +246,7 @@ def test_the_progress_is_one_line(small, tmp_path, capsys):
     shown = capsys.readouterr().out
     assert "4 of 4 runs have ended" in shown and shown.count("\n") == 1
     study.run(small, tmp_path, workers=0)
-    assert "4 of 4 runs were there already" in capsys.readouterr().out
+    assert "4 were there already" in capsys.readouterr().out
 
 
 def test_a_table_is_written_whole_with_what_is_known_about_it(small, tmp_path):
@@ -264,27 +254,3 @@ def test_a_table_is_written_whole_with_what_is_known_about_it(small, tmp_path):
     path = study.write_table(table, tmp_path / "small.parquet", command="by hand", date="today")
     again, about = study.read_table(path)
     assert again.equals(table) and about == {"command": "by hand", "date": "today"}
-
-
-def test_a_run_as_a_notebook_has_the_same_row_and_shows_its_pictures(small, tmp_path):
-    import nbformat
-
-    one = replace(small, seeds=(0,))
-    table = study.run_notebooks(one, tmp_path, progress=False)
-    assert table["status"].tolist() == ["finished"], table["error"].tolist()
-    assert numbers(table).equals(numbers(here(one, tmp_path / "here")))
-    (path,) = (tmp_path / "notebooks").glob("*.ipynb")
-    assert path.stem == one.key(one.cells()[0])
-    outputs = [each for cell in nbformat.read(path, 4).cells for each in cell.get("outputs", ())]
-    assert sum("image/png" in each.get("data", {}) for each in outputs) == 1
-    stamp = path.stat().st_mtime_ns
-    study.run_notebooks(one, tmp_path, progress=False)
-    assert path.stat().st_mtime_ns == stamp
-
-
-def test_a_notebook_that_stops_is_a_failed_run(small, tmp_path, monkeypatch):
-    from aigc_lab.study import notebooks
-
-    monkeypatch.setattr(notebooks, "_TEXT", (*notebooks._TEXT[:2], "raise MemoryError('too large')"))
-    table = study.run_notebooks(replace(small, seeds=(0,)), tmp_path, progress=False)
-    assert table["status"].tolist() == ["failed"] and "MemoryError: too large" in table["error"][0]

@@ -1,26 +1,24 @@
 """The models that a study can train, each compiled once a process. Introduced in notebook 15.
 
-Small on purpose: a run is to take about ten seconds on one core. The settings were found on seeds that
-no stored study uses, with the clean set, before any dose was given.
+Small on purpose: a run is to take about ten seconds on one core. The settings were found on seeds that no
+stored study uses, with the clean set, before any corruption was applied.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-NO_TRAINING = "real"
 BATCH_SIZE = 32
 MIXTURE_COMPONENTS = 5
 GAN_OPTIONS = {"penalty": 1.0, "penalty_share": 0.25, "momentum": 0.0, "spectral": False}
 
 
 @dataclass(frozen=True)
-class Kind:
+class ModelSettings:
     """How a model is built and trained: family, condition, training steps, learning rate, sizes."""
 
     family: str
@@ -34,21 +32,19 @@ class Kind:
         """A new, untrained model; equal seeds give equal weights."""
         from aigc_lab import models
 
-        classes = class_count if self.conditional else 0
-        build: Callable[..., Any] = models.vae.convolutional_vae if self.family == "vae" else models.gan.dcgan
+        options = {"class_count": class_count if self.conditional else 0, "width": self.width, "seed": seed}
+        if self.family == "vae":
+            return models.vae.convolutional_vae(image_shape, self.latent_size, **options)
         # Said here, so that the numbers stay those of the stored study if a default changes.
-        options = {} if self.family == "vae" else GAN_OPTIONS
-        return build(
-            image_shape, self.latent_size, class_count=classes, width=self.width, seed=seed, **options
-        )
+        return models.gan.dcgan(image_shape, self.latent_size, **options, **GAN_OPTIONS)
 
     def sample(self, model: Any, x: np.ndarray, labels: Any, asked: Any, seed: int) -> np.ndarray:
-        """Pictures for the classes ``asked`` ``(n,)``; ``x`` and ``labels`` are what it was trained on."""
-        from aigc_lab.models.latent import LatentMixture
-
+        """Images for the classes ``asked`` ``(n,)``; ``x`` and ``labels`` are what it was trained on."""
         asked_of = asked if self.conditional else None
         if self.family == "gan":
             return model.sample(len(asked), asked_of, seed=seed)
+        from aigc_lab.models.vae import LatentMixture
+
         known = labels if self.conditional else None
         # A class with few items gets few Gaussians: see LatentMixture.
         components = MIXTURE_COMPONENTS if self.conditional else 4 * MIXTURE_COMPONENTS
@@ -57,31 +53,32 @@ class Kind:
         return model.decode(points, drawn if self.conditional else None)
 
 
-KINDS: dict[str, Kind] = {
-    "vae": Kind("vae", True, 500, 8e-3, 24, 10),
-    "gan": Kind("gan", True, 500, 8e-3, 8, 16),
-    "plain_vae": Kind("vae", False, 500, 8e-3, 24, 10),
-    "plain_gan": Kind("gan", False, 500, 8e-3, 8, 16),
+MODELS: dict[str, ModelSettings] = {
+    "vae": ModelSettings("vae", True, 500, 8e-3, 24, 10),
+    "gan": ModelSettings("gan", True, 500, 8e-3, 8, 16),
+    "plain_vae": ModelSettings("vae", False, 500, 8e-3, 24, 10),
+    "plain_gan": ModelSettings("gan", False, 500, 8e-3, 8, 16),
 }
 
 
-def recipe(model: str) -> dict[str, Any]:
-    """Everything about a model that a run's result depends on, as plain JSON types."""
-    if model == NO_TRAINING:
+def settings_of(model: str) -> dict[str, Any]:
+    """Everything about a model that a run's result depends on, as plain JSON types; nothing for ``real``."""
+    if model not in MODELS:
         return {}
-    options = GAN_OPTIONS if KINDS[model].family == "gan" else {}
-    return {**asdict(KINDS[model]), **options, "batch_size": BATCH_SIZE, "components": MIXTURE_COMPONENTS}
+    options = GAN_OPTIONS if MODELS[model].family == "gan" else {}
+    shared = {"batch_size": BATCH_SIZE, "components": MIXTURE_COMPONENTS}
+    return {**asdict(MODELS[model]), **options, **shared}
 
 
 @lru_cache(maxsize=8)
 def trainer(model: str, image_shape: tuple[int, ...], class_count: int, steps: int) -> Any:
-    """The compiled trainer of a model and a shape of pictures; made once in each process."""
+    """The compiled trainer of a model and a shape of images; made once in each process."""
     from aigc_lab import train
 
-    kind = KINDS[model]
+    settings = MODELS[model]
     return train.Trainer(
-        kind.build(image_shape, class_count, 0),
-        steps=steps or kind.steps,
+        settings.build(image_shape, class_count, 0),
+        steps=steps or settings.steps,
         batch_size=BATCH_SIZE,
-        learning_rate=kind.learning_rate,
+        learning_rate=settings.learning_rate,
     )
