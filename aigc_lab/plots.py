@@ -212,7 +212,6 @@ def grid(
     row_labels: Sequence[Any] | None = None,
     title: str | None = None,
     column_titles: Sequence[Any] | None = None,
-    alt: str | None = None,
 ) -> AltFigure:
     """Draw images in rows, pixel by pixel (nothing is smoothed).
 
@@ -221,7 +220,6 @@ def grid(
         titles: a text above each image. ``[]`` turns a data set's own titles off.
         columns: images a row.
         row_labels, column_titles, title: texts left of each row, above each column, above everything.
-        alt: what the figure shows, in words; made up from the rest where it is not given.
 
     Raises:
         ValueError: images that cannot be drawn, or texts of another number than what they name.
@@ -239,28 +237,20 @@ def grid(
         if texts is not None and len(texts) not in (0, count):
             raise ValueError(f"{count} {what} are needed, got {len(texts)}")
     titles = [str(text) for text in titles or ()]
-    if alt is None:
-        alt = f"{len(shown)} images in {len(rows)} rows of {columns}."
-        alt += f" Rows: {', '.join(map(str, row_labels))}." if row_labels else ""
-        alt += f" Titles: {', '.join(titles[:columns])}{' ...' * (len(titles) > columns)}." if titles else ""
-    return draw_rows(
-        rows, _in_rows(titles, columns) if titles else None, row_labels, title, column_titles, alt
-    )
+    words = f"{len(shown)} images in {len(rows)} rows of {columns}."
+    words += f" Rows: {', '.join(map(str, row_labels))}." if row_labels else ""
+    words += f" Titles: {', '.join(titles[:columns])}{' ...' * (len(titles) > columns)}." if titles else ""
+    bands = _in_rows(titles, columns) if titles else None
+    return draw_rows(rows, bands, row_labels, title, column_titles, words)
 
 
-def compare(
-    groups: Mapping[str, Any],
-    columns: int = 8,
-    title: str | None = None,
-    column_titles: Sequence[Any] | None = None,
-    alt: str | None = None,
-) -> AltFigure:
+def compare(groups: Mapping[str, Any], columns: int = 8) -> AltFigure:
     """One row of images for each group, under each other: the first ``columns`` of each.
 
     Args:
         groups: name to images (see ``as_images``), such as ``{"dirty": ..., "clean": ...}``. A group with
             fewer images leaves the rest of its row empty.
-        columns, title, column_titles, alt: as for ``grid``.
+        columns: images a row at most.
 
     Raises:
         ValueError: no groups, or images that cannot be drawn.
@@ -270,11 +260,8 @@ def compare(
             'there is nothing to compare; give groups such as {"dirty": images, "clean": images}'
         )
     rows = [as_images(images)[: _checked_columns(columns)] for images in groups.values()]
-    if column_titles is not None:
-        column_titles = list(column_titles)[: max(map(len, rows))]
-    if alt is None:
-        alt = f"{len(rows)} rows of up to {max(map(len, rows))} images: {', '.join(map(str, groups))}."
-    return draw_rows(rows, None, list(groups), title, column_titles, alt)
+    words = f"{len(rows)} rows of up to {max(map(len, rows))} images: {', '.join(map(str, groups))}."
+    return draw_rows(rows, None, list(groups), None, None, words)
 
 
 def _checked_columns(columns: int) -> int:
@@ -367,7 +354,6 @@ def curves(
     metrics: Sequence[str] | None = None,
     unit: str = "nats per image",
     title: str | None = None,
-    alt: str | None = None,
 ) -> AltFigure:
     """Training curves: a panel for each metric, a colour and marker for each run, dashes for validation.
 
@@ -376,7 +362,7 @@ def curves(
             lists; or a mapping from a run's name to any of these.
         metrics: columns to draw; by default each one (``validation_x`` belongs to ``x``).
         unit: unit of the vertical axes, in words; ``""`` for none.
-        title, alt: as for ``grid``.
+        title: a text above everything.
 
     Raises:
         ValueError: something that is no history, no epochs, or a metric that was not recorded.
@@ -422,7 +408,7 @@ def curves(
     for axes in panels[len(metrics) :]:
         axes.remove()
     of = "" if len(runs) == 1 else f" for {', '.join(map(str, runs))}"
-    figure.alt = alt or (
+    figure.alt = (
         f"Training curves of {', '.join(metrics)} against the {axis}{of}. "
         f"{metrics[0]} at the end: {', '.join(ends)}."
     )
@@ -468,13 +454,7 @@ def _columns(history: Any) -> dict[str, np.ndarray]:
     return {names[name]: values for name, values in columns.items() if len(values)}
 
 
-def scores(
-    table: Mapping[str, Any],
-    floor: Any = None,
-    unit: Any = "",
-    title: str | None = None,
-    alt: str | None = None,
-) -> AltFigure:
+def scores(table: Mapping[str, Any], floor: Any = None, unit: Any = "") -> AltFigure:
     """Scores as points with their intervals, and the real-versus-real floor as a band.
 
     Args:
@@ -485,14 +465,13 @@ def scores(
             ``(low, high)`` or a score; with several panels, a mapping from metric to floor.
         unit: what the axis shows and which way is better, such as ``"KID (lower is better)"``;
             with several panels, a mapping from metric to that text, or ``""`` for the metric's name.
-        title, alt: as for ``grid``.
 
     Raises:
         ValueError: no scores, or an interval that does not hold its value.
     """
     panels = _panels(table)
     longest = max(len(str(name)) for group in panels.values() for name in group)
-    height = 1.6 + 0.55 * max(map(len, panels.values())) + (0.4 if title else 0)
+    height = 1.6 + 0.55 * max(map(len, panels.values()))
     width = max(6.5, 4.2 * len(panels) + 0.5 + 0.11 * longest)
     figure = new_figure(width, height, "", layout="constrained")
     all_axes = figure.subplots(1, len(panels), squeeze=False)[0]
@@ -526,9 +505,7 @@ def scores(
     if bands:
         said = ["floor: real against real images"]
         figure.legend(bands[:1], said, loc="outside lower center", frameon=False, fontsize=SMALL)
-    if title:
-        figure.suptitle(title, fontsize=TITLE, weight="bold", family=families())
-    figure.alt = alt or f"Scores with their intervals: {'; '.join(words)}."
+    figure.alt = f"Scores with their intervals: {'; '.join(words)}."
     return figure
 
 
