@@ -88,7 +88,9 @@ def _download(file: RemoteFile, cache: Path, progress: bool) -> Path:
     pooch.get_logger().setLevel("WARNING")  # the bar says it already
     target = cache / file.path
     for attempt in range(1, ATTEMPTS + 1):
-        bar = tqdm(desc=file.path, unit="B", unit_scale=True, leave=False, disable=not progress)
+        bar = tqdm(
+            desc=file.path, total=file.size, unit="B", unit_scale=True, leave=False, disable=not progress
+        )
         downloader = pooch.HTTPDownloader(progressbar=bar, timeout=TIMEOUT)
         try:
             with bar:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import importlib.util
 import io
 import json
 import pickle
@@ -16,7 +17,6 @@ import sysconfig
 from collections.abc import Callable
 from difflib import get_close_matches
 from functools import cache
-from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -195,7 +195,7 @@ def package_file(package: str, path: str, distribution: str) -> Path:
         ModuleNotFoundError: the package is not installed.
         FileNotFoundError: it is, but without this file.
     """
-    spec = find_spec(package)
+    spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         sentence = f"this data set comes with the package {distribution}: pip install {distribution}"
         raise ModuleNotFoundError(sentence)

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from aigc_lab.collect.registry import RemoteFile
+from aigc_lab.collect import download
+from aigc_lab.collect.download import RemoteFile
 
 CONTENT = bytes(range(256)) * 1200  # 307,200 bytes: several chunks
 
@@ -34,22 +35,22 @@ def cache(monkeypatch, tmp_path) -> Path:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.delenv("AIGC_LAB_MIRROR", raising=False)
     monkeypatch.setenv("AIGC_LAB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(download, "PAUSE", 0)
     return tmp_path / "cache"
 
 
 class Server:
     """Serves CONTENT. ``plan`` says how each request is answered; the last entry is repeated.
 
-    An entry is ``"ranges"`` (honours Range), ``"whole"`` (ignores it), a number (drops the
-    connection after so many bytes of a ranges answer), ``"wrong"`` (other bytes), ``"endless"``
-    (a second copy behind the first), or a status code as text such as ``"404"``.
+    An entry is ``"whole"``, a number (drops the connection after so many bytes), ``"wrong"`` (other
+    bytes), ``"endless"`` (a second copy behind the first), or a status code as text such as ``"404"``.
     """
 
     content = CONTENT
 
     def __init__(self) -> None:
-        self.plan: list[str | int] = ["ranges"]
-        self.ranges: list[str | None] = []  # the Range header of each request
+        self.plan: list[str | int] = ["whole"]
+        self.requests = 0
         self.asked = threading.Event()
         self.go_on = threading.Event()
         self.go_on.set()
@@ -68,22 +69,15 @@ class Server:
         self._thread.start()
 
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
-        step = self.plan[min(len(self.ranges), len(self.plan) - 1)]
-        wanted = handler.headers.get("Range")
-        self.ranges.append(wanted)
+        step = self.plan[min(self.requests, len(self.plan) - 1)]
+        self.requests += 1
         self.asked.set()
         self.go_on.wait(30)
         if isinstance(step, str) and step.isdigit():
             handler.send_error(int(step))
             return
-        start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted and step != "whole" else 0
-        if start >= len(CONTENT):
-            handler.send_error(416)
-            return
-        body = {"wrong": CONTENT[::-1], "endless": CONTENT * 2}.get(step, CONTENT)[start:]
-        handler.send_response(206 if start else 200)
-        if start:
-            handler.send_header("Content-Range", f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}")
+        body = {"wrong": CONTENT[::-1], "endless": CONTENT * 2}.get(step, CONTENT)
+        handler.send_response(200)
         handler.send_header("Content-Length", str(len(body)))
         handler.end_headers()
         with contextlib.suppress(ConnectionError):  # the client had enough

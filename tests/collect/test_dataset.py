@@ -15,8 +15,8 @@ CLASSES = ("cat", "dog", "cow")
 
 
 @pytest.fixture
-def pictures() -> Dataset:
-    """300 random pictures 6 x 5, 100 of each class."""
+def images() -> Dataset:
+    """300 random images 6 x 5, 100 of each class."""
     noise = np.random.default_rng(0).integers(0, 256, (300, 6, 5), dtype="uint8")
     return Dataset(noise, np.arange(300) % 3, CLASSES, own_card("noise"))
 
@@ -26,20 +26,20 @@ def texts(*items: str) -> Dataset:
 
 
 class TestReading:
-    def test_one_item_a_slice_a_list_and_a_mask(self, pictures):
-        assert len(pictures) == 300
-        assert pictures[5].data.shape == (1, 6, 5) and pictures[5].labels.tolist() == [2]
-        assert pictures[-1].labels.tolist() == [2]
-        np.testing.assert_array_equal(pictures[10:20].data, pictures.data[10:20])
-        assert pictures[[4, 1, 4]].labels.tolist() == [1, 1, 1]
-        mask = pictures.labels == 2
-        assert len(pictures[mask]) == 100 and set(pictures[mask].labels) == {2}
-        assert len(pictures[mask.tolist()]) == 100
-        assert len(pictures[[]]) == 0 and pictures[[]].class_names == CLASSES
+    def test_one_item_a_slice_a_list_and_a_mask(self, images):
+        assert len(images) == 300
+        assert images[5].data.shape == (1, 6, 5) and images[5].labels.tolist() == [2]
+        assert images[-1].labels.tolist() == [2]
+        np.testing.assert_array_equal(images[10:20].data, images.data[10:20])
+        assert images[[4, 1, 4]].labels.tolist() == [1, 1, 1]
+        mask = images.labels == 2
+        assert len(images[mask]) == 100 and set(images[mask].labels) == {2}
+        assert len(images[mask.tolist()]) == 100
+        assert len(images[[]]) == 0 and images[[]].class_names == CLASSES
         with pytest.raises(IndexError):
-            pictures[300]
+            images[300]
         with pytest.raises(IndexError):
-            pictures[np.ones(299, bool)]
+            images[np.ones(299, bool)]
 
     def test_texts_are_taken_in_the_same_way(self):
         words = Dataset(["a", "b", "c"], [0, 1, 0], ("x", "y"), own_card("words", "text"))
@@ -48,44 +48,44 @@ class TestReading:
         assert words.head(2).data == ("a", "b")
         assert list(words) == ["a", "b", "c"]
 
-    def test_only_counts_and_head(self, pictures):
-        assert pictures.counts() == {"cat": 100, "dog": 100, "cow": 100}
-        cows = pictures.only("cow", "cat")
+    def test_only_counts_and_head(self, images):
+        assert images.counts() == {"cat": 100, "dog": 100, "cow": 100}
+        cows = images.only("cow", "cat")
         assert cows.counts() == {"cat": 100, "cow": 100}  # in their old order, numbered anew
-        assert np.array_equal(cows.data, pictures.data[pictures.labels != 1])
-        assert np.array_equal(cows.labels, np.where(pictures.labels[pictures.labels != 1] == 2, 1, 0))
+        assert np.array_equal(cows.data, images.data[images.labels != 1])
+        assert np.array_equal(cows.labels, np.where(images.labels[images.labels != 1] == 2, 1, 0))
         with pytest.raises(ValueError, match="name at least one class; the classes are cat, dog, cow"):
-            pictures.only()
-        assert len(pictures.head(7)) == 7
+            images.only()
+        assert len(images.head(7)) == 7
         with pytest.raises(ValueError, match="no class named 'mouse'; the classes are cat, dog, cow"):
-            pictures.only("mouse")
+            images.only("mouse")
         with pytest.raises(ValueError, match="'words' has no labels"):
             texts("a").counts()
 
-    def test_arrays_are_floats_from_0_to_1_with_channels(self, pictures):
-        floats, labels = pictures.arrays()
+    def test_arrays_are_floats_from_0_to_1_with_channels(self, images):
+        floats, labels = images.arrays()
         assert floats.shape == (300, 6, 5, 1) and floats.dtype == np.float32
-        np.testing.assert_allclose(floats[..., 0] * 255, pictures.data, atol=1e-4)
-        np.testing.assert_array_equal(labels, pictures.labels)
+        np.testing.assert_allclose(floats[..., 0] * 255, images.data, atol=1e-4)
+        np.testing.assert_array_equal(labels, images.labels)
         colour = Dataset(np.full((2, 4, 4, 3), 255, "uint8"))
         assert colour.arrays()[0].shape == (2, 4, 4, 3) and colour.arrays()[0].max() == 1.0
         with pytest.raises(ValueError, match=r"arrays\(\) is for images"):
             texts("a").arrays()
 
-    def test_nothing_in_it_can_be_changed(self, pictures):
+    def test_nothing_in_it_can_be_changed(self, images):
         with pytest.raises(dataclasses.FrozenInstanceError):
-            pictures.labels = None
+            images.labels = None
         with pytest.raises(ValueError, match="read-only"):
-            pictures.data[0, 0, 0] = 1
+            images.data[0, 0, 0] = 1
         with pytest.raises(ValueError, match="read-only"):
-            pictures.labels[0] = 1
+            images.labels[0] = 1
         own = np.zeros((1, 2, 2), "uint8")
         Dataset(own)
         own[0, 0, 0] = 1  # the caller's own array stays writable
 
-    def test_describe_counts_copies_and_shows_the_card(self, pictures):
+    def test_describe_counts_copies_and_shows_the_card(self, images):
         doubled = Dataset(
-            np.concatenate([pictures.data, pictures.data[:7]]),
+            np.concatenate([images.data, images.data[:7]]),
             None,
             (),
             Card("x", "X", "images", "here", "CC0", "307", ("f",)),
@@ -95,45 +95,40 @@ class TestReading:
         assert "licence:  CC0" in said and "fault:    f" in said and "(307, 6, 5) uint8" in said
         many = Dataset(["a"] * 30, range(30), [f"n{k}" for k in range(30)], own_card("many", "text"))
         assert "n19 1, and 10 more" in many.describe()
-        assert "items:    0" in pictures[[]].describe()
-
-    def test_a_card_as_markdown(self):
-        shown = Card("x", "X", "images", "here", "CC0", "3", ("one", "two"), "embedded").to_markdown()
-        assert shown.startswith("### X (`x`)\n")
-        assert "- **licence**: CC0\n" in shown and shown.endswith("  - one\n  - two\n")
+        assert "items:    0" in images[[]].describe()
 
 
 class TestSplit:
-    def test_parts_are_disjoint_cover_everything_and_have_about_the_asked_size(self, pictures):
-        parts = pictures.split((0.6, 0.2, 0.2), seed=3)
+    def test_parts_are_disjoint_cover_everything_and_have_about_the_asked_size(self, images):
+        parts = images.split((0.6, 0.2, 0.2), seed=3)
         hashes = [set(part.hashes()) for part in parts]
         assert sum(len(part) for part in parts) == 300
         assert not hashes[0] & hashes[1] and not hashes[0] & hashes[2] and not hashes[1] & hashes[2]
         assert 150 < len(parts[0]) < 210
 
-    def test_equal_items_land_in_the_same_part(self, pictures):
-        copies = Dataset(np.concatenate([pictures.data] * 2), np.tile(pictures.labels, 2), CLASSES)
+    def test_equal_items_land_in_the_same_part(self, images):
+        copies = Dataset(np.concatenate([images.data] * 2), np.tile(images.labels, 2), CLASSES)
         for part in copies.split((0.5, 0.5)):
             hashes = part.hashes()
             assert all(hashes.count(one) == 2 for one in hashes)
 
-    def test_neither_the_order_nor_other_items_matter(self, pictures):
-        first = set(pictures.split()[0].hashes())
-        shuffled = pictures[np.random.default_rng(1).permutation(300)]
+    def test_neither_the_order_nor_other_items_matter(self, images):
+        first = set(images.split()[0].hashes())
+        shuffled = images[np.random.default_rng(1).permutation(300)]
         assert set(shuffled.split()[0].hashes()) == first
-        fewer = pictures[::2]
+        fewer = images[::2]
         assert set(fewer.split()[0].hashes()) == first & set(fewer.hashes())
 
-    def test_the_seed_matters_and_repeats(self, pictures):
-        assert pictures.split(seed=1)[0].hashes() == pictures.split(seed=1)[0].hashes()
-        assert pictures.split(seed=1)[0].hashes() != pictures.split(seed=2)[0].hashes()
+    def test_the_seed_matters_and_repeats(self, images):
+        assert images.split(seed=1)[0].hashes() == images.split(seed=1)[0].hashes()
+        assert images.split(seed=1)[0].hashes() != images.split(seed=2)[0].hashes()
 
     @pytest.mark.parametrize(
         "fractions", [(), (0.5, 0.6), (1.2, -0.2), (1.0, 0.0), (float("nan"), 0.5), (float("inf"), 0.5)]
     )
-    def test_fractions_that_make_no_sense(self, pictures, fractions):
+    def test_fractions_that_make_no_sense(self, images, fractions):
         with pytest.raises(ValueError, match="must be positive and add up to 1"):
-            pictures.split(fractions)
+            images.split(fractions)
 
 
 class TestBadInput:
@@ -151,7 +146,7 @@ class TestBadInput:
             (None, "one array of numbers"),
         ],
     )
-    def test_pictures(self, data, message):
+    def test_images(self, data, message):
         with pytest.raises(ValueError, match=message):
             Dataset(data)
 
@@ -207,13 +202,13 @@ class TestBadInput:
 
 
 class TestOnDisk:
-    def test_pictures_come_back_as_they_were(self, pictures, tmp_path):
-        path = pictures.save(tmp_path / "noise")
+    def test_images_come_back_as_they_were(self, images, tmp_path):
+        path = images.save(tmp_path / "noise")
         assert path == tmp_path / "noise.npz"
         again = Dataset.load(path)
-        np.testing.assert_array_equal(again.data, pictures.data)
-        np.testing.assert_array_equal(again.labels, pictures.labels)
-        assert (again.class_names, again.card) == (pictures.class_names, pictures.card)
+        np.testing.assert_array_equal(again.data, images.data)
+        np.testing.assert_array_equal(again.labels, images.labels)
+        assert (again.class_names, again.card) == (images.class_names, images.card)
 
     def test_every_text_comes_back_as_it_was(self, tmp_path):
         hard = (
@@ -232,23 +227,23 @@ class TestOnDisk:
         assert again.hashes() == original.hashes()
         assert len(set(again.hashes())) == len(hard)
 
-    def test_no_items_and_no_labels(self, tmp_path, pictures):
+    def test_no_items_and_no_labels(self, tmp_path, images):
         assert texts().data == Dataset.load(texts().save(tmp_path / "none")).data == ()
-        bare = Dataset.load(Dataset(pictures.data[:0]).save(tmp_path / "bare"))
+        bare = Dataset.load(Dataset(images.data[:0]).save(tmp_path / "bare"))
         assert bare.data.shape == (0, 6, 5) and bare.labels is None
 
-    def test_only_the_suffix_npz_is_a_suffix(self, pictures, tmp_path):
-        assert pictures.save(tmp_path / "noise.v2").name == "noise.v2.npz"
+    def test_only_the_suffix_npz_is_a_suffix(self, images, tmp_path):
+        assert images.save(tmp_path / "noise.v2").name == "noise.v2.npz"
 
     @pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
-    def test_others_may_read_it_as_any_file_of_ours(self, pictures, tmp_path):
+    def test_others_may_read_it_as_any_file_of_ours(self, images, tmp_path):
         (tmp_path / "plain").touch()
-        assert stat.S_IMODE(pictures.save(tmp_path / "noise").stat().st_mode) == stat.S_IMODE(
+        assert stat.S_IMODE(images.save(tmp_path / "noise").stat().st_mode) == stat.S_IMODE(
             (tmp_path / "plain").stat().st_mode
         )
 
-    def test_a_failed_save_leaves_the_old_file_and_no_other(self, pictures, tmp_path, monkeypatch):
-        path = pictures.save(tmp_path / "noise")
+    def test_a_failed_save_leaves_the_old_file_and_no_other(self, images, tmp_path, monkeypatch):
+        path = images.save(tmp_path / "noise")
         before = path.read_bytes()
 
         def full(stream, **_):
@@ -257,16 +252,16 @@ class TestOnDisk:
 
         monkeypatch.setattr(np, "savez_compressed", full)
         with pytest.raises(OSError, match="No space left"):
-            pictures[:3].save(path)
+            images[:3].save(path)
         assert path.read_bytes() == before
         assert list(tmp_path.iterdir()) == [path]
 
-    def test_saving_where_there_is_no_folder(self, pictures, tmp_path):
+    def test_saving_where_there_is_no_folder(self, images, tmp_path):
         with pytest.raises(FileNotFoundError, match=r"make the folder .*nowhere first"):
-            pictures.save(tmp_path / "nowhere" / "noise")
+            images.save(tmp_path / "nowhere" / "noise")
 
-    def test_files_that_save_did_not_write(self, pictures, tmp_path):
-        good = pictures.save(tmp_path / "good").read_bytes()
+    def test_files_that_save_did_not_write(self, images, tmp_path):
+        good = images.save(tmp_path / "good").read_bytes()
         np.savez(tmp_path / "other.npz", data=np.zeros(3))
         np.save(tmp_path / "array.npz.npy", np.zeros(3))
         (tmp_path / "text.npz").write_text("no archive")

@@ -1,4 +1,4 @@
-"""``collect.from_folder``: what is loaded, what is left out, and that the report names it."""
+"""``from_folder`` and ``from_file``: what is loaded, what is left out, and that the report names it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from aigc_lab import collect
+from aigc_lab.collect import own
 
 RANDOM = np.random.default_rng(0)
 
@@ -20,10 +21,10 @@ def grey(height: int = 28, width: int = 28) -> Image.Image:
     return Image.fromarray(RANDOM.integers(0, 256, (height, width), dtype="uint8"))
 
 
-def put(folder: Path, name: str, picture: Image.Image, **options) -> np.ndarray:
+def put(folder: Path, name: str, image: Image.Image, **options) -> np.ndarray:
     (folder / name).parent.mkdir(parents=True, exist_ok=True)
-    picture.save(folder / name, **options)
-    return np.asarray(picture)
+    image.save(folder / name, **options)
+    return np.asarray(image)
 
 
 def reasons(report: collect.FolderReport) -> dict[str, str]:
@@ -32,7 +33,7 @@ def reasons(report: collect.FolderReport) -> dict[str, str]:
 
 @pytest.fixture
 def animals(tmp_path) -> Path:
-    """Two classes of two good pictures."""
+    """Two classes of two good images."""
     for name in ("cat/a.png", "cat/b.png", "dog/deep/c.png", "dog/d.bmp"):
         put(tmp_path, name, grey())
     return tmp_path
@@ -55,8 +56,8 @@ def test_bad_files_are_named_and_the_rest_is_loaded(animals):
     (cat / "corrupt.png").write_bytes(good[:60] + b"rubbish" + good[67:])
     (cat / "cut.png").write_bytes(good[: len(good) // 2])
     (cat / "zero.png").touch()
-    (cat / "notes.txt").write_text("not a picture")
-    (cat / "lie.jpg").write_text("not a picture either")
+    (cat / "notes.txt").write_text("not a image")
+    (cat / "lie.jpg").write_text("not a image either")
     (cat / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic")
     (cat / ".hidden.png").write_bytes(good)
     (animals / "stray.png").write_bytes(good)
@@ -75,7 +76,7 @@ def test_bad_files_are_named_and_the_rest_is_loaded(animals):
     assert why.pop("stray.png") == "lies beside the class folders, not in one of them"
     expected = {
         "corrupt.png": "corrupt", "cut.png": "corrupt", "lie.jpg": "corrupt", "zero.png": "zero bytes",
-        "notes.txt": "not a picture", "phone.heic": "save it as PNG or JPEG", ".hidden.png": "hidden",
+        "notes.txt": "not an image", "phone.heic": "save it as PNG or JPEG", ".hidden.png": "hidden",
         "anim.gif": "3 frames", "anim.png": "2 frames", "anim.webp": "2 frames", "pages.tif": "2 frames",
         "float.tif": "no agreed range", "link.png": "leads nowhere", "huge.png": "huge", "large.png": "huge",
     }  # fmt: skip
@@ -90,7 +91,7 @@ def test_bad_files_are_named_and_the_rest_is_loaded(animals):
 
 
 def _header_only_png(width: int, height: int) -> bytes:
-    """A few bytes that claim to be a very large picture."""
+    """A few bytes that claim to be a very large image."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
@@ -104,10 +105,11 @@ def _header_only_png(width: int, height: int) -> bytes:
     )
 
 
-def test_the_pixel_limit_is_the_callers(tmp_path):
+def test_the_pixel_limit(tmp_path, monkeypatch):
+    monkeypatch.setattr(own, "PIXEL_LIMIT", 100)
     put(tmp_path, "small.png", grey(10, 10))
     put(tmp_path, "wide.png", grey(10, 11))
-    dataset, report = collect.from_folder(tmp_path, pixel_limit=100)
+    dataset, report = collect.from_folder(tmp_path)
     assert report.kept == ("small.png",)
     assert reasons(report)["wide.png"] == "huge: 11 x 10 pixels, the limit is 100"
     assert dataset.labels is None and dataset.class_names == ()
@@ -121,7 +123,7 @@ def test_sixteen_bit_grey_is_scaled_not_cut(tmp_path):
     for item in dataset.data:
         np.testing.assert_array_equal(item, np.rint(ramp / 257).astype("uint8"))
         assert (item.min(), item.max()) == (0, 255)
-    assert report.changes["change"].tolist() == ["16-bit grey scaled to 8 bits"] * 2
+    assert [change for _, change in report.converted] == ["16-bit grey scaled to 8 bits"] * 2
     assert "converted  deep.png: 16-bit grey scaled to 8 bits" in str(report)
 
 
@@ -135,9 +137,9 @@ def test_cmyk_is_converted(tmp_path):
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
 def test_transparent_pixels_are_laid_on_the_background(tmp_path, mode):
-    picture = Image.new("RGBA", (28, 28), (0, 0, 0, 0))
-    picture.paste((0, 0, 0, 255), (0, 0, 14, 28))
-    put(tmp_path, "half.png", picture.convert(mode))
+    image = Image.new("RGBA", (28, 28), (0, 0, 0, 0))
+    image.paste((0, 0, 0, 255), (0, 0, 14, 28))
+    put(tmp_path, "half.png", image.convert(mode))
     for background in (255, 100):
         dataset, report = collect.from_folder(tmp_path, background=background)
         assert dataset.data[0, 5, 5] == 0 and dataset.data[0, 5, 20] == background
@@ -151,7 +153,7 @@ def test_an_opaque_alpha_channel_is_no_change_worth_a_word(tmp_path):
     assert report.converted == ()
 
 
-def test_palette_and_one_bit_pictures(tmp_path):
+def test_palette_and_one_bit_images(tmp_path):
     put(tmp_path, "bits.png", Image.fromarray(RANDOM.random((28, 28)) > 0.5))
     put(tmp_path, "palette.gif", grey())
     dataset, report = collect.from_folder(tmp_path)
@@ -163,12 +165,12 @@ def test_palette_and_one_bit_pictures(tmp_path):
 
 
 def test_photos_are_turned_as_exif_says(tmp_path):
-    picture = np.zeros((28, 28), "uint8")
-    picture[:5] = 255  # a light bar on top of what the sensor saw
+    image = np.zeros((28, 28), "uint8")
+    image[:5] = 255  # a light bar on top of what the sensor saw
     exif = Image.Exif()
     exif[0x0112] = 6  # turn it by 90 degrees clockwise to see it upright: the bar is on the right
-    put(tmp_path, "turned.jpg", Image.fromarray(picture), exif=exif, quality=95)
-    put(tmp_path, "plain.jpg", Image.fromarray(picture), quality=95)
+    put(tmp_path, "turned.jpg", Image.fromarray(image), exif=exif, quality=95)
+    put(tmp_path, "plain.jpg", Image.fromarray(image), quality=95)
     dataset, report = collect.from_folder(tmp_path)
     plain, turned = dataset.data
     assert plain[1, 14] > 240 and plain[14, 26] < 15
@@ -261,7 +263,7 @@ def test_the_card_may_be_given(tmp_path):
 def test_folders_that_give_nothing(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"there is no folder .*missing; check the path"):
         collect.from_folder(tmp_path / "missing")
-    with pytest.raises(ValueError, match="holds no files; put pictures in it"):
+    with pytest.raises(ValueError, match="holds no files; put images in it"):
         collect.from_folder(tmp_path)
     (tmp_path / "cat").mkdir()
     with pytest.raises(ValueError, match="holds no files"):
@@ -287,7 +289,6 @@ def test_folders_that_give_nothing(tmp_path):
         ({"modality": "audio"}, "modality must be"),
         ({"background": 256}, "background must be"),
         ({"background": float("nan")}, "background must be"),
-        ({"pixel_limit": 0}, "pixel_limit must be"),
     ],
 )
 def test_arguments_out_of_range(animals, arguments, message):

@@ -1,4 +1,4 @@
-"""The dial does what it says, to the items it names, and to no other."""
+"""Corruptions do what they say, to the items that the log names, and to no other."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ import pytest
 from aigc_lab import collect, corrupt
 from aigc_lab.collect import Dataset, own_card
 
-PICTURE_DEFECTS = ("occlusion", "brightness", "blur", "noise")
+IMAGE_DAMAGE = ("occlusion", "brightness", "blur", "noise")
 ADDING = ("exact_duplicate", "near_duplicate", "junk")
 
 
 @pytest.fixture(scope="module")
 def animals() -> Dataset:
-    return collect.load("animals")[::20]  # 500 pictures, 50 of each class
+    return collect.load("animals")[::20]  # 500 images, 50 of each class
 
 
 def rows(dataset: Dataset) -> list[bytes]:
     return [np.ascontiguousarray(item).tobytes() for item in dataset.data]
 
 
-def pictures(shape: tuple[int, ...], seed: int = 0, classes: int = 3) -> Dataset:
+def random_images(shape: tuple[int, ...], seed: int = 0, classes: int = 3) -> Dataset:
     rng = np.random.default_rng(seed)
     names = tuple(f"class {number}" for number in range(classes))
     return Dataset(rng.integers(0, 256, shape, dtype=np.uint8), rng.integers(0, classes, shape[0]), names)
@@ -70,16 +70,16 @@ def test_counts_match_the_rate_and_the_log_names_exactly_what_changed(animals, n
     assert len(dirty) == len(animals) + (count if name in ADDING else 0) == log.item_count
     pixels, labels = expected_change(animals, dirty, log)
     mask, none = log.mask(name), np.zeros(len(dirty), dtype=bool)
-    assert np.array_equal(pixels, mask if name in (*PICTURE_DEFECTS, "near_duplicate") else none)
+    assert np.array_equal(pixels, mask if name in (*IMAGE_DAMAGE, "near_duplicate") else none)
     assert np.array_equal(labels, mask if name == "label_flip" else none)
     assert np.array_equal(log.sources == -1, mask if name == "junk" else none)
 
 
-def test_all_defects_at_once_and_still_no_change_that_the_log_does_not_name(animals):
+def test_all_corruptions_at_once_and_still_no_change_that_the_log_does_not_name(animals):
     dirty, log = corrupt.apply(animals, dict.fromkeys(corrupt.IMAGE_CORRUPTIONS, 0.2), seed=5)
     pixels, labels = expected_change(animals, dirty, log)
     assert np.array_equal(labels, log.mask("label_flip") & ~log.mask("junk"))
-    assert np.array_equal(pixels, log.mask(*PICTURE_DEFECTS, "near_duplicate"))
+    assert np.array_equal(pixels, log.mask(*IMAGE_DAMAGE, "near_duplicate"))
     left = len(animals) - len(log.dropped)
     assert len(log.dropped) == 50 and left == 450  # 5 of 10 classes lose 10 of their 50
     others = {name: count for name, count in log.counts().items() if name != "imbalance"}
@@ -105,7 +105,7 @@ def test_copies_equal_what_they_copy_and_stand_behind_it(animals):
     assert len(inherited) and set(inherited["item"]) <= set(np.flatnonzero(log.mask(*ADDING)))
 
 
-def test_near_duplicates_are_nearer_than_other_pictures(animals):
+def test_near_duplicates_are_nearer_than_other_images(animals):
     dirty, log = corrupt.apply(animals, {"near_duplicate": 1.0})
     flat = dirty.data.reshape(len(dirty), -1).astype(float)
     copies = log.items("near_duplicate")
@@ -153,7 +153,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(animals):
     assert one.data.tobytes() != three.data.tobytes()
 
 
-def test_one_rate_does_not_reshuffle_another_defect(animals):
+def test_one_rate_does_not_reshuffle_another_corruption(animals):
     alone, log_alone = corrupt.apply(animals, {"noise": 0.2}, seed=1)
     both, log_both = corrupt.apply(animals, {"noise": 0.2, "label_flip": 0.5, "junk": 0.3}, seed=1)
     assert np.array_equal(log_alone.items("noise"), log_both.items("noise"))
@@ -171,7 +171,7 @@ def test_a_higher_rate_hits_the_same_items_in_the_same_way_and_some_more(animals
     assert np.array_equal(low.labels[items], high.labels[items])
 
 
-def test_two_defects_hit_items_independently_of_each_other(animals):
+def test_two_corruptions_hit_items_independently_of_each_other(animals):
     base = collect.load("animals")[:4000]
     _, log = corrupt.apply(base, {"label_flip": 0.5, "blur": 0.5})
     both = int((log.mask("label_flip") & log.mask("blur")).sum())
@@ -181,15 +181,15 @@ def test_two_defects_hit_items_independently_of_each_other(animals):
 
 @pytest.mark.parametrize("shape", [(12, 8, 8), (12, 28, 28), (12, 9, 17), (12, 8, 30, 1), (12, 32, 20, 3)])
 def test_any_shape_from_eight_pixels_up_grey_and_colour(shape):
-    base = pictures(shape)
+    base = random_images(shape)
     dirty, log = corrupt.apply(base, dict.fromkeys(corrupt.IMAGE_CORRUPTIONS, 1 / 3))
     assert dirty.data.shape[1:] == shape[1:] and dirty.data.dtype == np.uint8
     pixels, _ = expected_change(base, dirty, log)
-    assert np.array_equal(pixels, log.mask(*PICTURE_DEFECTS, "near_duplicate"))
+    assert np.array_equal(pixels, log.mask(*IMAGE_DAMAGE, "near_duplicate"))
 
 
-def test_junk_fills_colour_pictures_of_every_kind():
-    dirty, log = corrupt.apply(pictures((120, 16, 16, 3)), {"junk": 1.0})
+def test_junk_fills_colour_images_of_every_kind():
+    dirty, log = corrupt.apply(random_images((120, 16, 16, 3)), {"junk": 1.0})
     for kind in corrupt.JUNK_KINDS:
         items = log.table.loc[log.table["detail"] == kind, "item"]
         assert len(items) and dirty.data[items].max() > 100, kind
@@ -209,14 +209,14 @@ def test_darker_is_darker_blur_is_smoother_noise_is_rougher(animals):
     assert changed.data[dark].max() <= 128 and changed.data[~dark].min() >= 127
 
 
-def test_a_blank_picture_cannot_be_blurred_and_the_log_says_so():
+def test_a_blank_image_cannot_be_blurred_and_the_log_says_so():
     blank = Dataset(np.zeros((2, 8, 8), np.uint8), np.array([0, 1]), ("a", "b"))
     dirty, log = corrupt.apply(blank, {"blur": 1.0})
     assert rows(dirty) == rows(blank)
-    assert log.table["detail"].str.endswith("it changes no pixel of this picture").all()
+    assert log.table["detail"].str.endswith("it changes no pixel of this image").all()
 
 
-def test_text_takes_flips_copies_and_imbalance_but_no_picture_defect():
+def test_text_takes_flips_copies_and_imbalance_but_no_image_corruption():
     words = Dataset(("a", "b", "c", "d"), np.array([0, 0, 1, 1]), ("x", "y"), own_card("words", "text"))
     dirty, log = corrupt.apply(words, {"label_flip": 0.5, "exact_duplicate": 0.5}, seed=1)
     assert dirty.data == tuple(words.data[source] for source in log.sources) and len(dirty) == 6
@@ -224,7 +224,7 @@ def test_text_takes_flips_copies_and_imbalance_but_no_picture_defect():
         corrupt.apply(words, {"blur": 0.5})
 
 
-def test_pictures_without_labels_can_be_damaged_but_not_mislabelled(animals):
+def test_images_without_labels_can_be_damaged_but_not_mislabelled(animals):
     bare = replace(animals, labels=None)
     dirty, log = corrupt.apply(bare, {"noise": 0.1, "junk": 0.1, "near_duplicate": 0.1})
     assert dirty.labels is None and log.true_labels is None and len(dirty) == 600
@@ -239,7 +239,7 @@ def test_a_rate_that_is_no_share_is_refused(animals, rate):
         corrupt.apply(animals, {"blur": rate})
 
 
-def test_an_unknown_defect_is_refused_with_the_nearest_name(animals):
+def test_an_unknown_corruption_is_refused_with_the_nearest_name(animals):
     with pytest.raises(ValueError, match="unknown corruption 'label_flips'; did you mean 'label_flip'"):
         corrupt.apply(animals, {"label_flips": 0.1})
     _, log = corrupt.apply(animals, {"blur": 0.1})
@@ -264,23 +264,21 @@ def test_one_class_cannot_be_flipped_and_one_populated_class_cannot_be_imbalance
     assert (flipped.labels != animals.class_names.index("cat")).all()
 
 
-def test_tiny_pictures_are_refused_and_an_empty_set_stays_empty():
+def test_tiny_images_are_refused_and_an_empty_set_stays_empty():
     with pytest.raises(ValueError, match="at least 8 x 8 pixels, and these are 7 x 9"):
-        corrupt.apply(pictures((3, 7, 9)), {"blur": 0.5})
-    dirty, log = corrupt.apply(pictures((0, 8, 8)), dict.fromkeys(corrupt.IMAGE_CORRUPTIONS, 1.0))
+        corrupt.apply(random_images((3, 7, 9)), {"blur": 0.5})
+    dirty, log = corrupt.apply(random_images((0, 8, 8)), dict.fromkeys(corrupt.IMAGE_CORRUPTIONS, 1.0))
     assert len(dirty) == 0 and log.item_count == 0
 
 
 def test_the_card_and_the_report_say_what_was_done(animals):
-    dirty, log = corrupt.apply(
-        animals, {"label_flip": 0.1, "exact_duplicate": 0.1, "imbalance": 0.2}, seed=2
-    )
+    dirty, log = corrupt.apply(animals, {"label_flip": 0.1, "exact_duplicate": 0.1, "imbalance": 0.2}, seed=2)
     assert any("label_flip at rate 0.1, 45 items" in fault for fault in dirty.card.known_faults)
     assert "imbalance        rate 0.200: dropped 50 items" in log.report()
     assert "label_flip       rate 0.100: given to 45 items" in log.report()
 
 
-def test_importing_the_room_is_light():
+def test_importing_the_module_is_light():
     code = "import sys, aigc_lab.corrupt; print({'tensorflow', 'keras', 'matplotlib'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
