@@ -3,7 +3,6 @@
 A notebook ends in a claims cell that calls ``record`` once a claim. What it shows is a sentence for the
 reader and, in the same stored output, the numbers for machines; ``ledger`` reads them back from the
 notebooks, so that the ledger of the book can never say anything that no notebook has measured.
-
 Introduced in notebook 00.
 """
 
@@ -25,8 +24,9 @@ MIME_TYPE = "application/vnd.aigc-lab.claim+json"
 HOLDS = "holds"
 DOES_NOT_HOLD = "does not hold"
 HOLDS_ONLY_IF = "holds only if"
+UNDECIDED = "undecided"
 NOT_MEASURED = "not measured yet"
-VERDICTS = (HOLDS, DOES_NOT_HOLD, HOLDS_ONLY_IF)
+VERDICTS = (HOLDS, DOES_NOT_HOLD, HOLDS_ONLY_IF, UNDECIDED)
 
 LEDGER_COLUMNS = (
     "id", "claim", "claim_zh", "labs", "question", "verdict", "condition",
@@ -47,9 +47,39 @@ class Claim:
 
 @cache
 def claims() -> dict[str, Claim]:
-    """All claims of the article by number, ``C01`` to ``C28``, in order. Introduced in notebook 00."""
+    """All claims of the article by number, ``C01`` to ``C28``, in order."""
     rows = json.loads(files("aigc_lab").joinpath("claims.json").read_text(encoding="utf-8"))
     return {row["id"]: Claim(**{**row, "labs": tuple(row["labs"])}) for row in rows}
+
+
+def verdict(*intervals: Any, above: float | None = None, below: float | None = None) -> str:
+    """What intervals say about a threshold, such as a floor: the one rule behind every verdict.
+
+    One interval: ``holds`` if all of it lies on the claimed side, ``does not hold`` if all of it lies on the
+    other side (or on the threshold), else ``undecided``: the interval holds both answers. Several intervals,
+    one for each condition: ``holds`` or ``does not hold`` if all say so, ``holds only if`` if some hold and
+    others do not, else ``undecided``.
+
+    Args:
+        intervals: each a pair (low, high), or a score with ``low`` and ``high`` such as ``evaluate`` gives.
+        above, below: the threshold; exactly one of the two, which says where the claimed side is.
+
+    Raises:
+        ValueError: no interval, NaN, or not exactly one threshold.
+    """
+    if not intervals or (above is None) == (below is None):
+        raise ValueError("a verdict needs at least one interval, and above=… or below=…")
+    sign, threshold = (1.0, above) if below is None else (-1.0, below)
+    found = set()
+    for interval in intervals:
+        ends = (interval.low, interval.high) if hasattr(interval, "low") else tuple(interval)
+        low, high = sorted(sign * (float(end) - threshold) for end in ends)
+        if not (math.isfinite(low) and math.isfinite(high)):
+            raise ValueError(f"a verdict needs finite numbers, got the interval {ends} and {threshold}")
+        found.add(HOLDS if low > 0 else DOES_NOT_HOLD if high <= 0 else UNDECIDED)
+    if len(found) == 1:
+        return found.pop()
+    return HOLDS_ONLY_IF if HOLDS in found else UNDECIDED
 
 
 @dataclass(frozen=True)
@@ -74,7 +104,7 @@ class Finding:
     @property
     def sentence(self) -> str:
         """The finding in words, numbers to three significant digits."""
-        verdict = f"{self.verdict} {self.condition}".strip()
+        said = f"{self.verdict} {self.condition}".strip()
         measured = f"{self.number:.3g}"
         if self.low is not None:
             measured += f" [{self.low:.3g}, {self.high:.3g}]"
@@ -82,17 +112,13 @@ class Finding:
             measured += f" {self.unit}"
         if self.floor is not None:
             measured += f"; floor {self.floor:.3g}"
-        return f"{self.id} {verdict}. {self.question} Measured: {measured}."
+        return f"{self.id} {said}. {self.question} Measured: {measured}."
 
     def __str__(self) -> str:
         return self.sentence
 
-    def as_dict(self) -> dict[str, Any]:
-        """All fields and the sentence, as plain JSON types."""
-        return {**asdict(self), "sentence": self.sentence}
-
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        return {"text/plain": self.sentence, MIME_TYPE: self.as_dict()}
+        return {"text/plain": self.sentence, MIME_TYPE: {**asdict(self), "sentence": self.sentence}}
 
 
 def record(
@@ -112,60 +138,46 @@ def record(
     Args:
         claim_id: ``C01`` to ``C28``.
         number: what was measured, in ``unit``.
-        verdict: ``holds``, ``does not hold``, or ``holds only if`` (then ``condition`` says what if;
-            ``holds only if the cats are clean`` in one string is understood too).
+        verdict: what the function ``verdict`` says: ``holds``, ``does not hold``, ``undecided``, or ``holds
+            only if``, which ``condition`` completes.
         question: the question as this notebook asks it; by default the question of the claims table.
         interval: low and high end of ``number``.
         floor: what the same measure gives when nothing differs. An interval or a floor is required:
             a number alone says nothing about chance.
+        condition: what must be so; it is left out where the verdict is another than ``holds only if``.
         notebook: name of the notebook, for readers of a single cell; ``ledger`` uses the file's name.
 
     Raises:
         ValueError: unknown claim or verdict, a number that is not finite, an upside-down interval,
             neither interval nor floor, or ``holds only if`` without a condition.
-
-    Introduced in notebook 00.
     """
     if claim_id not in claims():
         raise ValueError(f"There is no claim {claim_id!r}; they are C01 to C{len(claims()):02d}.")
-    verdict, condition = _split_verdict(verdict, condition)
-    if interval is None and floor is None:
-        raise ValueError(f"Claim {claim_id} needs interval=(low, high) or floor=…, to judge it by.")
-    low, high = (None, None) if interval is None else (float(end) for end in interval)
-    for name, value in (("number", number), ("low", low), ("high", high), ("floor", floor)):
-        if value is not None and not math.isfinite(value):
-            raise ValueError(f"Claim {claim_id}: {name} is {value}; give a finite number.")
-    if low is not None and high is not None and low > high:
-        raise ValueError(f"Claim {claim_id}: the interval ({low}, {high}) is upside down; give (low, high).")
-    finding = Finding(
-        id=claim_id,
-        question=question or claims()[claim_id].question,
-        number=float(number),
-        low=low,
-        high=high,
-        floor=None if floor is None else float(floor),
-        unit=unit,
-        verdict=verdict,
-        condition=condition,
-        notebook=notebook,
-    )
-    _show(finding)
-    return finding
-
-
-def _split_verdict(verdict: str, condition: str) -> tuple[str, str]:
-    """Separate the verdict from its condition: ``holds only if X`` -> (``holds only if``, ``X``)."""
-    if verdict.startswith(HOLDS_ONLY_IF):
-        inline = verdict.removeprefix(HOLDS_ONLY_IF).strip().strip("….").strip()
-        condition = condition or inline
-        verdict = HOLDS_ONLY_IF
     if verdict not in VERDICTS:
         raise ValueError(f"{verdict!r} is not a verdict; say one of: {', '.join(VERDICTS)}.")
     if verdict == HOLDS_ONLY_IF and not condition:
         raise ValueError("The verdict 'holds only if' needs condition=…, which completes the sentence.")
-    if verdict != HOLDS_ONLY_IF and condition:
-        raise ValueError(f"A condition belongs to the verdict 'holds only if', not to {verdict!r}.")
-    return verdict, condition
+    if interval is None and floor is None:
+        raise ValueError(f"Claim {claim_id} needs interval=(low, high) or floor=…, to judge it by.")
+    low, high = interval or (None, None)
+    numbers = {"number": number, "low": low, "high": high, "floor": floor}
+    numbers = {name: None if value is None else float(value) for name, value in numbers.items()}
+    for name, value in numbers.items():
+        if value is not None and not math.isfinite(value):
+            raise ValueError(f"Claim {claim_id}: {name} is {value}; give a finite number.")
+    if interval is not None and low > high:
+        raise ValueError(f"Claim {claim_id}: the interval ({low}, {high}) is upside down; give (low, high).")
+    finding = Finding(
+        id=claim_id,
+        question=question or claims()[claim_id].question,
+        unit=unit,
+        verdict=verdict,
+        condition=condition if verdict == HOLDS_ONLY_IF else "",
+        notebook=notebook,
+        **numbers,
+    )
+    _show(finding)
+    return finding
 
 
 def _show(finding: Finding) -> None:
@@ -194,20 +206,15 @@ def stored_findings(notebook: str | Path) -> list[dict[str, Any]]:
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is not a Jupyter notebook; give the path of an .ipynb file.") from error
-    findings = [
-        output["data"][MIME_TYPE]
-        for cell in cells
-        for output in cell.get("outputs", ())
-        if MIME_TYPE in output.get("data", {})
-    ]
-    seen: set[str] = set()
-    for finding in findings:
-        if finding["id"] not in claims():
-            raise ValueError(f"{path.name} stores claim {finding['id']!r}, which is none of the article's.")
-        if finding["id"] in seen:
-            raise ValueError(f"{path.name} stores claim {finding['id']} twice; record each claim once.")
-        seen.add(finding["id"])
-    return findings
+    outputs = [output.get("data", {}) for cell in cells for output in cell.get("outputs", ())]
+    found = [data[MIME_TYPE] for data in outputs if MIME_TYPE in data]
+    names = [finding["id"] for finding in found]
+    for name in names:
+        if name not in claims():
+            raise ValueError(f"{path.name} stores claim {name!r}, which is none of the article's.")
+        if names.count(name) > 1:
+            raise ValueError(f"{path.name} stores claim {name} twice; record each claim once.")
+    return found
 
 
 def ledger(notebook_paths: Iterable[str | Path]) -> pandas.DataFrame:
@@ -220,8 +227,6 @@ def ledger(notebook_paths: Iterable[str | Path]) -> pandas.DataFrame:
 
     Raises:
         FileNotFoundError, ValueError: as ``stored_findings``.
-
-    Introduced in notebook 00.
     """
     import pandas
 
@@ -229,12 +234,7 @@ def ledger(notebook_paths: Iterable[str | Path]) -> pandas.DataFrame:
     for path in sorted(Path(path) for path in notebook_paths):
         for finding in stored_findings(path):
             found[finding["id"]].append({**finding, "notebook": path.stem})
-    rows = []
-    for claim in claims().values():
-        base = asdict(claim)
-        blank = {"verdict": NOT_MEASURED, "condition": "", "unit": "", "sentence": "", "notebook": ""}
-        for finding in found[claim.id] or [blank]:
-            rows.append({**base, **finding})
+    blank = {"verdict": NOT_MEASURED, "condition": "", "unit": "", "sentence": "", "notebook": ""}
+    rows = [{**asdict(claim), **row} for claim in claims().values() for row in found[claim.id] or [blank]]
     table = pandas.DataFrame(rows, columns=list(LEDGER_COLUMNS))
-    numbers = ["number", "low", "high", "floor"]
-    return table.astype(dict.fromkeys(numbers, float))
+    return table.astype(dict.fromkeys(("number", "low", "high", "floor"), float))

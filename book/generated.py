@@ -18,6 +18,7 @@ VERDICTS_ZH = {
     claims.HOLDS: "成立",
     claims.DOES_NOT_HOLD: "不成立",
     claims.HOLDS_ONLY_IF: "有条件成立",
+    claims.UNDECIDED: "未定",
 }
 MODALITIES_ZH = {"images": "图像", "text": "文本", "audio": "音频"}
 TIERS = {

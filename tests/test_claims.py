@@ -7,7 +7,8 @@ import json
 import nbformat
 import pytest
 
-from aigc_lab.claims import MIME_TYPE, NOT_MEASURED, claims, ledger, record, stored_findings
+from aigc_lab import evaluate
+from aigc_lab.claims import MIME_TYPE, NOT_MEASURED, claims, ledger, record, stored_findings, verdict
 
 GOOD = {"number": 0.934, "interval": (0.91, 0.957), "verdict": "holds", "unit": "nats"}
 
@@ -60,11 +61,45 @@ def test_the_bundle_has_the_sentence_for_people_and_plain_json_for_machines():
     }
 
 
-def test_a_condition_may_stand_in_the_verdict_or_apart():
-    together = record("C01", **{**GOOD, "verdict": "holds only if the labels are right"})
-    apart = record("C01", **{**GOOD, "verdict": "holds only if …"}, condition="the labels are right")
-    assert together == apart
-    assert together.sentence.startswith("C01 holds only if the labels are right. ")
+def test_a_condition_completes_its_verdict_and_is_left_out_of_others():
+    found = record("C01", **{**GOOD, "verdict": "holds only if"}, condition="the labels are right")
+    assert found.sentence.startswith("C01 holds only if the labels are right. ")
+    assert record("C01", **GOOD, condition="the labels are right") == record("C01", **GOOD)
+
+
+@pytest.mark.parametrize(
+    ("intervals", "threshold", "expected"),
+    [
+        ([(0.2, 0.4)], {"above": 0.1}, "holds"),
+        ([(0.2, 0.4)], {"above": 0.5}, "does not hold"),
+        ([(0.2, 0.4)], {"above": 0.3}, "undecided"),
+        ([(0.2, 0.4)], {"below": 0.5}, "holds"),
+        ([(0.2, 0.4)], {"below": 0.1}, "does not hold"),
+        ([(0.0, 0.0)], {"above": 0}, "does not hold"),  # equal to the floor is not above it
+        ([(1, 2), (3, 4)], {"above": 0}, "holds"),
+        ([(-2, -1), (-4, -3)], {"above": 0}, "does not hold"),
+        ([(1, 2), (-2, -1)], {"above": 0}, "holds only if"),
+        ([(1, 2), (-2, 1)], {"above": 0}, "holds only if"),
+        ([(-2, -1), (-2, 1)], {"above": 0}, "undecided"),
+        ([evaluate.Score(0.3, 0.2, 0.4)], {"above": 0}, "holds"),
+    ],
+)
+def test_a_verdict_follows_from_interval_and_threshold(intervals, threshold, expected):
+    assert verdict(*intervals, **threshold) == expected
+
+
+@pytest.mark.parametrize(
+    ("intervals", "threshold", "message"),
+    [
+        ([], {"above": 0}, "at least one interval"),
+        ([(0, 1)], {}, "above=… or below=…"),
+        ([(0, 1)], {"above": 0, "below": 1}, "above=… or below=…"),
+        ([(0, float("nan"))], {"above": 0}, "finite"),
+    ],
+)
+def test_a_verdict_from_nothing_is_refused(intervals, threshold, message):
+    with pytest.raises(ValueError, match=message):
+        verdict(*intervals, **threshold)
 
 
 @pytest.mark.parametrize(
@@ -72,9 +107,8 @@ def test_a_condition_may_stand_in_the_verdict_or_apart():
     [
         ("C29", {}, "C01 to C28"),
         ("c01", {}, "C01 to C28"),
-        ("C01", {"verdict": "maybe"}, "holds, does not hold, holds only if"),
+        ("C01", {"verdict": "maybe"}, "holds, does not hold, holds only if, undecided"),
         ("C01", {"verdict": "holds only if"}, "needs condition"),
-        ("C01", {"condition": "it rains"}, "belongs to the verdict"),
         ("C01", {"interval": None}, "interval=\\(low, high\\) or floor"),
         ("C01", {"interval": (2.0, 1.0)}, "upside down"),
         ("C01", {"number": float("nan")}, "number is nan"),
