@@ -1,6 +1,6 @@
-"""Seconds of a training step: ours beside Keras' fit, a loop of batches, JAX and PyTorch.
+"""Milliseconds of a training step and of starting a fit: ours beside Keras, a loop of batches, JAX, PyTorch.
 
-    python benchmarks/training_step.py [--rounds 5] [--epochs 1] [--models NAME ...]
+    python benchmarks/training_step.py [--rounds 9] [--models NAME ...] [--ways NAME ...]
 
 Four networks, the same in every way of training (the parameters are counted): a dense VAE 784-400-20, a
 convolutional VAE, a GAN with its gradient penalty, and a Transformer on characters. The ways:
@@ -13,7 +13,9 @@ convolutional VAE, a GAN with its gradient penalty, and a Transformer on charact
 - plain PyTorch, eagerly, a step a batch; batches are cut from one tensor, which is faster than a DataLoader.
   Its GAN has the usual two passes; all others take both players' losses in one.
 
-Each backend lives in a process of its own and waits while the others work. Compilation is off the clock.
+Each way lives in a process of its own and waits while the others work. A round times a short fit and a long
+one, 60 steps more: their difference is the time of a step (the slope), and what is left of the short one is
+the time of starting a fit (the intercept). Compilation is off the clock.
 """
 
 from __future__ import annotations
@@ -32,12 +34,13 @@ import table
 BENCH = ["--rounds", "4"]
 QUICK = ["--rounds", "1", "--models", "dense VAE"]
 
-# Batch, pictures or windows of one epoch (whole batches), and whether XLA helps ours.
+STEPS, LONG = 20, 4  # steps of one epoch; epochs of the long fit (the short one has one)
+# Batch, and whether XLA helps ours.
 MODELS = {
-    "dense VAE": (128, 60 * 128, True),
-    "convolutional VAE": (128, 20 * 128, False),
-    "GAN": (64, 20 * 64, False),
-    "Transformer": (64, 12 * 64, True),
+    "dense VAE": (128, True),
+    "convolutional VAE": (128, False),
+    "GAN": (64, False),
+    "Transformer": (64, True),
 }
 WAYS = {
     "train.fit, TensorFlow (ours)": ("tensorflow", "ours"),
@@ -47,7 +50,7 @@ WAYS = {
     "train.fit, PyTorch": ("torch", "ours"),
     "plain PyTorch, eager": ("torch", "plain"),
 }
-OURS = next(iter(WAYS))
+OURS, PLAIN = "train.fit, TensorFlow (ours)", "plain PyTorch, eager"
 PATIENCE = 4  # seconds: what is so slow is measured twice only
 
 
@@ -68,7 +71,7 @@ def data(name: str) -> tuple[Any, str]:
     from aigc_lab import collect
     from aigc_lab.models import transformer
 
-    count = MODELS[name][1]
+    count = STEPS * MODELS[name][0]
     if name != "Transformer":
         return collect.load("quickdraw").split(seed=0)[0].arrays()[0][:count], ""
     text = "\n".join(collect.load("tiny-shakespeare").data)
@@ -76,23 +79,25 @@ def data(name: str) -> tuple[Any, str]:
     return items[:count], characters
 
 
-def by_us(name: str, epochs: int) -> Callable[[], float]:
+def by_us(name: str) -> Callable[[int], Any]:
     from aigc_lab import train
 
-    batch, count, xla = MODELS[name]
+    batch, xla = MODELS[name]
     model, start, x = build(name), build(name), data(name)[0]
-    trainer = train.Trainer(model, steps=epochs * (count // batch), batch_size=batch, jit_compile=xla)
-    return lambda: trainer.fit(start, x).table["seconds"].iloc[-1]
+    trainers = {
+        epochs: train.Trainer(model, steps=STEPS * epochs, batch_size=batch, jit_compile=xla)
+        for epochs in (1, LONG)
+    }
+    return lambda epochs: trainers[epochs].fit(start, x)
 
 
-def by_keras_fit(name: str, epochs: int) -> Callable[[], float]:
-    batch = MODELS[name][0]
+def by_keras_fit(name: str) -> Callable[[int], Any]:
     model, x = build(name), data(name)[0]
     model.compile(optimizer=optimizer_of(model))
-    return lambda: table.seconds(lambda: model.fit(x, batch_size=batch, epochs=epochs, verbose=0))
+    return lambda epochs: model.fit(x, batch_size=MODELS[name][0], epochs=epochs, verbose=0)
 
 
-def by_loop(name: str, epochs: int) -> Callable[[], float]:
+def by_loop(name: str) -> Callable[[int], Any]:
     import tensorflow as tf
 
     batch_size = MODELS[name][0]
@@ -109,52 +114,54 @@ def by_loop(name: str, epochs: int) -> Callable[[], float]:
         optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
         return loss
 
-    def run() -> None:
+    def run(epochs: int) -> float:
         for _ in range(epochs):
             for batch in batches:
                 loss = step(batch)
-        float(loss)
+        return float(loss)
 
-    return lambda: table.seconds(run)
+    return run
 
 
 def optimizer_of(model: Any) -> Any:
+    """Keras' own, as a tutorial takes it."""
     import keras
 
-    return getattr(model, "make_optimizer", keras.optimizers.Adam)(1e-3)
+    options = getattr(model, "optimizer_options", dict)()
+    options.pop("factors", None)
+    return keras.optimizers.Adam(1e-3, **options)
 
 
-def by_plain_torch(name: str, epochs: int) -> Callable[[], float]:
+def by_plain_torch(name: str) -> Callable[[int], Any]:
     import torch
     import torch_models
 
     torch.manual_seed(0)
     items, characters = data(name)
-    batch_size = MODELS[name][0]
     model = torch_models.build(name, len(characters))
     x = torch.from_numpy(items if characters else items.transpose(0, 3, 1, 2).copy())  # channels first
     x = x.long() if characters else x
 
-    def run() -> None:
+    def run(epochs: int) -> float:
         for _ in range(epochs):
-            for chosen in torch.randperm(len(x)).split(batch_size):
+            for chosen in torch.randperm(len(x)).split(MODELS[name][0]):
                 loss = model.step(x[chosen])
-        float(loss)
+        return float(loss)
 
-    return lambda: table.seconds(run)
+    return run
 
 
 MAKERS = {"ours": by_us, "keras fit": by_keras_fit, "loop": by_loop, "plain": by_plain_torch}
 
 
 def work() -> None:
-    """In a worker: builds a way at its first question, which is not counted, and times it at each."""
-    ready: dict[tuple[str, str], Callable[[], float]] = {}
+    """In a worker: builds a way at its first question, and times a short and a long fit at each."""
+    ready: dict[tuple[str, str], Callable[[int], Any]] = {}
 
-    def answer(name: str, way: str, epochs: int) -> float:
-        if (name, way) not in ready:
-            ready[name, way] = MAKERS[way](name, epochs)
-        return ready[name, way]()
+    def times(name: str, way: str) -> list[float]:
+        run = ready.setdefault((name, way), None) or MAKERS[way](name)
+        ready[name, way] = run
+        return [table.seconds(lambda epochs=epochs: run(epochs)) for epochs in (1, LONG)]
 
     def parameters(name: str, way: str) -> int:
         if way == "plain":
@@ -163,43 +170,48 @@ def work() -> None:
             return torch_models.build(name, len(data(name)[1])).size
         return sum(math.prod(each.shape) for each in build(name).trainable_variables)
 
-    table.serve(lambda what, *rest: parameters(*rest) if what == "parameters" else answer(*rest))
+    table.serve(lambda what, *rest: parameters(*rest) if what == "parameters" else times(*rest))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
     chosen = parser.parse_args()
     backends = {"tensorflow": True, "jax": table.installed("jax"), "torch": table.installed("torch")}
-    absent = [name for name, (backend, _) in WAYS.items() if not backends[backend]]
-    ways = {name: place for name, place in WAYS.items() if name not in absent}
+    asked = {name: WAYS[name] for name in WAYS if name in {OURS, *chosen.ways}}
+    absent = [name for name, (backend, _) in asked.items() if not backends[backend]]
+    ways = {name: place for name, place in asked.items() if name not in absent}
     workers = {
-        backend: table.Worker([__file__, "work"], KERAS_BACKEND=backend)
-        for backend, there in backends.items()
-        if there
+        name: table.Worker([__file__, "work"], KERAS_BACKEND=backend) for name, (backend, _) in ways.items()
     }
     begun = time.perf_counter()
     for model in chosen.models:
-        batch, count, _ = MODELS[model]
-        steps = chosen.epochs * (count // batch)
+        starts: dict[str, list[float]] = {name: [] for name in ways}
 
-        def ask(backend: str, way: str, name: str = model) -> float:
-            return workers[backend]("time", name, way, chosen.epochs)
+        def step(name: str, model: str = model, starts: dict[str, list[float]] = starts) -> float:
+            short, long = workers[name]("time", model, ways[name][1])
+            slope = (long - short) / ((LONG - 1) * STEPS)
+            starts[name].append(1000 * (short - STEPS * slope))
+            return 1000 * slope
 
-        actions = {name: (lambda place=place: ask(*place)) for name, place in ways.items()}
+        actions = {name: (lambda name=name: step(name)) for name in ways}
         table.rounds(actions, 1)  # builds, compiles, and touches the data
-        measured = table.rounds(actions, chosen.rounds, PATIENCE)
-        each = {name: [1000 * value / steps for value in values] for name, values in measured.items()}
-        rate = {name: f"{1000 * batch / statistics.median(row):,.0f}" for name, row in each.items()}
-        size = workers["tensorflow"]("parameters", model, "ours")
-        if backends["torch"]:
-            other = workers["torch"]("parameters", model, "plain")
-            if other != size:
-                raise SystemExit(f"{model} has {size} parameters here and {other} in plain PyTorch")
-        title = f"{model}: {size:,} parameters, batch {batch}, {steps} steps a round, {chosen.rounds} rounds"
-        table.compare(title, each, OURS, absent=absent, unit="ms a step", more={"items a second": rate})
+        for values in starts.values():
+            values.clear()
+        each = table.rounds(actions, chosen.rounds, PATIENCE)
+        size = workers[OURS]("parameters", model, "ours")
+        if PLAIN in ways and (other := workers[PLAIN]("parameters", model, "plain")) != size:
+            raise SystemExit(f"{model} has {size} parameters here and {other} in plain PyTorch")
+        more = {
+            "ms to start a fit": {name: f"{statistics.median(row):,.0f}" for name, row in starts.items()},
+            "items a second": {
+                name: f"{1000 * MODELS[model][0] / statistics.median(row):,.0f}" for name, row in each.items()
+            },
+        }
+        title = f"{model}: {size:,} parameters, batch {MODELS[model][0]}, {chosen.rounds} rounds"
+        table.compare(title, each, OURS, absent=absent, unit="ms a step", more=more)
         print(f"  {model} after {time.perf_counter() - begun:.0f} s", file=sys.stderr, flush=True)
     for worker in workers.values():
         worker.__exit__()

@@ -18,6 +18,7 @@ import numpy as np
 from keras import layers, ops
 
 from aigc_lab.backend import seeded
+from aigc_lab.models.vae import check_sizes, in_batches, label_input, one_hot
 
 # -- what the two players minimise --------------------------------------------------------------------
 
@@ -162,7 +163,7 @@ def dense_gan(
     Raises:
         ValueError: a size below 1.
     """
-    _check_sizes(image_shape, latent_size, width, 0)
+    check_sizes(image_shape, latent_size, 0, width)
     with seeded(seed):
         generator = dense_generator(image_shape, latent_size, width)
         discriminator = dense_discriminator(image_shape, width, spectral=not options.get("penalty"))
@@ -231,7 +232,7 @@ def dcgan(
     Raises:
         ValueError: a height or width that is no multiple of 4, or a size below 1.
     """
-    _check_sizes(image_shape, latent_size, width, class_count, multiple=4)
+    check_sizes(image_shape, latent_size, class_count, width, multiple=4)
     spectral = penalty == 0 if spectral is None else spectral
     with seeded(seed):
         generator = convolutional_generator(image_shape, latent_size, class_count, width)
@@ -246,7 +247,7 @@ def convolutional_generator(
     """Latent points ``(n, latent_size)`` (and one-hot labels beside them) to images in [0, 1]."""
     height, image_width, channels = image_shape
     rows, columns = height // 4, image_width // 4
-    latent, label = keras.Input((latent_size,), name="latent"), _label_input(class_count)
+    latent, label = keras.Input((latent_size,), name="latent"), label_input(class_count)
     hidden = layers.Concatenate()([latent, *label]) if label else latent
     hidden = _normal_relu(layers.Dense(rows * columns * 2 * width, use_bias=False)(hidden))
     hidden = layers.Reshape((rows, columns, 2 * width))(hidden)  # (n, h/4 * w/4 * 2 k) -> (n, h/4, w/4, 2 k)
@@ -274,7 +275,7 @@ def convolutional_discriminator(
     hidden = layers.Flatten()(hidden)  # (n, h/4, w/4, 2 k) -> (n, h/4 * w/4 * 2 k)
     hidden = normalised(layers.Dense(4 * width, activation="leaky_relu"))(hidden)
     logit = normalised(layers.Dense(1))(hidden)
-    label = _label_input(class_count)
+    label = label_input(class_count)
     if label:
         row = normalised(layers.Dense(4 * width, use_bias=False))(label[0])
         logit = layers.Add()([logit, layers.Dot(axes=1)([hidden, row])])
@@ -298,29 +299,12 @@ def _as_it_is(layer: Any) -> Any:
     return layer
 
 
-def _label_input(class_count: int) -> list[Any]:
-    return [keras.Input((class_count,), name="label")] if class_count else []
-
-
 def _joined_gan(
     generator: keras.Model, discriminator: keras.Model, augmentation: Any, seed: int, **options: Any
 ) -> GAN:
     model = GAN(generator, discriminator, augmentation, seed, name="gan", **options)
     model.build()  # so that it can be saved before its first batch
     return model
-
-
-def _check_sizes(
-    image_shape: tuple[int, ...], latent_size: int, width: int, class_count: int, multiple: int = 1
-) -> None:
-    height, image_width, _ = image_shape
-    if height % multiple or image_width % multiple:
-        raise ValueError(
-            f"height and width must be multiples of {multiple}, got {height} x {image_width}; "
-            "resize or pad first"
-        )
-    if min(*image_shape, latent_size, width) < 1 or class_count < 0:
-        raise ValueError("image_shape, latent_size and width must be at least 1, and class_count at least 0")
 
 
 # -- the model ----------------------------------------------------------------------------------------
@@ -493,9 +477,7 @@ class GAN(keras.Model):
                 "build the model for this shape or resize the images"
             )
         if self.class_count:
-            if labels is None:
-                raise ValueError("a conditional GAN needs labels, one for each item: fit(model, x, labels)")
-            self._one_hot(labels, len(images))
+            one_hot(labels, self.class_count, len(images))
             missing = sorted(set(range(self.class_count)) - set(np.unique(labels).tolist()))
             if missing:
                 warnings.warn(
@@ -539,16 +521,15 @@ class GAN(keras.Model):
     # -- use --------------------------------------------------------------------------------------
 
     def decode(self, z: np.ndarray, labels: Any = None) -> np.ndarray:
-        """Images ``(n, *image_shape)`` for latent points ``(n, latent_size)``."""
+        """Images ``(n, *image_shape)`` for latent points ``(n, latent_size)``; labels as in ``sample``."""
         latent = np.asarray(z, "float32")
         if latent.ndim != 2 or latent.shape[1] != self.latent_size:
             raise ValueError(f"latent points must have shape (n, {self.latent_size}), got {latent.shape}")
-        taken = [latent, *self._one_hot(labels, len(latent))]
-        parts = []
-        for start in range(0, len(latent), 500):
-            chunk = [each[start : start + 500] for each in taken]
-            parts.append(self._full(self.generator(_joined(chunk[0], chunk[1:]))))
-        return np.concatenate([ops.convert_to_numpy(ops.stop_gradient(part)) for part in parts])
+        if labels is None and self.class_count:
+            labels = np.arange(len(latent)) % self.class_count
+        inputs = [latent, *one_hot(labels, self.class_count, len(latent))]
+        (pixels,) = in_batches(lambda each: self._full(self.generator(_joined(each[0], each[1:]))), inputs)
+        return pixels
 
     def sample(self, n: int, labels: Any = None, seed: int = 0, temperature: float = 1.0) -> np.ndarray:
         """``n`` new images; without ``labels`` a conditional model takes each class in turn.
@@ -563,21 +544,6 @@ class GAN(keras.Model):
             raise ValueError(f"temperature must be a number from 0 up, got {temperature}")
         z = np.random.default_rng(seed).standard_normal((n, self.latent_size), "float32")
         return self.decode(temperature * z, labels)
-
-    def _one_hot(self, labels: Any, count: int) -> list[np.ndarray]:
-        if not self.class_count:
-            return []
-        chosen = np.arange(count) % self.class_count if labels is None else np.asarray(labels)
-        chosen = np.broadcast_to(chosen, (count,))
-        if (
-            not np.issubdtype(chosen.dtype, np.integer)
-            or chosen.min() < 0
-            or chosen.max() >= self.class_count
-        ):
-            raise ValueError(
-                f"labels must be whole numbers from 0 to {self.class_count - 1}, got {np.unique(chosen)[:5]}"
-            )
-        return [np.eye(self.class_count, dtype="float32")[chosen]]
 
     # -- saving -----------------------------------------------------------------------------------
 

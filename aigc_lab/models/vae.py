@@ -24,8 +24,7 @@ import numpy as np
 from keras import layers, ops
 
 from aigc_lab.backend import seeded
-from aigc_lab.collect.atomic import atomic_write
-from aigc_lab.collect.dataset import Dataset
+from aigc_lab.collect.dataset import Dataset, atomic_write
 
 LIKELIHOODS = ("bernoulli", "gaussian")
 # A learned scale stops here: pixels come in 255 steps, and on constant ones it would fall to 0.
@@ -134,7 +133,7 @@ def convolutional_vae(
         ValueError: a height or width that is no multiple of 4, a size below 1, or more latent
             dimensions than the image has values.
     """
-    _check_sizes(image_shape, latent_size, class_count, width, multiple=4)
+    check_sizes(image_shape, latent_size, class_count, width, multiple=4)
     with seeded(seed):
         encoder = convolutional_encoder(image_shape, latent_size, class_count, width)
         decoder = convolutional_decoder(image_shape, latent_size, class_count, width)
@@ -145,7 +144,7 @@ def convolutional_encoder(
     image_shape: tuple[int, int, int], latent_size: int, class_count: int, width: int
 ) -> keras.Model:
     """Image (and one-hot label) to the mean and the log-variance of q(z|x)."""
-    image, label = keras.Input(image_shape, name="image"), _label_input(class_count)
+    image, label = keras.Input(image_shape, name="image"), label_input(class_count)
     hidden = layers.Conv2D(width, 4, strides=4, activation="gelu")(image)  # (n, h, w, c) -> (n, h/4, w/4, k)
     hidden = layers.Flatten()(hidden)  # (n, h/4, w/4, k) -> (n, h/4 * w/4 * k)
     hidden = layers.Dense(8 * width, activation="gelu")(_with_label(hidden, label))
@@ -160,7 +159,7 @@ def convolutional_decoder(
     """Latent point (and one-hot label) to the logits or means of the pixels."""
     height, image_width, channels = image_shape
     rows, columns = height // 4, image_width // 4
-    latent, label = keras.Input((latent_size,), name="latent"), _label_input(class_count)
+    latent, label = keras.Input((latent_size,), name="latent"), label_input(class_count)
     hidden = layers.Dense(8 * width, activation="gelu")(_with_label(latent, label))
     hidden = layers.Dense(rows * columns * width, activation="gelu")(hidden)
     hidden = layers.Reshape((rows, columns, width))(hidden)  # (n, h/4 * w/4 * k) -> (n, h/4, w/4, k)
@@ -184,18 +183,13 @@ def dense_vae(
     """A VAE of dense layers, for images of any size; ``fit(…, jit_compile=True)`` trains it fastest.
 
     Args:
-        image_shape: height, width, channels.
-        latent_size: dimensions of z.
-        class_count: 0 for an unconditional model, else the number of classes.
-        width: units of a hidden layer.
-        depth: hidden layers of the encoder, and as many of the decoder.
-        seed: seed of the weights and of the noise; equal seeds give equal models.
-        options: of ``VAE``: likelihood, scale, learn_scale, beta, warm_up_steps, free_bits.
+        width: units of a hidden layer; depth: hidden layers of the encoder, and as many of the decoder.
+        image_shape, latent_size, class_count, seed, options: as for ``convolutional_vae``.
 
     Raises:
         ValueError: a size below 1, or more latent dimensions than the image has values.
     """
-    _check_sizes(image_shape, latent_size, class_count, min(width, depth))
+    check_sizes(image_shape, latent_size, class_count, min(width, depth))
     with seeded(seed):
         encoder = dense_encoder(image_shape, latent_size, class_count, width, depth)
         decoder = dense_decoder(image_shape, latent_size, class_count, width, depth)
@@ -206,7 +200,7 @@ def dense_encoder(
     image_shape: tuple[int, int, int], latent_size: int, class_count: int, width: int, depth: int
 ) -> keras.Model:
     """Image (and one-hot label) to the mean and the log-variance of q(z|x)."""
-    image, label = keras.Input(image_shape, name="image"), _label_input(class_count)
+    image, label = keras.Input(image_shape, name="image"), label_input(class_count)
     hidden = _with_label(layers.Flatten()(image), label)  # (n, h, w, c) -> (n, h * w * c)
     for _ in range(depth):
         hidden = layers.Dense(width, activation="gelu")(hidden)
@@ -219,7 +213,7 @@ def dense_decoder(
     image_shape: tuple[int, int, int], latent_size: int, class_count: int, width: int, depth: int
 ) -> keras.Model:
     """Latent point (and one-hot label) to the logits or means of the pixels."""
-    latent, label = keras.Input((latent_size,), name="latent"), _label_input(class_count)
+    latent, label = keras.Input((latent_size,), name="latent"), label_input(class_count)
     hidden = _with_label(latent, label)
     for _ in range(depth):
         hidden = layers.Dense(width, activation="gelu")(hidden)
@@ -228,7 +222,8 @@ def dense_decoder(
     return keras.Model([latent, *label], pixels, name="decoder")
 
 
-def _label_input(class_count: int) -> list[Any]:
+def label_input(class_count: int) -> list[Any]:
+    """The input for one-hot labels, in a list that is empty where there are no classes."""
     return [keras.Input((class_count,), name="label")] if class_count else []
 
 
@@ -242,9 +237,14 @@ def _joined_vae(encoder: keras.Model, decoder: keras.Model, seed: int, options: 
     return model
 
 
-def _check_sizes(
+def check_sizes(
     image_shape: tuple[int, ...], latent_size: int, class_count: int, width: int, multiple: int = 1
 ) -> None:
+    """What no builder takes, for VAE and GAN.
+
+    Raises:
+        ValueError: a size below 1, a height or width that is no multiple, or too many latent dimensions.
+    """
     height, image_width, _ = image_shape
     if height % multiple or image_width % multiple:
         raise ValueError(
@@ -386,7 +386,7 @@ class VAE(keras.Model):
             UserWarning: there is one image only, or all are equal: nothing but a copy can be learned.
         """
         images = self._checked_images(x)
-        self._one_hot(labels, len(images))
+        one_hot(labels, self.class_count, len(images))
         if (images == images[:1]).all():
             what = "there is only one image" if len(images) == 1 else "all images are the same"
             warnings.warn(f"{what}: the model can only learn to copy it; add other images", stacklevel=3)
@@ -396,16 +396,16 @@ class VAE(keras.Model):
     def encode(self, x: np.ndarray, labels: Any = None) -> tuple[np.ndarray, np.ndarray]:
         """Mean and log-variance of q(z|x), each ``(n, latent_size)``, for images ``(n, *image_shape)``."""
         images = self._checked_images(x)
-        condition = self._one_hot(labels, len(images))
-        return tuple(_in_batches(lambda inputs: self._full(self.encoder(inputs)), [images, *condition]))
+        condition = one_hot(labels, self.class_count, len(images))
+        return tuple(in_batches(lambda inputs: self._full(self.encoder(inputs)), [images, *condition]))
 
     def decode(self, z: np.ndarray, labels: Any = None) -> np.ndarray:
         """Expected images ``(n, *image_shape)`` for latent points ``(n, latent_size)``."""
         latent = np.asarray(z, "float32")
         if latent.ndim != 2 or latent.shape[1] != self.latent_size:
             raise ValueError(f"latent points must have shape (n, {self.latent_size}), got {latent.shape}")
-        inputs = [latent, *self._one_hot(labels, len(latent))]
-        (pixels,) = _in_batches(lambda inputs: self._full(self.decoder(inputs)), inputs)
+        inputs = [latent, *one_hot(labels, self.class_count, len(latent))]
+        (pixels,) = in_batches(lambda inputs: self._full(self.decoder(inputs)), inputs)
         return _sigmoid(pixels) if self.likelihood == "bernoulli" else pixels
 
     def sample(self, n: int, labels: Any = None, seed: int = 0) -> np.ndarray:
@@ -492,8 +492,8 @@ class VAE(keras.Model):
         except Exception as error:
             self.set_weights(before)
             raise ValueError(
-                f"{filepath} does not hold weights of this architecture ({_reason(error)}); "
-                "build the model with the settings that they were saved with"
+                f"{filepath} does not hold weights of this architecture; build the model with the settings "
+                "that they were saved with"
             ) from error
 
     # -- helpers --------------------------------------------------------------------------------------
@@ -527,7 +527,7 @@ class VAE(keras.Model):
         if samples < 1:
             raise ValueError(f"samples must be at least 1, got {samples}")
         images = self._checked_images(x)
-        condition = self._one_hot(labels, len(images))
+        condition = one_hot(labels, self.class_count, len(images))
         random = np.random.default_rng(seed)
 
         def reconstruction_nats(inputs: list[Any]) -> Any:
@@ -538,7 +538,7 @@ class VAE(keras.Model):
         for _ in range(samples):
             noise = random.standard_normal(mean.shape, dtype="float32")
             latent = mean + np.exp(0.5 * log_variance) * noise
-            (nats,) = _in_batches(reconstruction_nats, [images, latent, *condition])
+            (nats,) = in_batches(reconstruction_nats, [images, latent, *condition])
             yield noise, latent, nats
 
     def _checked_images(self, x: np.ndarray) -> np.ndarray:
@@ -560,22 +560,26 @@ class VAE(keras.Model):
                 )
         return images.astype("float32", copy=False)
 
-    def _one_hot(self, labels: Any, count: int) -> list[np.ndarray]:
-        if not self.class_count:
-            return []
-        if labels is None:
-            raise ValueError(
-                f"this VAE is conditional: give a label from 0 to {self.class_count - 1} for each item"
-            )
-        labels = np.broadcast_to(np.asarray(labels), (count,))
-        if count and (labels.min() < 0 or labels.max() >= self.class_count):
-            raise ValueError(
-                f"labels must lie from 0 to {self.class_count - 1}, got {labels.min()} to {labels.max()}"
-            )
-        return [np.eye(self.class_count, dtype="float32")[labels]]
+
+def one_hot(labels: Any, class_count: int, count: int) -> list[np.ndarray]:
+    """``(count, class_count)`` in a list, which is empty where there are no classes.
+
+    Raises:
+        ValueError: no labels, or labels that are no class numbers.
+    """
+    if not class_count:
+        return []
+    if labels is None:
+        raise ValueError(f"this model is conditional: give a label from 0 to {class_count - 1} for each item")
+    labels = np.broadcast_to(np.asarray(labels), (count,))
+    if count and (labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= class_count):
+        raise ValueError(
+            f"labels must be whole numbers from 0 to {class_count - 1}, got {np.unique(labels)[:5]}"
+        )
+    return [np.eye(class_count, dtype="float32")[labels]]
 
 
-def _in_batches(network: Any, inputs: list[np.ndarray], size: int = 500) -> list[np.ndarray]:
+def in_batches(network: Any, inputs: list[np.ndarray], size: int = 500) -> list[np.ndarray]:
     """Run ``network`` on slices, so that memory stays bounded however many items come in."""
     count = len(inputs[0])
     if not count:
@@ -586,10 +590,6 @@ def _in_batches(network: Any, inputs: list[np.ndarray], size: int = 500) -> list
         outputs = outputs if isinstance(outputs, (tuple, list)) else [outputs]
         parts.append([ops.convert_to_numpy(ops.stop_gradient(each)) for each in outputs])
     return [np.concatenate(each) for each in zip(*parts, strict=True)]
-
-
-def _reason(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
 
 
 def _sigmoid(logits: np.ndarray) -> np.ndarray:

@@ -278,7 +278,7 @@ def test_data_that_the_model_does_not_take_are_refused(images):
     conditional = plain_gan(class_count=3)
     with pytest.raises(ValueError, match="from 0 to 2"):
         train.fit(conditional, images, np.full(32, 3), batch_size=8, **fit)
-    with pytest.raises(ValueError, match="one for each item"):
+    with pytest.raises(ValueError, match="give a label from 0 to 2 for each item"):
         train.fit(conditional, images, batch_size=8, **fit)
     with pytest.warns(UserWarning, match="class 1 has no image"):
         train.fit(conditional, images, np.zeros(32, int), batch_size=8, **fit)

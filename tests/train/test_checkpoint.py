@@ -10,7 +10,7 @@ import pytest
 keras = pytest.importorskip("keras")
 
 from aigc_lab import train  # noqa: E402
-from aigc_lab.collect import atomic  # noqa: E402
+from aigc_lab.collect import dataset  # noqa: E402
 from aigc_lab.models.vae import dense_vae  # noqa: E402
 from aigc_lab.train import checkpoint as checkpoints  # noqa: E402
 
@@ -94,7 +94,7 @@ def test_a_disk_that_fills_up_loses_nothing(tmp_path, monkeypatch, uncut):
         opened.append(file)
         return open("/dev/full" if len(opened) == 4 else file, mode)  # the first one is the probe
 
-    monkeypatch.setattr(atomic, "open", open_here, raising=False)
+    monkeypatch.setattr(dataset, "open", open_here, raising=False)
     model = new_model()
     words = (
         "step 6 was not written: no space is left in .* keeps the weights of step 6, and the checkpoint of"

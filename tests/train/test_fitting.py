@@ -146,7 +146,7 @@ def test_the_step_that_breaks_is_the_one_named(data):
 def test_what_the_model_does_not_take_is_said_before_the_first_step(data):
     with pytest.raises(ValueError, match=r"in \[0, 1\], got 0 to 229"):
         fit(new_model(), (data[0] * 255, data[1]))
-    with pytest.raises(ValueError, match="from 0 to 3, got 0 to 4"):
+    with pytest.raises(ValueError, match="from 0 to 3, got"):
         fit(new_model(), (data[0], np.arange(200) % 5))
     with pytest.raises(ValueError, match="choose one from 1 to 200"):
         fit(new_model(), data, batch_size=201)
