@@ -1,0 +1,161 @@
+"""Texts in a language that was not asked for. Introduced in notebook 02.
+
+The script decides where it can: Cyrillic letters in an English set need no model. Among languages of the
+Latin script py3langid (A. Barbaresi, after M. Lui and T. Baldwin 2012, "langid.py") decides, if the text is
+long enough and the answer is clear: on a few words any such model guesses.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from aigc_lab.clean.issues import issue_table
+from aigc_lab.clean.minhash import as_texts
+from aigc_lab.collect.dataset import Dataset
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_FEWEST_LETTERS = 16  # below it a Latin text is not judged
+_ENOUGH = 0.3  # share of an expected script from which a mixed text passes: names and terms are often foreign
+_SURE = 0.9  # probability of another language from which a text is reported
+_COMMON_SHARE = 0.1  # of the texts: languages that the set itself is in
+# By script, the languages that write it; the first stands for it where nothing else is known.
+_WRITTEN_IN = {
+    "HAN": ("zh", "ja"),
+    "KANA": ("ja",),
+    "HANGUL": ("ko",),
+    "CYRILLIC": ("ru", "uk", "bg", "sr", "mk", "be", "kk", "mn"),
+    "ARABIC": ("ar", "fa", "ur", "ps", "ug"),
+    "GREEK": ("el",),
+    "HEBREW": ("he",),
+    "THAI": ("th",),
+    "DEVANAGARI": ("hi", "mr", "ne"),
+    "LATIN": (
+        *("en", "de", "fr", "es", "it", "pt", "nl", "sv", "da", "no", "fi", "pl", "cs", "sk", "sl", "hr"),
+        *("hu", "ro", "tr", "id", "vi", "ca", "et", "lv", "lt", "la"),
+    ),
+}
+_WEIGHT = {"HAN": 2.5, "KANA": 1.5, "HANGUL": 2.0}  # letters that a character is worth
+
+
+class _Judged(NamedTuple):
+    """What can be said of one text: shares of its letters by script, chances of the Latin languages."""
+
+    language: str
+    script: str
+    shares: Mapping[str, float]
+    chances: Mapping[str, float]
+
+
+def other_language(
+    dataset: Dataset | Sequence[str],
+    expected: str | Sequence[str] | None = None,
+    among: np.ndarray | None = None,
+) -> pd.DataFrame:
+    """Texts that are in none of the expected languages.
+
+    A text in an expected script is reported if it is in none of the languages with a probability of 0.9 or
+    more. So 2 of the 1,167 English dialogues are reported (one of them is French), 60 of 6,938 speeches of
+    Shakespeare (names, exclamations, Latin), and every German, French or Spanish text of ``corrupt``.
+
+    Args:
+        dataset: texts.
+        expected: codes of ISO 639-1, such as ``"en"`` or ``("en", "zh")``; None: the languages that at least
+            a tenth of the texts are in.
+        among: booleans ``(n,)``, the texts to look at; None: all.
+
+    Returns:
+        Issues; the score is the share of the letters that are of a strange script, or the probability that
+        it is another language. Texts of fewer than 16 Latin letters are not judged.
+
+    Raises:
+        ValueError: no texts, no expected language, or a mask of another length.
+    """
+    texts = as_texts(dataset, "other_language")
+    looked_at = np.ones(len(texts), dtype=bool) if among is None else np.asarray(among)
+    if looked_at.shape != (len(texts),) or looked_at.dtype != bool:
+        raise ValueError(f"among must be booleans of shape ({len(texts)},), got {looked_at.dtype}")
+    judged = {item: found for item in np.flatnonzero(looked_at) if (found := _judged(texts[item]))}
+    languages = _expected(expected, judged.values())
+    items, scores, reasons = [], [], []
+    for item, found in judged.items():
+        score, strange_script = _strangeness(found, languages)
+        if score > 0 and (strange_script or score >= _SURE):
+            items.append(item)
+            scores.append(score)
+            names = " or ".join(languages)
+            reasons.append(f"reads as {found.language} ({found.script.lower()} script), expected {names}")
+    return issue_table("other_language", items, scores, reasons)
+
+
+def _strangeness(found: _Judged, languages: Sequence[str]) -> tuple[float, bool]:
+    """From 0 to 1 the share of strange letters or, in an expected script, of other languages; which it is."""
+    scripts = {script for script, codes in _WRITTEN_IN.items() if set(codes) & set(languages)}
+    share = sum(found.shares.get(script, 0.0) for script in scripts)
+    if found.language == "ja":  # the Chinese characters in it do not make it Chinese
+        share = float("ja" in languages)
+    if share < _ENOUGH:
+        return 1 - share, True
+    if found.script != "LATIN" or "LATIN" not in scripts:
+        return 0.0, False  # neighbours such as Russian and Ukrainian are not told apart
+    known = sum(found.chances.get(language, 0.0) for language in languages)
+    return max(0.0, found.shares["LATIN"] * (1 - known)), False
+
+
+def _expected(expected: Any, judged: Collection[_Judged]) -> tuple[str, ...]:
+    if expected is None:
+        counts = Counter(one.language for one in judged).most_common()
+        return tuple(code for code, count in counts if count >= _COMMON_SHARE * len(judged)) or ("en",)
+    codes = (expected,) if isinstance(expected, str) else tuple(expected)
+    known = {code for written in _WRITTEN_IN.values() for code in written}
+    if not codes or not all(isinstance(code, str) and code in known for code in codes):
+        raise ValueError(f"expected must be ISO 639-1 codes such as 'en' or 'zh', got {expected!r}")
+    return codes
+
+
+def _judged(text: str) -> _Judged | None:
+    """What can be said of a text; None if it has too few letters to say anything."""
+    text = text[:2000]
+    weights: Counter[str] = Counter()
+    for character, count in Counter(filter(str.isalpha, text)).items():
+        weights[_script(character)] += count * _WEIGHT.get(_script(character), 1.0)
+    if not weights:
+        return None
+    shares = {script: weight / weights.total() for script, weight in weights.items()}
+    script = max(shares, key=shares.__getitem__)
+    if shares.get("KANA", 0) >= 0.1 and shares["KANA"] + shares.get("HAN", 0) >= 0.5:
+        return _Judged("ja", "KANA", shares, {})
+    if script != "LATIN":
+        language = _WRITTEN_IN[script][0] if script in _WRITTEN_IN else script.lower()
+        return _Judged(language, script, shares, {}) if weights[script] >= 3 else None
+    if weights["LATIN"] < _FEWEST_LETTERS:
+        return None
+    chances = dict(_identifier().rank(text.lower()))
+    return _Judged(max(chances, key=chances.__getitem__), script, shares, chances)
+
+
+@lru_cache(maxsize=65536)
+def _script(character: str) -> str:
+    name = unicodedata.name(character, "UNKNOWN")
+    first = name.split(" ", 1)[0].split("-", 1)[0]
+    if first in ("HIRAGANA", "KATAKANA") or name.startswith("HALFWIDTH KATAKANA"):
+        return "KANA"
+    if first in ("CJK", "KANGXI"):
+        return "HAN"
+    return "LATIN" if first in ("FULLWIDTH", "FEMININE", "MASCULINE", "MICRO") else first
+
+
+@lru_cache(maxsize=1)
+def _identifier() -> Any:
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    identifier.set_languages(list(_WRITTEN_IN["LATIN"]))
+    return identifier

@@ -1,0 +1,252 @@
+"""Tables: say what each column may hold, find the cells that break it, fix what needs no guess.
+
+A schema is a pandera schema; ``check`` turns what pandera reports into the issue table that every detector
+returns, with one more column that names the column of the cell. Tables are pandas frames; an item is a row,
+counted from 0 whatever the index says. Introduced in notebook 02.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from numbers import Real
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from aigc_lab.clean.issues import issue_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pandera.pandas as pandera
+
+KINDS = ("missing", "wrong_type", "out_of_range", "wrong_category", "duplicate_row")
+NOTHING = ("", "-", "--", "?", "na", "n/a", "nan", "none", "null", "unknown", "无", "未知")
+
+
+def number(
+    low: float = -math.inf, high: float = math.inf, unit: str = "", missing: bool = False
+) -> pandera.Column:
+    """A column of finite numbers from ``low`` to ``high``, both allowed.
+
+    Args:
+        low: the smallest value that can be true, in ``unit``.
+        high: the largest.
+        unit: such as ``"cm"``; named in reasons, and taken off by ``fix`` (``"5.1 cm"``).
+        missing: missing cells are allowed.
+
+    Raises:
+        ValueError: ``low`` above ``high``, or either is no number.
+    """
+    if not isinstance(low, Real) or not isinstance(high, Real) or not low <= high:
+        raise ValueError(f"low and high must be numbers, low not above high; got {low!r} and {high!r}")
+    checks = {
+        "wrong_type": _is_real,
+        # What is no number at all is a wrong type; infinity is a number out of range.
+        "out_of_range": lambda cell: not _is_real(cell) or (math.isfinite(cell) and low <= cell <= high),
+    }
+    return _column(checks, missing, {"kind": "number", "low": low, "high": high, "unit": unit})
+
+
+def category(*names: str, missing: bool = False) -> pandera.Column:
+    """A column whose cells are one of ``names``, spelt exactly so.
+
+    Raises:
+        ValueError: no name, or a name that is no string.
+    """
+    if not names or not all(isinstance(name, str) for name in names):
+        raise ValueError("category needs at least one name, each a string: category('cat', 'dog')")
+    checks = {"wrong_category": lambda cell: isinstance(cell, str) and cell in names}
+    return _column(checks, missing, {"kind": "category", "names": names})
+
+
+def text(pattern: str | None = None, missing: bool = False) -> pandera.Column:
+    """A column of strings, which match ``pattern`` (a regular expression) as a whole where one is given."""
+    checks: dict[str, Callable[[Any], bool]] = {"wrong_type": lambda cell: isinstance(cell, str)}
+    if pattern:
+        checks["wrong_category"] = lambda cell: not isinstance(cell, str) or re.fullmatch(pattern, cell)
+    return _column(checks, missing, {"kind": "text", "pattern": pattern})
+
+
+def _column(
+    checks: Mapping[str, Callable[[Any], Any]], missing: bool, about: dict[str, Any]
+) -> pandera.Column:
+    """A pandera column whose checks look at one cell each; missing cells are pandera's own matter."""
+    import pandera.pandas as pandera
+
+    named = [
+        pandera.Check(lambda cell, test=test: bool(test(cell)), element_wise=True, name=name)
+        for name, test in checks.items()
+    ]
+    return pandera.Column(None, named, nullable=missing, metadata=about)
+
+
+def schema(columns: Mapping[str, pandera.Column]) -> pandera.DataFrameSchema:
+    """What a table must hold: column name to ``number(...)``, ``category(...)`` or ``text(...)``.
+
+    >>> flowers = schema({"petal": number(0, 30, unit="cm"), "species": category("setosa", "virginica")})
+
+    Raises:
+        ValueError: no columns, or a column made in another way.
+    """
+    import pandera.pandas as pandera
+
+    if not columns:
+        raise ValueError("a schema needs at least one column")
+    for name, column in columns.items():
+        if "kind" not in (getattr(column, "metadata", None) or {}):
+            raise ValueError(f"the column {name!r} must be made by number(), category() or text()")
+    return pandera.DataFrameSchema(dict(columns))
+
+
+def check(frame: pd.DataFrame, rules: pandera.DataFrameSchema) -> pd.DataFrame:
+    """The cells that break the rules, and the rows that repeat an earlier one.
+
+    Rows are compared in the columns of the schema alone: leave a running number out of it. An infinite
+    number is out of every range.
+
+    Returns:
+        An issue table, a row for each broken cell: ``item`` (the row), ``score`` (1; for a value out of range
+        0.5 to 1, the more the further out), ``reason``, ``detector`` (one of ``KINDS``, the names of the
+        corruptions in ``corrupt.apply_to_table``) and ``column`` (empty for a repeated row).
+
+    Raises:
+        ValueError: a table without one of the columns of the schema, or two columns of one name.
+    """
+    import pandera.pandas as pandera
+
+    _check_frame(frame, rules)
+    rows = frame.reset_index(drop=True)
+    found: list[tuple[int, float, str, str, str]] = []
+    try:
+        rules.validate(rows, lazy=True)
+    except pandera.errors.SchemaErrors as error:
+        cases = error.failure_cases[["column", "check", "failure_case", "index"]]
+        for column, kind, value, item in cases.itertuples(index=False):
+            kind = "missing" if kind == "not_nullable" else kind
+            score, reason = _judged(kind, rules.columns[column].metadata, value)
+            found.append((int(item), score, f"{column}: {reason}", kind, column))
+    first: dict[tuple[Any, ...], int] = {}
+    for item, cells in enumerate(zip(*(rows[name] for name in rules.columns), strict=True)):
+        # Missing cells are equal to each other, 1 and "1" are not.
+        key = tuple(None if _is_missing(cell) else (isinstance(cell, str), cell) for cell in cells)
+        if first.setdefault(key, item) != item:
+            found.append((item, 1.0, f"the whole row repeats row {first[key]}", "duplicate_row", ""))
+    found.sort(key=lambda issue: (-issue[1], issue[0], KINDS.index(issue[3])))  # as issue_table sorts
+    items, scores, reasons, kinds, columns = zip(*found, strict=True) if found else ((),) * 5
+    table = issue_table("tables", items, scores, reasons)
+    table["detector"], table["column"] = np.array(kinds, dtype=object), np.array(columns, dtype=object)
+    return table
+
+
+def _judged(kind: str, about: Mapping[str, Any], value: Any) -> tuple[float, str]:
+    """The score of an issue, and its reason."""
+    shown = repr(value) if isinstance(value, str) else f"{value}"
+    shown = shown if len(shown) <= 40 else shown[:37] + "..."
+    if kind == "missing":
+        return 1.0, "the cell is empty"
+    if kind == "wrong_type":
+        return 1.0, f"{shown} is not {'a number' if about['kind'] == 'number' else 'text'}"
+    if kind == "out_of_range":
+        low, high = about["low"], about["high"]
+        beyond = max(low - value, value - high)
+        width = high - low if math.isfinite(high - low) and high > low else max(1.0, abs(value) - beyond)
+        far = 1.0 if math.isinf(value) else beyond / (beyond + width)
+        return 0.5 + far / 2, f"{shown} is outside {low:g} to {high:g} {about['unit']}".rstrip()
+    if about["kind"] == "text":
+        return 1.0, f"{shown} does not match {about['pattern']}"
+    return 1.0, f"{shown} is not one of {', '.join(about['names'][:5])}"
+
+
+def fix(frame: pd.DataFrame, rules: pandera.DataFrameSchema) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Fix what can be fixed without a guess. The given table stays as it is; no row is dropped.
+
+    A number written as text becomes a number (``"5,1 cm"`` to 5.1; ``"1,234"`` can mean two things and
+    does not); a word for nothing (``NOTHING``) becomes a missing cell; a category in other letters or with
+    stray spaces becomes the one it names; a number out of range and a category that does not exist become
+    missing cells. Fixing twice changes nothing more.
+
+    Returns:
+        The fixed table, and the changes: ``item``, ``column``, ``change``, ``before``, ``after``.
+
+    Raises:
+        ValueError: a table that lacks a column of the schema.
+    """
+    import pandas as pd
+
+    _check_frame(frame, rules)
+    fixed, changes = frame.copy(), []
+    for name, column in rules.columns.items():
+        about, cells = column.metadata, list(frame[name])
+        for item, cell in enumerate(cells):
+            cells[item], change = _fixed_cell(cell, about)
+            if change:
+                changes.append((item, name, change, cell, cells[item]))
+        fixed[name] = pd.Series(cells, index=frame.index, dtype=object)
+        if about["kind"] == "number" and all(_is_real(cell) or _is_missing(cell) for cell in cells):
+            fixed[name] = [np.nan if _is_missing(cell) else float(cell) for cell in cells]
+    changes.sort(key=lambda change: change[0])
+    columns = ["item", "column", "change", "before", "after"]
+    return fixed, pd.DataFrame(changes, columns=columns).astype({"item": "int64"})
+
+
+def _fixed_cell(cell: Any, about: Mapping[str, Any]) -> tuple[Any, str]:
+    """The cell afterwards, and what was changed (empty text: nothing)."""
+    plain = " ".join(unicodedata.normalize("NFKC", cell).split()) if isinstance(cell, str) else cell
+    if _is_missing(cell) or cell in about.get("names", ()):
+        return cell, ""
+    if isinstance(plain, str) and plain.casefold() in NOTHING and plain not in about.get("names", ()):
+        return None, "a word for nothing is a missing cell"
+    if about["kind"] == "category":
+        named = [
+            name for name in about["names"] if isinstance(plain, str) and _folded(name) == _folded(plain)
+        ]
+        return (
+            (named[0], "spelt as in the schema") if len(named) == 1 else (None, "no such category: emptied")
+        )
+    if about["kind"] == "number":
+        value = _parsed(plain, about["unit"]) if isinstance(plain, str) else plain
+        if not _is_real(value):
+            return cell, ""
+        if not (math.isfinite(value) and about["low"] <= value <= about["high"]):
+            return None, "out of range: emptied"
+        return (value, "text to number") if isinstance(cell, str) else (cell, "")
+    return cell, ""
+
+
+def _parsed(words: str, unit: str) -> float | None:
+    """The number that a text is for certain, with the column's unit taken off; None where it is not."""
+    if unit and words.casefold().endswith(unit.casefold()):
+        words = words[: -len(unit)].rstrip()
+    if re.fullmatch(r"[+-]?\d+,\d+", words) and not re.fullmatch(r"[+-]?\d{1,3},\d{3}", words):
+        words = words.replace(",", ".")
+    return float(words) if re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", words) else None
+
+
+def _folded(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def _is_real(cell: Any) -> bool:
+    return isinstance(cell, Real) and not isinstance(cell, (bool, np.bool_)) and not _is_missing(cell)
+
+
+def _is_missing(cell: Any) -> bool:
+    import pandas as pd  # NaN, None, NaT and pandas' NA are missing; a list in a cell is not
+
+    known = pd.isna(cell)
+    return bool(known) if isinstance(known, (bool, np.bool_)) else False
+
+
+def _check_frame(frame: Any, rules: pandera.DataFrameSchema) -> None:
+    import pandas as pd
+
+    if not isinstance(frame, pd.DataFrame):
+        raise ValueError(f"a table must be a pandas DataFrame, got {type(frame).__name__}")
+    if not frame.columns.is_unique:
+        raise ValueError("two columns of the table have the same name; rename one")
+    lost = [str(name) for name in rules.columns if name not in frame.columns]
+    if lost:
+        raise ValueError(f"the table has no column {lost[0]!r}; its columns are {', '.join(map(str, frame))}")

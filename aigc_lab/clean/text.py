@@ -1,0 +1,473 @@
+"""Clean text: detectors that report issues and change nothing; ``fix`` and ``mask``, which give new texts.
+
+Chinese and English alike. Other people's libraries do what they do well: ftfy undoes mojibake, py3langid
+names languages, phonenumbers and python-stdnum know the telephone and identity numbers of the world. They
+are imported when first used, because they are slow to import. Introduced in notebook 02.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from importlib import resources
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from aigc_lab.clean.issues import issue_table, label_note
+from aigc_lab.clean.language import other_language
+from aigc_lab.clean.minhash import as_texts, behind_the_first, comparable, near_duplicate_pairs
+from aigc_lab.clean.personal import mask, personal_data
+from aigc_lab.collect.dataset import Dataset
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "DETECTORS",
+    "boilerplate",
+    "comparable",
+    "detect_all",
+    "exact_duplicates",
+    "fix",
+    "garbled",
+    "mask",
+    "near_duplicates",
+    "normal_form",
+    "other_language",
+    "personal_data",
+    "uninformative",
+    "unnormalised",
+]
+Texts = Dataset | Sequence[str]
+
+
+def _issues(
+    detector: str, texts: Sequence[str], look: Callable[[str], tuple[float, str] | None]
+) -> pd.DataFrame:
+    """The issues of a detector that looks at each text alone and gives a score and a reason, or None."""
+    found = {item: look(text) for item, text in enumerate(texts)}
+    found = {item: issue for item, issue in found.items() if issue}
+    scores, reasons = zip(*found.values(), strict=True) if found else ((), ())
+    return issue_table(detector, list(found), scores, reasons)
+
+
+# --- texts that repeat earlier ones ---
+
+
+def exact_duplicates(dataset: Texts) -> pd.DataFrame:
+    """Texts that equal an earlier one in the form of ``comparable``. The first one stays.
+
+    Returns:
+        Issues with ``duplicate_of``. The score is 1 for the very same characters, 0.9 for texts that differ
+        in width, case or white space only.
+    """
+    texts = as_texts(dataset, "exact_duplicates")
+    seen: dict[str, int] = {}
+    first = [seen.setdefault(comparable(text), item) for item, text in enumerate(texts)]
+    copies = [item for item in range(len(texts)) if first[item] != item]
+    same = [texts[item] == texts[first[item]] for item in copies]
+    reasons = [
+        f"{'same text as' if equal else 'but for width, case and white space the same text as'} "
+        f"item {first[item]}{_note(dataset, item, first[item])}"
+        for item, equal in zip(copies, same, strict=True)
+    ]
+    scores = np.where(np.array(same, dtype=bool), 1.0, 0.9)
+    return issue_table("exact_duplicates", copies, scores, reasons, [first[item] for item in copies])
+
+
+def near_duplicates(dataset: Texts, threshold: float = 0.8, **options: Any) -> pd.DataFrame:
+    """Texts whose shingles are nearly those of an earlier one, see ``minhash.near_duplicate_pairs``.
+
+    Texts that are equal in the form of ``comparable`` are not reported again: see ``exact_duplicates``. Each
+    issue refers to an item that stays, so a chain of texts, each like the next, is not merged into one.
+
+    Args:
+        dataset: texts.
+        threshold: pairs from this Jaccard similarity up are near-duplicates.
+        options: more of ``near_duplicate_pairs``.
+
+    Returns:
+        Issues with ``duplicate_of``; the score is the Jaccard similarity.
+    """
+    texts = as_texts(dataset, "near_duplicates")
+    items, firsts, found = behind_the_first(*near_duplicate_pairs(texts, threshold, **options))
+    reasons = [
+        f"nearly item {first}: {share:.0%} of their shingles are the same{_note(dataset, item, first)}"
+        for item, first, share in zip(items, firsts, found, strict=True)
+    ]
+    return issue_table("near_duplicates", items, found, reasons, firsts)
+
+
+def _note(dataset: Texts, item: int, first: int) -> str:
+    return label_note(dataset, item, first) if isinstance(dataset, Dataset) else ""
+
+
+# --- mojibake: bytes that were read in the wrong encoding ---
+
+_HAN = re.compile("[㐀-䶿一-鿿]")
+# Characters that are in nearly every Chinese text, modern or old, simplified or traditional.
+_COMMON = re.compile(
+    "[的一是不了在人有我他这中大来上个国到说们为子和你地出道也时年得就那要下以生会自着去之过家学对可她里后小么心多天而能好"
+    "都然没日于起还发成事只作当想看文无开手十用主行方又如前所本见经头面公同三已老从动两长吗呢吧什谁哪很"
+    "請這們說會對時來國個為過裡後開從見長無發麼還沒學書與東門風山月花春何處君]"
+)
+_LOST = "\ufffd"
+_PIECE = 100_000  # characters: a longer line is repaired in pieces
+# What GBK cannot write becomes a byte that UTF-8 never has.
+codecs.register_error("aigc_lab.no_byte_of_utf8", lambda error: (b"\xff", error.start + 1))
+
+
+def garbled(dataset: Texts) -> pd.DataFrame:
+    """Texts that were read in the wrong encoding.
+
+    ftfy (R. Speer) undoes UTF-8 read as Windows-1252, Latin-1 and their kin. It leaves two ways alone in
+    which Chinese breaks, so they are undone here: UTF-8 read as GBK and GBK read as Latin-1.
+
+    Returns:
+        Issues. The score is 1 where the right encoding gives readable text again (see ``fix``), 0.6 where
+        replacement characters show that a part of the text is lost.
+    """
+
+    def look(text: str) -> tuple[float, str] | None:
+        repaired, how = _right_encoding(text)
+        if repaired != text:
+            before, after = _first_difference(text, repaired)
+            return 1.0, f"{how}: {before!r} should be {after!r}"
+        lost = text.count(_LOST)
+        return (0.6, f"{lost} characters were lost when it was decoded") if lost else None
+
+    return _issues("garbled", as_texts(dataset, "garbled"), look)
+
+
+def _right_encoding(text: str) -> tuple[str, str]:
+    """The text in its right encoding and what had happened; the text itself and "" if nothing had."""
+    if text.isascii():
+        return text, ""
+    for repaired, how in (
+        (_gbk_as_latin(text), "GBK read as Latin-1"),
+        (_utf8_as_gbk(text), "UTF-8 read as GBK"),
+    ):
+        if repaired != text:
+            return repaired, how
+    import ftfy
+
+    lines = (
+        line[start : start + _PIECE]
+        for line in re.split("(\n)", text)
+        for start in range(0, len(line), _PIECE)
+    )
+    repaired = "".join(map(ftfy.fix_encoding, lines))
+    return repaired, "UTF-8 read in a one-byte encoding" if repaired != text else ""
+
+
+def _gbk_as_latin(text: str) -> str:
+    """Undo GBK read as Latin-1, where Chinese as people write it comes out and not a stray character."""
+    high = len("".join(re.findall("[\x80-\xff]{2,}", text)))
+    if high < 4 or 2 * high < sum(map(str.isalpha, text)) or max(text) > "\xff":
+        return text
+    try:
+        repaired = text.encode("latin-1").decode("gbk")
+    except UnicodeDecodeError:
+        return text
+    pairs = high // 2
+    chinese = len(_HAN.findall(repaired)) >= max(2, 0.7 * pairs)
+    return repaired if chinese and len(_COMMON.findall(repaired)) >= 0.1 * pairs else text
+
+
+def _utf8_as_gbk(text: str) -> str:
+    """Undo UTF-8 read as GBK; characters whose bytes were lost come back as U+FFFD."""
+    if len(_HAN.findall(text)) < 3:
+        return text
+    stored = text.encode("gbk", "aigc_lab.no_byte_of_utf8")
+    repaired = re.sub(f"{_LOST}+", _LOST, stored.decode("utf-8", "replace"))
+    found, lost = len(_HAN.findall(repaired)), repaired.count(_LOST)
+    outside = sum(character > "\x7f" for character in repaired) - lost
+    if found < 2 or lost > max(1, 0.5 * found) or found < 0.7 * outside:
+        return text
+    return repaired if len(_COMMON.findall(repaired)) >= len(_COMMON.findall(text)) else text
+
+
+def _first_difference(before: str, after: str, length: int = 24) -> tuple[str, str]:
+    """Where two texts begin to differ: a piece of each, from a little before on."""
+    same = (place for place, (one, two) in enumerate(zip(before, after, strict=False)) if one != two)
+    start = max(0, next(same, min(len(before), len(after))) - 4)
+    # A lone surrogate can be neither printed nor kept in a table: it is shown by its number.
+    one, two = (
+        text[start : start + length].encode("utf-8", "backslashreplace").decode() for text in (before, after)
+    )
+    return one, two
+
+
+# --- one form for what looks the same ---
+
+# The punctuation of Chinese and Japanese, with the space and the full-width and small marks.
+_WIDE_MARKS = "\u3000！＂＃％＆＇（）＊，－．／：；？＠［＼］＿｛｝～＾｀＄＋＜＝＞｜￥｡｢｣､︰-﹏﹐-﹫"
+# Marks of print and raised or lowered figures, which lose their meaning.
+_ALWAYS = "\u2025\u2026™℠ªº²³¹⁰-ₜ¼-¾⅐-⅟↉´¨¯¸˘-˝"
+_EAST_ASIAN = re.compile(
+    "[\u3005-\u3007\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\U00020000-\U0003347f]"
+)
+_KEPT, _KEPT_EAST_ASIAN = re.compile(f"([{_ALWAYS}]+)"), re.compile(f"([{_ALWAYS}{_WIDE_MARKS}]+)")
+
+
+def normal_form(text: str) -> str:
+    """NFKC (Unicode Standard Annex 15), but for what it would spoil.
+
+    NFKC turns full-width letters, ligatures, radicals and half-width kana into the ordinary characters. It
+    also turns the punctuation of every Chinese text into ASCII ("，" into ","), "10²" into "102" and "½" into
+    three characters. So raised figures, fractions and the dots of an ellipsis stay and, in a text with
+    Chinese, Japanese or Korean characters, their full-width punctuation.
+    """
+    if text.isascii():
+        return text
+    pieces = _pieces(text)
+    pieces[::2] = [unicodedata.normalize("NFKC", piece) for piece in pieces[::2]]
+    return "".join(pieces)
+
+
+def _pieces(text: str) -> list[str]:
+    """The text cut up: pieces to normalise at even places, what is kept between them."""
+    return (_KEPT_EAST_ASIAN if _EAST_ASIAN.search(text) else _KEPT).split(text)
+
+
+def unnormalised(dataset: Texts) -> pd.DataFrame:
+    """Texts with characters that only look like the ordinary ones, see ``normal_form``.
+
+    A model takes "ｆｉｎｅ", "ﬁne" and "fine" for three words, and a search finds one of them.
+
+    Returns:
+        Issues; the score is the share of the characters that would change, from above 0 to 1.
+    """
+
+    def look(text: str) -> tuple[float, str] | None:
+        normal = normal_form(text)
+        if normal == text:
+            return None
+        pieces = "".join(_pieces(text)[::2])
+        changed = [character for character in pieces if not unicodedata.is_normalized("NFKC", character)]
+        before, after = _first_difference(text, normal)
+        names = dict.fromkeys(unicodedata.name(character, "unnamed").lower() for character in changed[:50])
+        what = ", ".join(list(names)[:2]) or "letters and their accents apart"
+        return max(1, len(changed)) / len(text), f"{what}: {before!r} should be {after!r}"
+
+    return _issues("unnormalised", as_texts(dataset, "unnormalised"), look)
+
+
+# --- notices that say something of the page and nothing of the text ---
+
+_LINES = 3  # from either end of a text are looked at for repeats
+_EDGE = 5000  # characters from either end are looked at
+_FEWEST_TEXTS, _LEAST_SHARE = 5, 0.01
+_FEWEST_WORDS = 4  # shorter lines, such as "else:" or the name of a speaker, repeat for good reasons
+
+
+def boilerplate(dataset: Texts) -> pd.DataFrame:
+    """Texts that hold a notice: copyright, licence, cookies, subscription, navigation, advertisement.
+
+    Two ways to find one. Known wordings, English and Chinese (``notices.yaml``), in the first or last 5,000
+    characters. And lines of at least four words (eight Chinese characters) that stand among the first or
+    last three lines of many different texts: what every page of a site repeats, whatever it says. Copies of
+    one text count once. An issue says where to look; a licence, for example, must be read before it is cut.
+    A line is repeated by many if a hundredth of the different texts, and five at least, have it.
+
+    Returns:
+        Issues; the score is 0.9 for known wordings, for repeated lines 0.5 and more with their share.
+    """
+    texts = as_texts(dataset, "boilerplate")
+    lines_of = {text: _edge_lines(text) for text in texts}
+    counts = Counter(line for lines in lines_of.values() for line in lines)
+    least = max(_FEWEST_TEXTS, _LEAST_SHARE * len(lines_of))
+
+    def look(text: str) -> tuple[float, str] | None:
+        edges = text if len(text) <= 2 * _EDGE else f"{text[:_EDGE]}\n{text[-_EDGE:]}"
+        for about, pattern in _notices().items():
+            if found := pattern.search(edges):
+                start = edges.rfind("\n", 0, found.start()) + 1
+                place = edges[max(start, found.start() - 20) : found.end() + 20].split("\n")[0]
+                return 0.9, f"{about} notice: {place!r}"
+        again = max((line for line in lines_of[text] if counts[line] >= least), key=counts.get, default=None)
+        if again is None:
+            return None
+        score = 0.5 + 0.4 * counts[again] / len(lines_of)
+        return score, f"{counts[again]} different texts have this line: {again[:60]!r}"
+
+    return _issues("boilerplate", texts, look)
+
+
+@lru_cache(maxsize=1)
+def _notices() -> dict[str, re.Pattern[str]]:
+    import yaml
+
+    wordings = yaml.safe_load(resources.files(__package__).joinpath("notices.yaml").read_text("utf-8"))
+    return {
+        about: re.compile("|".join(some), re.IGNORECASE | re.MULTILINE) for about, some in wordings.items()
+    }
+
+
+def _edge_lines(text: str) -> frozenset[str]:
+    """Lines near the ends that are long enough to be a notice; none if the text is a single line."""
+    if "\n" not in text:
+        return frozenset()
+    first, last = (
+        [line for line in end.splitlines() if line.strip()] for end in (text[:_EDGE], text[-_EDGE:])
+    )
+    return frozenset(
+        comparable(line)
+        for line in first[:_LINES] + last[-_LINES:]
+        if not line.startswith("#!")  # which program runs a script
+        and (
+            len(re.findall("[぀-ヿ㐀-䶿一-鿿가-힯]", line)) >= 2 * _FEWEST_WORDS
+            or len(re.findall(r"[^\W\d_]{2,}", line)) >= _FEWEST_WORDS
+        )
+    )
+
+
+# --- texts that say nothing ---
+
+_LOOKED_AT = 100_000  # characters: a longer text is judged by its beginning
+_LONGEST_UNIT = 12  # characters of a piece that is repeated
+_FEWEST_REPEATS = 4
+_BINARY_SHARE = 0.1
+_LAYOUT = "\t\n\r\f\v\x85"
+
+
+def uninformative(dataset: Texts) -> pd.DataFrame:
+    """Texts that are empty, a single character, marks without a letter, one thing repeated, or no text.
+
+    Returns:
+        Issues. The score is 1 for nothing at all and for bytes that are no text, 0.9 for a single
+        character, 0.8 for marks only, 0.7 for repeats.
+    """
+    return _issues("uninformative", as_texts(dataset, "uninformative"), _nothing_said)
+
+
+def _nothing_said(text: str) -> tuple[float, str] | None:
+    looked_at = text[:_LOOKED_AT]
+    visible = "".join(looked_at.split())
+    if not visible:
+        return (1.0, "empty") if not text.strip() else None
+    strange = sum(map(_no_text, looked_at))
+    if "\0" in text or strange > max(1, _BINARY_SHARE * len(looked_at)):
+        return 1.0, f"no text: {strange} of {len(looked_at)} characters are control characters or unassigned"
+    if len(visible) == 1:
+        return 0.9, f"a single character, {visible!r}"
+    # Letters, numbers, and symbols such as emoji. One in the first few characters settles it for most texts.
+    if not any(unicodedata.category(character).startswith(("L", "N", "So")) for character in visible):
+        return 0.8, f"marks only: {visible[:20]!r}"
+    for length in range(1, min(_LONGEST_UNIT, len(visible) // _FEWEST_REPEATS) + 1):
+        if visible[length:] == visible[:-length]:
+            return 0.7, f"{visible[:length]!r}, {len(visible) // length} times"
+    return None
+
+
+def _no_text(character: str) -> bool:
+    if character.isascii():
+        return not (character.isprintable() or character in _LAYOUT)
+    return unicodedata.category(character) in ("Cc", "Cs", "Co", "Cn") and character not in _LAYOUT
+
+
+# --- repair ---
+
+# Control characters but for the layout, the mark of byte order, invisible breaks and lone surrogates. Joiners
+# (U+200C, U+200D) stay: emoji and Persian need them; so do the marks of writing direction.
+_CONTROL = re.compile(
+    "[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u200b\u2060\ufeff\ufff9-\ufffb\ud800-\udfff]"
+)
+_TIDY = (
+    (re.compile("\r\n|[\r\f\x85\u2028\u2029]"), "\n"),
+    (re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f]"), " "),
+    (re.compile("[ \t\u3000]+(?=\n)"), ""),
+    (re.compile("\n{4,}"), "\n\n\n"),
+)
+
+
+def fix(dataset: Texts) -> tuple[Any, pd.DataFrame]:
+    """Repair encodings, drop control characters, bring characters to one form, tidy white space.
+
+    Nothing is dropped that a reader would miss: indentation, double spaces inside a line and single empty
+    lines stay, so that program code and poems survive. Fixing twice changes nothing more.
+
+    Args:
+        dataset: texts; they stay as they are.
+
+    Returns:
+        The fixed data set (or tuple of texts, if no data set was given), and a table of what was changed:
+        ``item``, ``change`` ("encoding", "control characters", "normal form" or "white space"), ``before``
+        and ``after`` (where the change begins).
+    """
+    import pandas as pd
+
+    steps = {
+        "encoding": lambda text: _right_encoding(text)[0],
+        "control characters": lambda text: _CONTROL.sub("", text),
+        "normal form": normal_form,
+        "white space": _tidy,
+    }
+    fixed, rows = [], []
+    for item, text in enumerate(as_texts(dataset, "fix")):
+        changed: dict[str, tuple[str, str]] = {}
+        start = None
+        for _ in range(10):  # one repair can make way for another
+            if text == start:
+                break
+            start = text
+            for change, step in steps.items():
+                before, text = text, step(text)
+                if text != before:
+                    changed.setdefault(change, _first_difference(before, text))
+        fixed.append(text)
+        rows += [(item, change, *pieces) for change, pieces in changed.items()]
+    table = pd.DataFrame(rows, columns=["item", "change", "before", "after"]).astype({"item": "int64"})
+    data = tuple(fixed)
+    return (replace(dataset, data=data) if isinstance(dataset, Dataset) else data), table
+
+
+def _tidy(text: str) -> str:
+    """One kind of line end and of space, no space before them, at most two empty lines, none at the ends."""
+    for pattern, instead in _TIDY:
+        text = pattern.sub(instead, text)
+    text = text.lstrip("\n\v")
+    stripped = text.rstrip()
+    return stripped + "\n" if stripped and "\n" in text[len(stripped) :] else stripped
+
+
+# --- all of them ---
+
+# Each corruption that shows in a text, with the detector that looks for it.
+DETECTORS: Mapping[str, Callable[..., Any]] = MappingProxyType(
+    {
+        "exact_duplicate": exact_duplicates,
+        "near_duplicate": near_duplicates,
+        "mojibake": garbled,
+        "unnormalised": unnormalised,
+        "boilerplate": boilerplate,
+        "personal_data": personal_data,
+        "junk": uninformative,
+        "foreign_language": other_language,
+    }
+)
+
+
+def detect_all(dataset: Texts, expected: Any = None) -> dict[str, Any]:
+    """Every detector's issues, keyed by the corruption it looks for.
+
+    ``other_language`` comes last and looks only at texts that are neither garbled nor empty of meaning:
+    mojibake is a language of its own to any model.
+
+    Args:
+        dataset: texts.
+        expected: languages, see ``other_language``.
+    """
+    found = {name: find(dataset) for name, find in DETECTORS.items() if find is not other_language}
+    readable = np.ones(len(as_texts(dataset, "detect_all")), dtype=bool)
+    for name in ("mojibake", "junk"):
+        readable[found[name]["item"]] = False
+    found["foreign_language"] = other_language(dataset, expected, among=readable)
+    return found

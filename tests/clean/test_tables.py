@@ -1,0 +1,152 @@
+"""Tables: what corrupt damages its log names, the check finds, and fixing needs no guess."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.datasets import load_iris
+
+from aigc_lab import clean, corrupt
+from aigc_lab.clean import tables
+
+LENGTHS = ("sepal length", "sepal width", "petal length", "petal width")
+SPECIES = ("setosa", "versicolor", "virginica")
+
+
+@pytest.fixture(scope="module")
+def iris() -> pd.DataFrame:
+    bunch = load_iris(as_frame=True)
+    frame = bunch.data.set_axis(list(LENGTHS), axis=1)
+    return frame.assign(species=[SPECIES[label] for label in bunch.target])
+
+
+@pytest.fixture(scope="module")
+def rules():
+    columns = {name: tables.number(0.05, 10, unit="cm") for name in LENGTHS}
+    return tables.schema({**columns, "species": tables.category(*SPECIES)})
+
+
+def found(issues: pd.DataFrame, kind: str) -> set[int]:
+    return set(issues.loc[issues["detector"] == kind, "item"])
+
+
+def test_iris_as_published_repeats_one_row(iris, rules):
+    issues = tables.check(iris, rules)
+    assert issues[["item", "detector", "column"]].values.tolist() == [[142, "duplicate_row", ""]]
+    assert "row 101" in issues["reason"][0]
+
+
+def test_every_kind_of_broken_cell_is_found_and_named(iris, rules):
+    broken = iris.drop(index=142).astype(object).reset_index(drop=True)
+    broken.loc[3, "petal width"] = None
+    broken.loc[5, "sepal width"] = "3,1 cm"
+    broken.loc[7, "sepal length"] = 51.0
+    broken.loc[8, "sepal length"] = np.inf
+    broken.loc[9, "species"] = "Setosa"
+    broken.loc[11, "petal length"] = True
+    broken.index = broken.index + 1000  # an item is a position, whatever the index says
+    issues = tables.check(broken, rules)
+    assert {(r.item, r.detector, r.column) for r in issues.itertuples()} == {
+        (3, "missing", "petal width"),
+        (5, "wrong_type", "sepal width"),
+        (7, "out_of_range", "sepal length"),
+        (8, "out_of_range", "sepal length"),
+        (9, "wrong_category", "species"),
+        (11, "wrong_type", "petal length"),
+    }
+    reason = dict(zip(issues["item"], issues["reason"], strict=True))
+    assert reason[7] == "sepal length: 51.0 is outside 0.05 to 10 cm"
+    assert reason[5] == "sepal width: '3,1 cm' is not a number"
+    assert issues["score"].is_monotonic_decreasing and issues["score"].between(0.5, 1).all()
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_the_check_finds_what_was_corrupted(iris, rules, seed):
+    clean_rows = iris.drop(index=142).reset_index(drop=True)
+    dirty, log = corrupt.apply_to_table(clean_rows, dict.fromkeys(corrupt.TABLE_CORRUPTIONS, 0.1), seed)
+    issues = tables.check(dirty, rules)
+    for kind in tables.KINDS:
+        truth = log.mask(kind)
+        hits = clean.score(issues[issues["detector"] == kind], truth)
+        assert hits["precision"] == 1, kind
+        # A value ten times too large may still be possible: a range alone cannot know.
+        assert hits["recall"] == 1 if kind != "out_of_range" else hits["recall"] > 0.6
+
+
+def test_fixing_makes_numbers_of_what_is_surely_one_and_empties_the_impossible():
+    cells = ["5.1 cm", "5,1", " 5.1 ", "５.1", "1,234", "about 5", "n/a", "无", 5.1, None, 99.0, "99"]
+    names = ["cat", "Cat ", "ＣＡＴ", "dog", "cow", "", "cat", "cat", "cat", "cat", "cat", "cat"]
+    frame = pd.DataFrame({"a": pd.Series(cells, dtype=object), "b": names})
+    rules = tables.schema({"a": tables.number(0, 10, unit="cm"), "b": tables.category("cat", "dog")})
+    fixed, changes = tables.fix(frame, rules)
+    assert fixed["a"].tolist()[:6] == [5.1, 5.1, 5.1, 5.1, "1,234", "about 5"]
+    assert fixed["a"].isna().tolist() == [False] * 6 + [True, True, False, True, True, True]
+    assert fixed["b"].tolist()[:6] == ["cat", "cat", "cat", "dog", None, None]
+    assert list(changes.columns) == ["item", "column", "change", "before", "after"]
+    assert set(changes["item"]) == {0, 1, 2, 3, 4, 5, 6, 7, 10, 11}
+
+
+CELLS = st.one_of(
+    st.none(), st.floats(), st.integers(-50, 50), st.booleans(), st.sampled_from(["1", "2,5 kg", "n/a", "A "])
+)
+ROWS = st.lists(st.tuples(CELLS, CELLS, CELLS), max_size=12)
+
+
+@settings(max_examples=20, deadline=None)
+@given(ROWS)
+def test_check_and_fix_take_any_cells_leave_the_table_alone_and_fixing_twice_is_fixing_once(rows):
+    frame = pd.DataFrame(rows, columns=["n", "c", "t"], dtype=object)
+    before = frame.copy(deep=True)
+    rules = tables.schema(
+        {
+            "n": tables.number(0, 9, unit="kg"),
+            "c": tables.category("a", "b"),
+            "t": tables.text("[A-Z]*"),
+        }
+    )
+    once, _ = tables.fix(frame, rules)
+    twice, changes = tables.fix(once, rules)
+    issues = tables.check(frame, rules)
+    pd.testing.assert_frame_equal(frame, before)
+    pd.testing.assert_frame_equal(once, twice)
+    assert changes.empty
+    assert issues["item"].between(0, max(0, len(rows) - 1)).all()
+    assert set(issues["detector"]) <= set(tables.KINDS)
+
+
+def test_order_of_the_rows_does_not_change_which_cells_are_found(iris, rules):
+    rates = {"missing": 0.2, "wrong_type": 0.2, "out_of_range": 0.2, "wrong_category": 0.2}
+    dirty, _ = corrupt.apply_to_table(iris, rates, seed=0)
+    order = np.random.default_rng(0).permutation(len(dirty))
+    first, second = tables.check(dirty, rules), tables.check(dirty.iloc[order], rules)
+    for kind in rates:
+        assert found(first, kind) == {int(order[item]) for item in found(second, kind)}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (lambda rules: tables.check([1, 2], rules), "DataFrame"),
+        (lambda rules: tables.check(pd.DataFrame({"a": [1]}), rules), "no column 'sepal length'"),
+        (lambda rules: tables.fix(pd.DataFrame([[1, 2]], columns=["a", "a"]), rules), "same name"),
+        (lambda rules: tables.schema({}), "at least one column"),
+        (lambda rules: tables.schema({"a": float}), "number\\(\\), category"),
+        (lambda rules: tables.number(3, 1), "low not above high"),
+        (lambda rules: tables.category(), "at least one name"),
+    ],
+)
+def test_wrong_use_ends_in_one_clear_sentence(rules, wrong, words):
+    with pytest.raises(ValueError, match=words) as error:
+        wrong(rules)
+    assert "\n" not in str(error.value)
+
+
+def test_an_empty_table_and_a_table_of_equal_rows(rules):
+    empty = pd.DataFrame({name: [] for name in (*LENGTHS, "species")})
+    assert tables.check(empty, rules).empty
+    assert list(tables.check(empty, rules).columns) == ["item", "score", "reason", "detector", "column"]
+    equal = pd.DataFrame({name: [1.0] * 5 for name in LENGTHS} | {"species": ["setosa"] * 5})
+    assert found(tables.check(equal, rules), "duplicate_row") == {1, 2, 3, 4}
