@@ -131,7 +131,7 @@ def main(steps: int = 600, seeds: int = 3, pairs: int = len(PAIRS)) -> None:
             ]
         )
     table.show(
-        f"{steps} steps of {BATCH} pictures, {seeds} seeds",
+        f"{steps} steps of {BATCH} images, {seeds} seeds",
         [
             "ours, beside the usual loop",
             "ours, ms",

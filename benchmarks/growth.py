@@ -1,15 +1,15 @@
-"""How cost grows: an epoch on 1,000 to 100,000 pictures, a step at one to eight times the width.
+"""How cost grows: an epoch on 1,000 to 100,000 images, a step at one to eight times the width.
 
     python benchmarks/growth.py [--rounds 3] [--images 1000 … 100000] [--widths 1 2 4 8] [--score]
 
-Pictures: one epoch of a dense VAE (784-400-20, batch 100, XLA) on so many different 28 x 28 silhouettes.
+Images: one epoch of a dense VAE (784-400-20, batch 100, XLA) on so many different 28 x 28 silhouettes.
 Width: a step of that VAE, of ``convolutional_vae`` and of the Transformer at 1, 2, 4 and 8 times a small
 width. Sizes take turns in every round; compilation is off the clock. The exponent is a least-squares line
-through the logarithms with Student's interval (``train.fitted_exponent``). Small sizes pay a fixed cost of
+through the logarithms with Student's interval. Small sizes pay a fixed cost of
 each call and each operation, so no single exponent fits the whole range: the local exponents, between
 neighbours, say where the cost has become proportional.
 
-``--score``: what more pictures are for. Training on so many drawings of ``quickdraw``, each for the same
+``--score``: what more images are for. Training on so many drawings of ``quickdraw``, each for the same
 number of steps; told is when a fixed held-out score was first reached, and the best that was.
 """
 
@@ -28,6 +28,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import silhouettes
 import table
+from scipy import stats
 
 from aigc_lab import collect, train
 from aigc_lab.models import transformer, vae
@@ -55,9 +56,12 @@ def tell(
 ) -> None:
     """A row a size, and the exponents below."""
     sizes = list(measured)
-    pairs = [(size, value) for size, values in measured.items() for value in values]
-    growth = train.fitted_exponent(*zip(*pairs, strict=True))
-    local = dict(zip(sizes[1:], growth.local, strict=True))
+    middles = [statistics.median(values) for values in measured.values()]
+    between = np.diff(np.log(middles)) / np.diff(np.log(sizes))
+    local = dict(zip(sizes[1:], between, strict=True))
+    pairs = np.log([(size, value) for size, values in measured.items() for value in values])
+    line = stats.linregress(pairs)
+    reach = stats.t.ppf(0.975, len(pairs) - 2) * line.stderr
     rows = [
         [
             f"{size:,}",
@@ -68,7 +72,8 @@ def tell(
         for size, values in measured.items()
     ]
     table.show(title, [what, unit, "local exponent", *more], rows)
-    print(f"\nFitted over all sizes: {growth} (95 %); between the two largest: {growth.local[-1]:.2f}.")
+    fitted = f"{line.slope:.2f} [{line.slope - reach:.2f}, {line.slope + reach:.2f}]"
+    print(f"\nFitted over all sizes: {fitted} (95 %); between the two largest: {between[-1]:.2f}.")
 
 
 def by_images(counts: list[int], rounds: int) -> None:
@@ -80,10 +85,10 @@ def by_images(counts: list[int], rounds: int) -> None:
     tell(
         f"One epoch of the dense VAE (batch {BATCH}), {rounds} rounds",
         measured,
-        "pictures",
+        "images",
         "s",
         1.0,
-        {"pictures a second": speed},
+        {"images a second": speed},
     )
 
 
@@ -128,7 +133,7 @@ def by_width(factors: list[int], rounds: int) -> None:
 
 
 def to_a_score(counts: list[int], steps: int = 600, reports: int = 12) -> None:
-    """When a VAE first has a held-out negative ELBO of TARGET nats a picture, and how low it got."""
+    """When a VAE first has a held-out negative ELBO of TARGET nats an image, and how low it got."""
     training, validation, _ = collect.load("quickdraw").split(seed=0)
     x, held_out = training.arrays()[0], validation.arrays()[0]
     rows = []
@@ -166,7 +171,7 @@ def to_a_score(counts: list[int], steps: int = 600, reports: int = 12) -> None:
         ["drawings", "epochs", f"{TARGET:g} nats first reached", "best", "at the end"],
         rows,
     )
-    print("\nEvery row costs the same time. An epoch of more pictures takes longer, but fewer are needed.")
+    print("\nEvery row costs the same time. An epoch of more images takes longer, but fewer are needed.")
 
 
 def main() -> None:
@@ -181,7 +186,7 @@ def main() -> None:
     print(
         "\nSmall sizes are dominated by a fixed cost of each call and each operation, so a line through all "
         "sizes rises less steeply than the cost of large ones: read the local exponents. Proportional to the "
-        "pictures is 1; a step whose time were all multiplications of width by width would have 2."
+        "images is 1; a step whose time were all multiplications of width by width would have 2."
     )
     if chosen.score:
         to_a_score([each for each in sorted(chosen.images) if each <= 10_000])

@@ -32,7 +32,7 @@ class Trained:
 
 
 class VAE(Trained):
-    """The encoder gives mean and log-variance side by side; pixels are Bernoulli, in nats per picture."""
+    """The encoder gives mean and log-variance side by side; pixels are Bernoulli, in nats per image."""
 
     def loss(self, x: Any) -> Any:
         mean, log_variance = self.parts["encoder"](x).chunk(2, dim=1)
