@@ -1,18 +1,19 @@
-"""How the cost of removing duplicate texts grows: in memory, by shards, and on two Dask workers.
+"""How the cost of removing duplicate texts grows: in memory, by partitions, and on two Dask workers.
 
 Run by hand: ``python benchmarks/cleaning_growth.py`` (10,000 and 100,000 texts), or with
 ``--sizes 10000 100000 1000000``. The texts are those of ``near_duplicate_text.py`` (a tenth of them
 near-copies), with a tenth of them repeated exactly, in Parquet files of 50,000 rows.
 
-Every measurement runs in a process of its own, from the files to the findings; ``shards`` and ``dask`` also
-write the clean shards. Seconds are those of the clock and of the processor, without the start of the
+Every measurement runs in a process of its own, from the files to the issues; ``partitions`` and ``dask`` also
+write the clean files. Seconds are those of the clock and of the processor, without the start of the
 calling process and with that of the workers; memory is the peak of the calling process and of the largest
-worker. All ways must find the same: the findings are compared.
+worker. All ways must find the same: the issues are compared.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import json
 import resource
@@ -22,38 +23,48 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import table
 
 BENCH = ["--sizes", "10000", "40000"]
 QUICK = ["--sizes", "1000", "2000"]
 
-METHODS = ("memory", "shards", "dask")
-SHARD_ROWS = 50_000
+METHODS = ("memory", "partitions", "dask")
+ROWS_A_FILE = 50_000
 
 
 def generate(count: int, folder: Path) -> None:
     from near_duplicate_text import corpus
 
-    from aigc_lab.clean import scale
-
     texts = corpus(round(count * 0.9))
     rng = np.random.default_rng(1)
     texts += [texts[place] for place in rng.integers(0, len(texts), count - len(texts))]
-    scale.shard([texts[place] for place in rng.permutation(count)], folder, SHARD_ROWS)
+    rows = pd.DataFrame({"text": [texts[place] for place in rng.permutation(count)]})
+    folder.mkdir()
+    for number, start in enumerate(range(0, count, ROWS_A_FILE)):
+        rows[start : start + ROWS_A_FILE].to_parquet(folder / f"part-{number:05d}.parquet")
 
 
 def measure(method: str, folder: Path, output: Path) -> dict[str, object]:
-    import pandas as pd
+    import dask.dataframe
 
-    from aigc_lab.clean import scale, text
+    from aigc_lab import backend
+    from aigc_lab.clean import distributed, text
 
     started, busy = time.perf_counter(), time.process_time()
     if method == "memory":
         texts = [row for path in sorted(folder.iterdir()) for row in pd.read_parquet(path)["text"]]
         exact, near = text.exact_duplicates(texts), text.near_duplicates(texts)
     else:
-        found = scale.deduplicate(folder, output, workers=2 if method == "dask" else 0)
-        exact, near = found.exact, found.near
+        with contextlib.ExitStack() as stack:
+            if method == "dask":
+                client = stack.enter_context(backend.dask_client("the benchmark", 2, None))
+                stack.enter_context(client.as_current())
+            else:
+                stack.enter_context(dask.config.set(scheduler="synchronous"))
+            frame = dask.dataframe.read_parquet(folder)
+            exact, near = distributed.duplicates(frame["text"])
+            distributed.drop(frame, exact, near).to_parquet(output)
     seconds, busy = time.perf_counter() - started, time.process_time() - busy
     names = ("item", "duplicate_of")
     columns = [np.ascontiguousarray(table[name]) for table in (exact, near) for name in names]
@@ -65,7 +76,7 @@ def measure(method: str, folder: Path, output: Path) -> dict[str, object]:
         "worker": used[1].ru_maxrss / 1024 if method == "dask" else 0.0,
         "exact": len(exact),
         "near": len(near),
-        "findings": hashlib.sha256(b"".join(column.tobytes() for column in columns)).hexdigest(),
+        "issues": hashlib.sha256(b"".join(column.tobytes() for column in columns)).hexdigest(),
     }
 
 
@@ -97,7 +108,7 @@ def main() -> None:
                         f"{found['exact']:,} and {found['near']:,}",
                     ]
                 )
-                answers.add(found["findings"])
+                answers.add(found["issues"])
         columns = ["way", "clock, s", "processor, s", "µs a text", "over the first size", "caller, MiB"]
         table.show(f"{size:,} texts", [*columns, "worker, MiB", "exact and near found"], rows)
         if len(answers) > 1:

@@ -29,7 +29,7 @@ import numpy as np
 import table
 
 from aigc_lab import collect
-from aigc_lab.clean import text
+from aigc_lab.clean import minhash
 from aigc_lab.corrupt.text import nearly_copy_text
 
 BENCH = ["--sizes", "10000", "--rounds", "3"]
@@ -54,18 +54,18 @@ def corpus(count: int, seed: int = 0) -> list[str]:
         for _ in range(int(rng.integers(3, 7))):
             start = int(rng.integers(len(stream) - 8))
             pieces += stream[start : start + int(rng.integers(2, 6))]
-        made[text.comparable(gap.join(pieces))] = None
+        made[minhash.comparable(gap.join(pieces))] = None
     base = list(made)
     while len(made) < count:
         source = base[int(rng.integers(len(base)))]
-        made[text.comparable(nearly_copy_text(source, rng)[0])] = None
+        made[minhash.comparable(nearly_copy_text(source, rng)[0])] = None
     shuffled = list(made)
     return [shuffled[place] for place in rng.permutation(count)]
 
 
 def exact_pairs(texts: list[str]) -> set[tuple[int, int]]:
     """All pairs from the threshold up. Of two such texts, the rarest fifth of one meets that of the other."""
-    sets = [text.shingles(one) for one in texts]
+    sets = [minhash.shingles(one) for one in texts]
     counts = Counter(piece for pieces in sets for piece in pieces)
     index: dict[str, list[int]] = defaultdict(list)
     found = set()
@@ -82,7 +82,7 @@ def exact_pairs(texts: list[str]) -> set[tuple[int, int]]:
 
 
 def by_aigc_lab(texts: list[str]) -> set[tuple[int, int]]:
-    pairs, _ = text.near_duplicate_pairs(texts, THRESHOLD, permutations=PERMUTATIONS)
+    pairs, _ = minhash.near_duplicate_pairs(texts, THRESHOLD, permutations=PERMUTATIONS)
     return set(map(tuple, pairs.tolist()))
 
 
@@ -90,7 +90,7 @@ def by_datasketch(texts: list[str], bands: tuple[int, int] | None = None) -> set
     """The quickest documented way: MinHash.generator on bytes, then query and insert one by one."""
     from datasketch import MinHash, MinHashLSH
 
-    shingled = ([piece.encode() for piece in text.shingles(one)] for one in texts)
+    shingled = ([piece.encode() for piece in minhash.shingles(one)] for one in texts)
     index = MinHashLSH(threshold=THRESHOLD, num_perm=PERMUTATIONS, params=bands)
     found = set()
     for place, signature in enumerate(MinHash.generator(shingled, num_perm=PERMUTATIONS)):
@@ -100,7 +100,7 @@ def by_datasketch(texts: list[str], bands: tuple[int, int] | None = None) -> set
 
 
 def by_datasketch_same_bands(texts: list[str]) -> set[tuple[int, int]]:
-    return by_datasketch(texts, text.bands_for(THRESHOLD, PERMUTATIONS))
+    return by_datasketch(texts, minhash.bands_for(THRESHOLD, PERMUTATIONS))
 
 
 def by_rensa(texts: list[str]) -> set[tuple[int, int]]:
@@ -108,7 +108,7 @@ def by_rensa(texts: list[str]) -> set[tuple[int, int]]:
     from rensa import RMinHash, RMinHashLSH
 
     signatures = RMinHash.from_token_sets(
-        (list(text.shingles(one)) for one in texts), num_perm=PERMUTATIONS, seed=1
+        (list(minhash.shingles(one)) for one in texts), num_perm=PERMUTATIONS, seed=1
     )
     index = RMinHashLSH(threshold=THRESHOLD, num_perm=PERMUTATIONS, num_bands=16)  # must divide 128
     index.insert_pairs(list(enumerate(signatures)))
