@@ -355,7 +355,11 @@ def patch_discriminator(width: int = 32, seed: int = 0) -> keras.Model:
 
 
 def adversarial(
-    model: SuperResolution, features: keras.Model, width: int = 32, seed: int = 0, **weights: float
+    model: SuperResolution,
+    features: keras.Model,
+    weights: Mapping[str, float] | None = None,
+    width: int = 32,
+    seed: int = 0,
 ) -> AdversarialSuperResolution:
     """The second stage for a trained ``model``, which stays as it is: its network is copied.
 

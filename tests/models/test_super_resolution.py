@@ -259,7 +259,7 @@ def tiny_features():
 
 
 def second_stage(**weights):
-    return sr.adversarial(sr.residual_network(width=2, blocks=1), tiny_features(), **weights)
+    return sr.adversarial(sr.residual_network(width=2, blocks=1), tiny_features(), weights)
 
 
 @pytest.fixture
