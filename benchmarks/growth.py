@@ -60,7 +60,7 @@ def tell(
     between = np.diff(np.log(middles)) / np.diff(np.log(sizes))
     local = dict(zip(sizes[1:], between, strict=True))
     pairs = np.log([(size, value) for size, values in measured.items() for value in values])
-    line = stats.linregress(pairs)
+    line = stats.linregress(*pairs.T)
     reach = stats.t.ppf(0.975, len(pairs) - 2) * line.stderr
     rows = [
         [

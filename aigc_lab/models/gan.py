@@ -252,9 +252,9 @@ def convolutional_generator(
     hidden = _normal_relu(layers.Dense(rows * columns * 2 * width, use_bias=False)(hidden))
     hidden = layers.Reshape((rows, columns, 2 * width))(hidden)  # (n, h/4 * w/4 * 2 k) -> (n, h/4, w/4, 2 k)
     hidden = layers.Conv2D(4 * width, 3, padding="same", use_bias=False)(hidden)
-    hidden = _normal_relu(_finer(hidden, rows, columns, width))  # (n, h/4, w/4, 4 k) -> (n, h/2, w/2, k)
+    hidden = _normal_relu(ops.depth_to_space(hidden, 2))  # (n, h/4, w/4, 4 k) -> (n, h/2, w/2, k)
     pixels = layers.Conv2D(4 * channels, 3, padding="same")(hidden)
-    pixels = _finer(pixels, 2 * rows, 2 * columns, channels)  # (n, h/2, w/2, 4 c) -> (n, h, w, c)
+    pixels = ops.depth_to_space(pixels, 2)  # (n, h/2, w/2, 4 c) -> (n, h, w, c)
     pixels = layers.Activation("sigmoid", name="pixels")(pixels)
     return keras.Model([latent, *label] if label else latent, pixels, name="generator")
 
@@ -280,14 +280,6 @@ def convolutional_discriminator(
         row = normalised(layers.Dense(4 * width, use_bias=False))(label[0])
         logit = layers.Add()([logit, layers.Dot(axes=1)([hidden, row])])
     return keras.Model([image, *label] if label else image, logit, name="discriminator")
-
-
-def _finer(tensor: Any, rows: int, columns: int, channels: int) -> Any:
-    """A grid of twice the height and width from four times the channels."""
-    # (n, r, c, 4 k) -> (n, r, c, 2, 2, k) -> (n, r, 2, c, 2, k) -> (n, 2 r, 2 c, k)
-    tensor = layers.Reshape((rows, columns, 2, 2, channels))(tensor)
-    tensor = layers.Permute((1, 3, 2, 4, 5))(tensor)
-    return layers.Reshape((2 * rows, 2 * columns, channels))(tensor)
 
 
 def _normal_relu(tensor: Any) -> Any:

@@ -165,9 +165,7 @@ def convolutional_decoder(
     hidden = layers.Reshape((rows, columns, width))(hidden)  # (n, h/4 * w/4 * k) -> (n, h/4, w/4, k)
     hidden = layers.Conv2D(width, 3, padding="same", activation="gelu")(hidden)
     pixels = layers.Conv2D(16 * channels, 3, padding="same")(hidden)  # (n, h/4, w/4, 16 c)
-    pixels = layers.Reshape((rows, columns, 4, 4, channels))(pixels)  # -> (n, h/4, w/4, 4, 4, c)
-    pixels = layers.Permute((1, 3, 2, 4, 5))(pixels)  # -> (n, h/4, 4, w/4, 4, c)
-    pixels = layers.Reshape(image_shape, name="pixels")(pixels)  # -> (n, h, w, c)
+    pixels = ops.depth_to_space(pixels, 4)  # the 16 c values of a place become 4 x 4 pixels: (n, h, w, c)
     return keras.Model([latent, *label], pixels, name="decoder")
 
 
@@ -321,7 +319,6 @@ class VAE(keras.Model):
                 shape=(), initializer="zeros", trainable=False, name="steps_done"
             )
         self.noise = keras.random.SeedGenerator(seed)
-        self.share = (0, 1)  # which of how many equal parts of the batch this process sees
         # Keras' own fit shows these beside the loss.
         self.reconstruction_tracker = keras.metrics.Mean(name="reconstruction")
         self.kl_tracker = keras.metrics.Mean(name="kl")
@@ -343,15 +340,8 @@ class VAE(keras.Model):
         return outputs
 
     def draw_noise(self, mean: Any) -> Any:
-        """Standard normal noise, ``(n, latent_size)``.
-
-        One of several workers draws it for the whole batch and takes the rows of its own items, so an
-        item's noise does not depend on the number of workers.
-        """
-        part, parts = self.share
-        rows, latent_size = ops.shape(mean)
-        noise = keras.random.normal((parts * rows, latent_size), dtype=mean.dtype, seed=self.noise)
-        return noise if parts == 1 else noise[part * rows : (part + 1) * rows]
+        """Standard normal noise of the shape of ``mean``, ``(n, latent_size)``."""
+        return keras.random.normal(ops.shape(mean), dtype=mean.dtype, seed=self.noise)
 
     def decoder_inputs(self, latent: Any, images: Any, condition: list[Any]) -> list[Any]:
         """What the decoder reads. A variant whose decoder also sees a part of the image overrides this."""

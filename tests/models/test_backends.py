@@ -31,6 +31,7 @@ def test_the_same_tests_pass_on(backend):
         "models/test_transformer.py",
         "test_augment.py",
         "train/test_fitting.py",
+        "train/test_optimizer.py",
     )
     # Of super-resolution what trains two players; its other tests take a minute and passed on JAX by hand.
     few = ("second_stage_trains_both_players_and_leaves_the_first_alone", "losses_are_those_of_the_gan")

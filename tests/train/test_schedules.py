@@ -27,7 +27,7 @@ def test_an_unknown_schedule_is_refused():
 
 
 @pytest.fixture(scope="module")
-def pictures():
+def images():
     return np.random.default_rng(0).random((96, 8, 8, 1)).astype("float32")
 
 
@@ -44,31 +44,31 @@ def weights(trained):
 FIT = {"batch_size": 16, "progress": False}
 
 
-def test_rates_as_numbers_train_like_the_schedule_of_the_same_name(pictures):
+def test_rates_as_numbers_train_like_the_schedule_of_the_same_name(images):
     by_default, cosine = model(), model()
-    train.fit(by_default, pictures, steps=30, **FIT)
-    train.fit(cosine, pictures, steps=30, schedule=train.rates("cosine", 30, 3e-3), **FIT)
+    train.fit(by_default, images, steps=30, **FIT)
+    train.fit(cosine, images, steps=30, schedule=train.rates("cosine", 30, 3e-3), **FIT)
     assert np.allclose(weights(by_default), weights(cosine), atol=1e-5)
     with pytest.raises(ValueError, match="one finite rate of 0 or more for each of the 30 steps"):
-        train.fit(model(), pictures, steps=30, schedule=np.ones(29), **FIT)
+        train.fit(model(), images, steps=30, schedule=np.ones(29), **FIT)
 
 
-def test_a_trainer_takes_other_rates_without_compiling_anew(pictures):
+def test_a_trainer_takes_other_rates_without_compiling_anew(images):
     machine = train.Trainer(model(), steps=30, batch_size=16, schedule="constant")
-    machine.fit(model(), pictures)
-    machine.fit(model(), pictures, rates=train.rates("step", 30, 0.01))
+    machine.fit(model(), images)
+    machine.fit(model(), images, rates=train.rates("step", 30, 0.01))
     expected = model()
-    train.fit(expected, pictures, steps=30, schedule="step", learning_rate=0.01, **FIT)
+    train.fit(expected, images, steps=30, schedule="step", learning_rate=0.01, **FIT)
     assert (weights(machine.model) == weights(expected)).all()
     with pytest.raises(ValueError, match="schedule='constant'"):
-        train.Trainer(model(), steps=30, batch_size=16).fit(model(), pictures, rates=np.ones(30))
+        train.Trainer(model(), steps=30, batch_size=16).fit(model(), images, rates=np.ones(30))
 
 
 EARLY = {"steps": 400, "learning_rate": 0.03, "reports": 40, "patience": 3, **FIT}
 
 
-def test_early_stopping_puts_back_the_weights_of_the_lowest_loss(pictures):
-    x, held_out = pictures[:32], (pictures[32:],)
+def test_early_stopping_puts_back_the_weights_of_the_lowest_loss(images):
+    x, held_out = images[:32], (images[32:],)
     stopped = model()
     losses = train.fit(stopped, x, validation=held_out, **EARLY).table["validation_loss"]
     assert len(losses) < 40
@@ -81,8 +81,8 @@ def test_early_stopping_puts_back_the_weights_of_the_lowest_loss(pictures):
     assert np.allclose(weights(stopped), weights(shorter), atol=1e-4)
 
 
-def test_early_stopping_survives_an_interrupt(pictures, tmp_path):
-    x, held_out, file = pictures[:32], (pictures[32:],), tmp_path / "run.npz"
+def test_early_stopping_survives_an_interrupt(images, tmp_path):
+    x, held_out, file = images[:32], (images[32:],), tmp_path / "run.npz"
     whole = model()
     table = train.fit(whole, x, validation=held_out, **EARLY).table
     reports = []
@@ -106,7 +106,7 @@ def test_early_stopping_survives_an_interrupt(pictures, tmp_path):
     ("changes", "words"),
     [({"patience": 0}, "from 1 up, got 0"), ({"validation": None}, "give validation=")],
 )
-def test_patience_needs_something_to_watch(changes, words, pictures):
-    settings = {"steps": 2, "patience": 1, "validation": (pictures,), **FIT, **changes}
+def test_patience_needs_something_to_watch(changes, words, images):
+    settings = {"steps": 2, "patience": 1, "validation": (images,), **FIT, **changes}
     with pytest.raises(ValueError, match=words):
-        train.fit(model(), pictures, **settings)
+        train.fit(model(), images, **settings)
