@@ -147,9 +147,7 @@ class SuperResolution(keras.Model):
                 f"of {scale} and at least {4 * scale}; got {x.shape}"
             )
         if not (x.min() > -1e-6 and x.max() < 1 + 1e-6):
-            raise ValueError(
-                f"patches must lie in [0, 1], not {x.min():g} to {x.max():g}; divide uint8 by 255"
-            )
+            raise ValueError(f"patches lie in [0, 1], not {x.min():g} to {x.max():g}; divide uint8 by 255")
         if np.ptp(x, axis=(1, 2)).max() == 0:
             warnings.warn("every patch is flat: there is no detail to learn; cut others", stacklevel=2)
 
@@ -194,10 +192,8 @@ def residual_network(scale: int = 2, width: int = 32, blocks: int = 3, seed: int
             inner = layers.Conv2D(width, 3, padding="same", activation="relu")(hidden)
             hidden = hidden + layers.Conv2D(width, 3, padding="same")(inner)
         # Zeros at the start: the untrained network is bicubic enlargement, and training can only add to it.
-        parts = layers.Conv2D(scale**2, 3, padding="same", kernel_initializer="zeros", name="sub_pixels")(
-            hidden
-        )
-        detail = ops.depth_to_space(parts, scale)  # (n, h, w, scale²) -> (n, h · scale, w · scale, 1)
+        last = layers.Conv2D(scale**2, 3, padding="same", kernel_initializer="zeros", name="sub_pixels")
+        detail = ops.depth_to_space(last(hidden), scale)  # (n, h, w, scale²) -> (n, h · scale, w · scale, 1)
         large = Bicubic(scale, name="bicubic")(small) + detail
     network = keras.Model(small, large, name="enlarger")
     model = SuperResolution(network, scale, receptive_field=2 * blocks + 2, name="super_resolution")
@@ -305,8 +301,7 @@ class AdversarialSuperResolution(SuperResolution):
 
     def feature_maps(self, pixels: Any) -> list[Any]:
         """What the frozen network sees in grey images ``(n, h, w, 1)``, given as three equal channels."""
-        maps = self.features(ops.repeat(pixels, 3, axis=-1), training=False)
-        return list(maps) if isinstance(maps, (list, tuple)) else [maps]
+        return keras.tree.flatten(self.features(ops.repeat(pixels, 3, axis=-1), training=False))
 
     def _shifted(self, *images: Any) -> list[Any]:
         """All images moved by the same 0 to 3 pixels along each axis, and three pixels shorter.
@@ -498,7 +493,5 @@ def _checked_image(image: Any) -> np.ndarray:
     if image.dtype.kind == "f" and not np.isfinite(image).all():
         raise ValueError("the image holds NaN or infinite values; repair it first")
     if image.dtype.kind == "f" and (image.min() < -1e-6 or image.max() > 1 + 1e-6):
-        raise ValueError(
-            f"a float image lies in [0, 1], this from {image.min():g} to {image.max():g}; divide by 255"
-        )
+        raise ValueError(f"float images lie in [0, 1], not {image.min():g} to {image.max():g}; divide by 255")
     return image
