@@ -21,8 +21,10 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import fft, linalg, ndimage
+from PIL import Image
+from scipy import fft
 
+from aigc_lab.clean.alignment import align, likely_pairs, working_size
 from aigc_lab.clean.issues import checked_number, issue_table, label_note
 from aigc_lab.collect.dataset import Dataset
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
 _SMALLEST_SIDE = 8  # pixels
 _HASHED_PIXELS = 32 * 28 * 28  # hashed in one go: they and what is made of them fit into the cache
+_MOST_PAIRS = 20_000_000  # more would fill the memory
 _FLAT = 2.0  # standard deviation in levels, below which an image shows nothing that could be compared
 
 
@@ -111,7 +114,8 @@ def perceptual_hashes(images: Any, bits: int = 64) -> np.ndarray:
     hashes = np.empty((len(data), bits // 8), dtype=np.uint8)
     step = max(1, _HASHED_PIXELS // int(np.prod(data.shape[1:3])))
     for start in range(0, len(data), step):
-        small = _scaled(_luma(data[start : start + step]), 4 * side)
+        grey = _luma(data[start : start + step])
+        small = _scaled(grey, 4 * side, _scales_rows_first(*grey.shape[1:], 4 * side))
         waves = fft.dct(fft.dct(small, axis=1)[:, :side], axis=2)[:, :, :side].reshape(len(small), bits)
         ranked = np.sort(waves, axis=1)
         median = (ranked[:, bits // 2 - 1] + ranked[:, bits // 2]) / 2
@@ -127,99 +131,68 @@ def _luma(block: np.ndarray) -> np.ndarray:
     return ((block[..., :3].astype(np.uint32) @ weights + 0x8000) >> 16).astype(np.uint8)
 
 
-def _scaled(images: np.ndarray, side: int) -> np.ndarray:
-    """Images as squares ``(n, side, side)`` of whole numbers, exactly as Pillow's Lanczos filter."""
-    order = _order(*images.shape[1:], side)
-    return _by_pillow(images, side) if order is None else _in_order(images, side, order)
-
-
 @cache
-def _order(rows: int, columns: int, side: int) -> str | None:
-    """Which side this Pillow scales first, tried out: it rounds in between, so the order shows.
-
-    None if neither order gives its bytes: then a Pillow that computes otherwise does the work.
-    """
-    probe = np.random.default_rng(0).integers(0, 256, (8, rows, columns), dtype=np.uint8)
-    probe[:4] = np.where(probe[:4] < 128, 0, 255)  # hard edges make the filter overshoot
-    expected = _by_pillow(probe, side)
-    orders = ("width first", "height first")
-    return next((order for order in orders if (_in_order(probe, side, order) == expected).all()), None)
+def _scales_rows_first(rows: int, columns: int, side: int) -> bool:
+    """Whether this Pillow scales the width before the height, tried out: the rounding in between shows it."""
+    noise = np.random.default_rng(0).integers(0, 256, (1, rows, columns), dtype=np.uint8)
+    expected = Image.fromarray(noise[0]).resize((side, side), Image.Resampling.LANCZOS)
+    return bool((_scaled(noise, side, True)[0] == np.asarray(expected)).all())
 
 
-def _in_order(images: np.ndarray, side: int, order: str) -> np.ndarray:
-    turned = images if order == "width first" else images.transpose(0, 2, 1)
+def _scaled(images: np.ndarray, side: int, rows_first: bool) -> np.ndarray:
+    """Images as squares ``(n, side, side)`` of whole numbers, exactly as Pillow's Lanczos filter."""
+    turned = images if rows_first else images.transpose(0, 2, 1)
     for _ in range(2):  # scale the last axis, and bring the other one there
         count, rows, columns = turned.shape
         values = turned.reshape(count * rows, columns).astype(np.float64) @ _weights(columns, side)
         values = np.clip(np.floor(values + 0.5), 0, 255)
         turned = values.reshape(count, rows, side).transpose(0, 2, 1)
-    return turned if order == "width first" else turned.transpose(0, 2, 1)
+    return turned if rows_first else turned.transpose(0, 2, 1)
 
 
 @cache
 def _weights(old: int, new: int) -> np.ndarray:
-    """Weights ``(old, new)`` of Pillow's Lanczos filter for one axis, in steps of 2**-22."""
-    if old == new:
-        return np.eye(old)
-    stretch = max(old / new, 1.0)  # when an image shrinks, the filter grows with it
-    centres, places = (np.arange(new) + 0.5) * (old / new), np.arange(old)[:, None]
-    first, last = (np.trunc(centres + reach * stretch + 0.5) for reach in (-3, 3))
-    at = (places - centres + 0.5) / stretch
-    weights = np.sinc(at) * np.sinc(at / 3) * ((places >= first) & (places < last) & (at >= -3) & (at < 3))
-    weights *= 2**22 / weights.sum(axis=0)
-    return np.trunc(weights + np.copysign(0.5, weights)) / 2**22
+    """Pillow's weights ``(old, new)`` for one axis: what it makes of images of one bright pixel each."""
+    pixels = Image.fromarray(np.eye(old, dtype=np.int32) << 22)
+    return np.asarray(pixels.resize((new, old), Image.Resampling.LANCZOS)) / 2**22
 
 
-def _by_pillow(images: np.ndarray, side: int) -> np.ndarray:
-    from PIL import Image
-
-    small = [Image.fromarray(one).resize((side, side), Image.Resampling.LANCZOS) for one in images]
-    return np.stack([np.asarray(one, dtype=np.float64) for one in small])
-
-
-def hamming_pairs(
-    hashes: np.ndarray, distance: int, limit: int = 20_000_000
-) -> tuple[np.ndarray, np.ndarray]:
+def hamming_pairs(hashes: np.ndarray, distance: int) -> tuple[np.ndarray, np.ndarray]:
     """All pairs of hashes that differ in at most ``distance`` bits.
 
-    Pairs are compared in blocks that stay in the cache, so time grows with the square of the number of
-    hashes (at about a nanosecond a pair and eight bytes) and memory does not. Introduced in notebook 02.
+    Pairs are compared in blocks that stay in the cache: time grows with the square of the number of hashes
+    (at about a nanosecond a pair and eight bytes), memory with the pairs that are found. Introduced in
+    notebook 02.
 
     Args:
         hashes: ``uint8`` ``(n, bytes)``, as ``perceptual_hashes`` gives them.
         distance: bits.
-        limit: more pairs than this are refused, because they would fill the memory.
 
     Returns:
         Integers ``(m, 2)``, the earlier position first, sorted; and ``(m,)`` their distances.
 
     Raises:
-        ValueError: hashes of another type or shape, a distance that they cannot have, or too many pairs.
+        ValueError: hashes of another type or shape, or more than 20 million pairs.
     """
     if not isinstance(hashes, np.ndarray) or hashes.dtype != np.uint8 or hashes.ndim != 2:
-        what = f"{getattr(hashes, 'dtype', type(hashes).__name__)} {getattr(hashes, 'shape', '')}"
-        raise ValueError(f"hashes must be uint8 (n, bytes) as perceptual_hashes gives them, got {what}")
-    distance = int(checked_number("distance", distance, 0, 8 * hashes.shape[1]))
+        raise ValueError("hashes must be uint8 (n, bytes) as perceptual_hashes gives them")
     words = np.pad(hashes, ((0, 0), (0, -hashes.shape[1] % 8))).view(np.uint64)  # (n, words of 64 bits)
     found, total = [np.empty((0, 3), dtype=np.int64)], 0
     for start in range(0, len(words), 128):
         rows = words[start : start + 128]
         for left in range(0, start + len(rows), 4096):
             columns = words[left : min(left + 4096, start + len(rows))]
-            apart = np.bitwise_count(rows[:, None, 0] ^ columns[None, :, 0])
-            if words.shape[1] > 1:
-                apart = apart.astype(np.uint16)
-                for word in range(1, words.shape[1]):
-                    apart += np.bitwise_count(rows[:, None, word] ^ columns[None, :, word])
+            apart = np.zeros((len(rows), len(columns)), dtype=np.uint16)
+            for word in range(words.shape[1]):
+                apart += np.bitwise_count(rows[:, None, word] ^ columns[None, :, word])
             one, two = np.nonzero(apart <= distance)
-            earlier = two + left < one + start
-            one, two = one[earlier], two[earlier]
-            found.append(np.stack([two + left, one + start, apart[one, two]], axis=1))
-            total += len(one)
-            if total > limit:
+            pairs = np.stack([two + left, one + start, apart[one, two]], axis=1)
+            found.append(pairs[pairs[:, 0] < pairs[:, 1]])
+            total += len(found[-1])
+            if total > _MOST_PAIRS:
                 raise ValueError(
-                    f"more than {limit:,} pairs are within {distance} bits; take a smaller distance, or drop "
-                    "identical hashes first"
+                    f"more than {_MOST_PAIRS:,} pairs are within {distance} bits; take a smaller distance, "
+                    "or drop identical hashes first"
                 )
     pairs = np.concatenate(found)
     pairs = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
@@ -229,9 +202,7 @@ def hamming_pairs(
 # Near-duplicates --------------------------------------------------------------------------------------
 
 
-def near_duplicates(
-    dataset: Dataset, threshold: float = 0.92, neighbours: int = 20, pairs: np.ndarray | None = None
-) -> pd.DataFrame:
+def near_duplicates(dataset: Dataset, threshold: float = 0.92, neighbours: int = 20) -> pd.DataFrame:
     """Images that a small shift, turn and change of contrast makes almost equal to an earlier one.
 
     Exact copies are not reported again: see ``exact_duplicates``. Each issue refers to an item that
@@ -245,8 +216,6 @@ def near_duplicates(
             in, three seeds: 99 % of the copies reach it and fewer than one in a thousand of the unique
             images do. Those few look like real near-duplicates, which no corruption log knows of.
         neighbours: candidates for each image.
-        pairs: integers ``(m, 2)``, the earlier item first: the only pairs to align, for example those of
-            ``hamming_pairs``. Quicker for very many images; but a hash misses shifted and turned copies.
 
     Returns:
         Issues with ``duplicate_of``.
@@ -255,7 +224,7 @@ def near_duplicates(
         ValueError: no images, images that are too small, or a threshold outside 0..1.
     """
     threshold = checked_number("threshold", threshold, 0, 1)
-    usable, small, pairs = _candidates(dataset, neighbours, pairs)
+    usable, small, pairs = _candidates(dataset, neighbours)
     if not len(pairs):
         return issue_table("near_duplicates", [], [], [], [])
     residual = align(small, pairs)
@@ -287,7 +256,7 @@ def near_duplicate_pairs(dataset: Dataset, lowest: float = 0.6, neighbours: int 
         ValueError: as ``near_duplicates``.
     """
     lowest = checked_number("lowest", lowest, 0, 1)
-    usable, small, pairs = _candidates(dataset, neighbours, None)
+    usable, small, pairs = _candidates(dataset, neighbours)
     if not len(pairs):
         return issue_table("near_duplicate_pairs", [], [], [], [])
     agreement = 1 - align(small, pairs)
@@ -297,9 +266,7 @@ def near_duplicate_pairs(dataset: Dataset, lowest: float = 0.6, neighbours: int 
     return issue_table("near_duplicate_pairs", ordered[:, 1], agreement[chosen], reasons, ordered[:, 0])
 
 
-def _candidates(
-    dataset: Dataset, neighbours: int, pairs: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _candidates(dataset: Dataset, neighbours: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The comparable unique items, their images at working size, and pairs ``(p, 2)`` among these."""
     neighbours = int(checked_number("neighbours", neighbours, 1))
     grey = grey_images(dataset, "near_duplicates")
@@ -309,9 +276,7 @@ def _candidates(
         return usable, np.empty((0, 0, 0)), np.empty((0, 2), dtype=np.int64)
     small = working_size(grey[usable])
     del grey  # 150 MB for 50,000 small images
-    if pairs is not None:
-        return usable, small, np.searchsorted(usable, pairs[comparable[pairs].all(axis=1)])
-    return usable, small, _likely_pairs(small, min(neighbours, len(usable) - 1))
+    return usable, small, likely_pairs(small, min(neighbours, len(usable) - 1))
 
 
 def _behind_the_first(
@@ -342,206 +307,3 @@ def _behind_the_first(
         pairs = np.array(sorted(more))
         residual = align(small, pairs)
     return first, {item: matches[item][one] for item, one in first.items()}
-
-
-# Alignment, of many pairs at once, in blocks that fit into the cache of a small machine ---------------
-
-_WORKING_SIDE = 32  # pixels: larger images are compared at this size
-_SMOOTHING = 0.7  # pixels: interpolated copies are a little smoother than their originals; this evens it out
-_COMPONENTS = 48
-_LEAST_CORRELATION = 0.7  # of centred and smoothed candidates; copies of silhouettes have 0.94 and more
-_PAIRS_EACH = 2  # so many pairs for each item are aligned, those with the smallest tangent distance
-_MARGIN = 0.1  # of the side: what a movement brings in from outside the frame is not compared
-_LARGEST_TURN = np.deg2rad(12)
-_LARGEST_SHIFT = 0.15  # of the side
-_FEW = 100  # up to so many images every pair is aligned
-_BLOCK = 512
-
-
-def working_size(grey: np.ndarray) -> np.ndarray:
-    """Images ``(n, height, width)`` at working size, ``float32``."""
-    side = max(grey.shape[1:])
-    if side <= _WORKING_SIDE:
-        return grey
-    ratio = _WORKING_SIDE / side
-    blurred = ndimage.gaussian_filter(grey, (0, 0.4 / ratio, 0.4 / ratio))
-    return np.stack([ndimage.zoom(image, ratio, order=1) for image in blurred])
-
-
-def _likely_pairs(images: np.ndarray, neighbours: int) -> np.ndarray:
-    """Pairs ``(m, 2)``, earlier item first, that a small movement may bring together (steps 1 and 2)."""
-    if len(images) <= _FEW:
-        return np.stack(np.triu_indices(len(images), 1), axis=1)
-    centred = np.empty_like(images)
-    for start in range(0, len(images), _BLOCK):
-        centred[start : start + _BLOCK] = _centred(images[start : start + _BLOCK])
-    directions = _principal_directions(centred.reshape(len(centred), -1))
-    # In blocks: all slopes of 50,000 small images at once would take a gigabyte.
-    blocks = [_tangents(centred[s : s + _BLOCK], directions) for s in range(0, len(centred), _BLOCK)]
-    flat, bases = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
-    pairs = _nearest(flat, neighbours)
-    left = np.minimum(_unexplained(flat, bases, pairs), _unexplained(flat, bases, pairs[:, ::-1]))
-    return pairs[np.sort(np.argsort(left, kind="stable")[: _PAIRS_EACH * len(images)])]
-
-
-def _centred(images: np.ndarray) -> np.ndarray:
-    """The images with their centre of brightness in the middle, smooth, with mean 0 and length 1."""
-    moves = _centres(images) - (np.array(images.shape[1:]) - 1) / 2
-    # Light beyond the border counts as none: continuing the edges would draw streaks of every cut-off leg.
-    light = np.pad(images - images.min(axis=(1, 2), keepdims=True), ((0, 0), (1, 1), (1, 1)))
-    still = np.zeros(len(images), dtype=np.float32)
-    moved = _moved(light, np.arange(len(images)), moves[:, 0], moves[:, 1], still)[:, 1:-1, 1:-1]
-    centred = ndimage.gaussian_filter(moved, (0, 1, 1))
-    centred -= centred.mean(axis=(1, 2), keepdims=True)
-    centred /= np.linalg.norm(centred, axis=(1, 2), keepdims=True) + 1e-6
-    return centred
-
-
-def _tangents(centred: np.ndarray, directions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The images in the principal directions ``(n, d)``, and a basis ``(n, d, 4)`` of each image and
-    what begins to become of it when it is shifted or turned."""
-    flat = _projected(centred, directions)
-    down, right = np.gradient(centred, axis=(1, 2))
-    movements = (down, right, _turning(down, right))
-    tangents = np.stack([flat, *(_projected(slope, directions) for slope in movements)], axis=2)
-    return flat, np.linalg.qr(tangents)[0]
-
-
-def align(images: np.ndarray, pairs: np.ndarray, steps: int = 3) -> np.ndarray:
-    """What the best shift, turn and contrast of the first image leaves unexplained of the second.
-
-    Gauss-Newton steps on shift and turn; contrast and brightness have a closed form in each step.
-
-    Args:
-        images: ``(n, height, width)``.
-        pairs: integers ``(m, 2)``.
-        steps: Gauss-Newton steps.
-
-    Returns:
-        ``(m,)`` lengths relative to the second image's contrast: 0 is a perfect copy, 1 has nothing in
-        common; infinite where the best movement is not small any more, or one is the negative of the other.
-    """
-    smooth = ndimage.gaussian_filter(images, (0, _SMOOTHING, _SMOOTHING))
-    centres = _centres(images)
-    starts = range(0, len(pairs), _BLOCK)
-    blocks = [_align_block(smooth, centres, pairs[start : start + _BLOCK], steps) for start in starts]
-    return np.concatenate([np.empty(0), *blocks])
-
-
-def _align_block(images: np.ndarray, centres: np.ndarray, pairs: np.ndarray, steps: int) -> np.ndarray:
-    first, second = pairs.T
-    target = _inside(images[second]).reshape(len(pairs), -1)
-    target = target - target.mean(axis=1, keepdims=True)
-    move = centres[first] - centres[second]
-    turn = np.zeros(len(pairs), dtype=np.float32)
-    for step in range(steps + 1):
-        moved = _inside(_moved(images, first, move[:, 0], move[:, 1], turn))
-        flat = moved.reshape(len(pairs), -1)
-        flat = flat - flat.mean(axis=1, keepdims=True)
-        power = np.einsum("np,np->n", flat, flat) + 1e-6
-        gain = np.einsum("np,np->n", flat, target) / power
-        rest = target - gain[:, None] * flat
-        if step == steps:
-            break
-        down, right = np.gradient(moved, axis=(1, 2))
-        slopes = np.stack([down, right, _turning(down, right)], axis=1).reshape(len(pairs), 3, -1)
-        slopes -= slopes.mean(axis=2, keepdims=True)
-        # Contrast is fitted anyway: movement must explain what contrast cannot.
-        slopes -= (slopes @ flat[:, :, None] / power[:, None, None]) * flat[:, None, :]
-        slopes *= gain[:, None, None]
-        normal = slopes @ slopes.transpose(0, 2, 1)
-        # A little damping keeps an image that looks the same when turned from spinning.
-        normal += 1e-3 * np.trace(normal, axis1=1, axis2=2)[:, None, None] * np.eye(3) + 1e-6 * np.eye(3)
-        change = np.linalg.solve(normal, slopes @ rest[:, :, None])[:, :, 0]
-        shift, spin = np.clip(change[:, :2], -1.5, 1.5), np.clip(change[:, 2], -0.1, 0.1)
-        cosine, sine = np.cos(turn), np.sin(turn)
-        move = move + np.stack(
-            [cosine * shift[:, 0] - sine * shift[:, 1], sine * shift[:, 0] + cosine * shift[:, 1]], axis=1
-        )
-        turn = turn + spin
-    left = np.linalg.norm(rest, axis=1) / (np.linalg.norm(target, axis=1) + 1e-6)
-    far = np.abs(move).max(axis=1) > _LARGEST_SHIFT * max(images.shape[1:])
-    return np.where((gain <= 0) | far | (np.abs(turn) > _LARGEST_TURN), np.inf, left)
-
-
-def _centres(images: np.ndarray) -> np.ndarray:
-    """Centre of brightness ``(n, 2)`` as (row, column), brightness counted from the darkest pixel."""
-    light = images - images.min(axis=(1, 2), keepdims=True)
-    total = light.sum(axis=(1, 2)) + 1e-6
-    rows = light.sum(axis=2) @ np.arange(images.shape[1], dtype=np.float32) / total
-    columns = light.sum(axis=1) @ np.arange(images.shape[2], dtype=np.float32) / total
-    return np.stack([rows, columns], axis=1)
-
-
-def _inside(images: np.ndarray) -> np.ndarray:
-    """The images without their margin."""
-    rows, columns = (round(_MARGIN * side) for side in images.shape[1:])
-    return images[:, rows : images.shape[1] - rows, columns : images.shape[2] - columns]
-
-
-def _turning(down: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """How an image changes when it begins to turn about its middle, from its slopes ``(n, h, w)``."""
-    rows, columns = (np.arange(side, dtype=np.float32) - (side - 1) / 2 for side in down.shape[1:])
-    return right * rows[:, None] - down * columns[None, :]
-
-
-def _moved(images: np.ndarray, which: np.ndarray, down: np.ndarray, right: np.ndarray, turn: np.ndarray):
-    """The chosen images, read at turned and shifted places with linear interpolation; edges continue."""
-    height, width = images.shape[1:]
-    rows = np.arange(height, dtype=np.float32)[None, :, None] - (height - 1) / 2
-    columns = np.arange(width, dtype=np.float32)[None, None, :] - (width - 1) / 2
-    values = (np.cos(turn), np.sin(turn), down, right)
-    cosine, sine, down, right = (np.asarray(value, dtype=np.float32)[:, None, None] for value in values)
-    at_row = np.clip(cosine * rows - sine * columns + (height - 1) / 2 + down, 0, height - 1.001)
-    at_column = np.clip(sine * rows + cosine * columns + (width - 1) / 2 + right, 0, width - 1.001)
-    top, left = at_row.astype(np.int32), at_column.astype(np.int32)
-    at_row -= top
-    at_column -= left
-    place = np.asarray(which, dtype=np.int64)[:, None, None] * (height * width) + top * width + left
-    flat = images.reshape(-1)
-    upper = flat[place] + at_column * (flat[place + 1] - flat[place])
-    lower = flat[place + width] + at_column * (flat[place + width + 1] - flat[place + width])
-    return upper + at_row * (lower - upper)
-
-
-def _principal_directions(flat: np.ndarray) -> np.ndarray:
-    """The leading directions ``(pixels, d)`` in which the images differ."""
-    sample = flat[:: max(1, len(flat) // 4000)]
-    sample = sample - sample.mean(axis=0)
-    pixels = flat.shape[1]
-    wanted = (max(0, pixels - _COMPONENTS), pixels - 1)
-    _, vectors = linalg.eigh(sample.T @ sample / len(sample), subset_by_index=wanted)
-    return np.ascontiguousarray(vectors)
-
-
-def _projected(images: np.ndarray, directions: np.ndarray) -> np.ndarray:
-    return (images - images.mean(axis=(1, 2), keepdims=True)).reshape(len(images), -1) @ directions
-
-
-def _nearest(flat: np.ndarray, neighbours: int) -> np.ndarray:
-    """Pairs of each item with those earlier items that correlate with it most."""
-    unit = flat / (np.linalg.norm(flat, axis=1, keepdims=True) + 1e-6)
-    found = []
-    for start in range(0, len(unit), _BLOCK):
-        end = min(start + _BLOCK, len(unit))
-        likeness = unit[start:end] @ unit[:end].T
-        rows = np.arange(start, end)
-        likeness[:, start:][np.triu_indices(end - start)] = -1  # itself and later items
-        count = min(neighbours, end)
-        columns = np.argpartition(likeness, -count, axis=1)[:, -count:]
-        good = (np.take_along_axis(likeness, columns, axis=1) >= _LEAST_CORRELATION).ravel()
-        found.append(np.stack([columns.ravel()[good], np.repeat(rows, count)[good]], axis=1))
-    return np.concatenate(found)
-
-
-def _unexplained(flat: np.ndarray, bases: np.ndarray, pairs: np.ndarray) -> np.ndarray:
-    """Tangent distance: how far the second image is from what small movements make of the first."""
-    left = np.empty(len(pairs))
-    for start in range(0, len(pairs), 8 * _BLOCK):
-        first, second = pairs[start : start + 8 * _BLOCK].T
-        basis, target = bases[first], flat[second]
-        shares = np.einsum("ndk,nd->nk", basis, target)
-        rest = target - np.einsum("ndk,nk->nd", basis, shares)
-        whole = np.linalg.norm(target, axis=1) + 1e-6
-        left[start : start + len(first)] = np.linalg.norm(rest, axis=1) / whole
-    return left

@@ -4,7 +4,10 @@ Each detector computes one number an image, in a unit that can be read, and comp
 The defaults were chosen on ``animals`` (every second unique image against the same images with the corruption
 put in), about midway between the two; the docstrings say what was seen. They suit small drawings and
 silhouettes on a plain ground. Photographs have soft and textured parts: look at the scores there before
-trusting a default. Introduced in notebook 00; ``low_information`` in notebook 02.
+trusting a default.
+
+All take a Dataset of images of at least 8 x 8 pixels, grey or in colour, and raise a ValueError for another
+one or for a threshold out of its range. Introduced in notebook 00; ``low_information`` in notebook 02.
 """
 
 from __future__ import annotations
@@ -48,7 +51,6 @@ def blurred(dataset: Dataset, sharpest_step: float = 0.46) -> pd.DataFrame:
     ``badly_lit``.
 
     Args:
-        dataset: images of at least 8 x 8 pixels.
         sharpest_step: images below it are reported.
 
     Returns:
@@ -85,7 +87,6 @@ def noisy(dataset: Dataset, level: float = 1.5) -> pd.DataFrame:
     and all with the corruption ``noise`` at least at 2.3.
 
     Args:
-        dataset: images of at least 8 x 8 pixels.
         level: images above it, in grey levels, are reported.
 
     Returns:
@@ -106,7 +107,6 @@ def badly_lit(dataset: Dataset, darkest_white: float = 150, lightest_black: floa
     a dark image lifts its bright end: such an image may be found by ``noisy`` only.
 
     Args:
-        dataset: images of at least 8 x 8 pixels.
         darkest_white: an image whose bright end is below it is too dark.
         lightest_black: an image whose dark end is above it is washed out.
 
@@ -143,7 +143,6 @@ def occluded(dataset: Dataset, smallest_area: float = 0.03) -> pd.DataFrame:
     more: on ``animals`` 93 of 100 rectangles are found when nothing else is put in.
 
     Args:
-        dataset: images of at least 8 x 8 pixels.
         smallest_area: rectangles from this share of the image up are reported.
 
     Returns:
@@ -206,7 +205,6 @@ def low_information(
     gradients have much entropy and say nothing: those are for ``noisy`` and ``outliers``.
 
     Args:
-        dataset: images of at least 8 x 8 pixels.
         least_content: images with a smaller share of such pixels are reported.
         least_entropy: bits a pixel, from 0 to 5; images below it are reported.
 

@@ -10,7 +10,6 @@ notebook 02.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -24,27 +23,19 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from aigc_lab.clean import images
-from aigc_lab.clean.duplicates import (
-    exact_duplicates,
-    first_of_each,
-    grey_images,
-    hamming_pairs,
-    near_duplicates,
-    perceptual_hashes,
-    working_size,
-)
+from aigc_lab.clean.alignment import working_size
+from aigc_lab.clean.duplicates import exact_duplicates, grey_images, near_duplicates
 from aigc_lab.clean.issues import Cleaned, drop, issue_table
 from aigc_lab.clean.page import all_words, count_of, page, words_on
-from aigc_lab.collect.atomic import atomic_write
-from aigc_lab.collect.dataset import Dataset
-from aigc_lab.collect.folder import FolderReport, from_folder
+from aigc_lab.collect.dataset import Dataset, atomic_write
+from aigc_lab.collect.own import FolderReport, from_folder
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_SIDE = 32  # pixels at which a folder of larger images is compared
+_SIZE = (32, 32)  # pixels at which a folder of larger images is compared
 _LARGEST_SIDE = 64  # pixels: larger images are compared and described at half of it
-_ALIGNED_LIMIT = 60_000  # images; the time to find pairs to align grows with the square of their number
+_ALIGNED_LIMIT = 60_000  # images; the time to find near copies among them grows with the square
 _FOLDS = 5
 _DIRECTIONS = 60
 _TOO_MANY = 0.1  # a check that finds a larger share was made for other images
@@ -82,11 +73,6 @@ class Inspection:
         return {name: int(table["item"].nunique()) for name, table in self.issues.items()}
 
     @property
-    def files(self) -> tuple[str, ...]:
-        """The file of each item, below the folder; empty if no folder was read."""
-        return self.folder_report.kept if self.folder_report else ()
-
-    @property
     def table(self) -> pd.DataFrame:
         """All issues, one row each: ``item``, ``name``, ``detector``, ``score``, ``reason``,
         ``duplicate_of`` (-1 where it is no copy), ``suggested`` (a class name or empty), ``proposed``.
@@ -109,12 +95,8 @@ class Inspection:
         return pd.concat(filled, ignore_index=True)[columns] if filled else pd.DataFrame(columns=columns)
 
     def name(self, item: int) -> str:
-        """What an item is called in the report: its file, or its number."""
-        return self.files[item] if self.files else f"item {item}"
-
-    def path(self, item: int) -> Path | None:
-        """The file of an item; None if no folder was read."""
-        return self.folder / self.files[item] if self.folder and self.files else None
+        """What an item is called in the report: its file below the folder, or its number."""
+        return self.folder_report.kept[item] if self.folder_report else f"item {item}"
 
     def cleaned(self, *more: str) -> Cleaned:
         """The set without what is proposed to be dropped, and without what the checks named here found.
@@ -164,8 +146,8 @@ def inspect(
             stage does not import the next one, so it is passed in. None leaves labels alone.
         seed: for what is drawn at random; the same seed writes the same bytes.
         modality: of a folder: ``"images"``, ``"text"``, or ``"auto"``, which counts the ``.txt`` files.
-        size: ``(height, width)`` at which the images of a folder are compared. None takes their own size
-            if they are all of one size of at most 64 pixels, else 32 x 32. Thumbnails come from the files.
+        size: ``(height, width)`` at which the images of a folder are compared. None takes that of the first
+            image if it is at most 64 pixels, else 32 x 32. Thumbnails come from the files.
         shown: thumbnails for each check.
         progress: print which check runs where it takes long.
 
@@ -186,8 +168,10 @@ def inspect(
         folder = Path(folder_or_dataset).expanduser()
         if folder.is_dir() and target.resolve().is_relative_to(folder.resolve()):
             raise ValueError(f"the report {target} would lie inside the folder {folder}; write it elsewhere")
-        modality = _modality_of(folder) if modality == "auto" else modality
-        size = size or (_common_size(folder) if modality == "images" else None)
+        if modality == "auto":
+            suffixes = [file.suffix.lower() for file in _files(folder)]
+            modality = "text" if suffixes.count(".txt") * 2 > len(suffixes) else "images"
+        size = size or (_size_of_the_first(folder) if modality == "images" else None)
         # Stretched: bars around an image would make a blank one look like an image of a bar.
         dataset, report = from_folder(folder, size=size, modality=modality, progress=progress, stretch=True)
     if not len(dataset):
@@ -245,40 +229,29 @@ def _files(folder: Path) -> list[Path]:
     return sorted(Path(top) / name for top, _, inside in os.walk(folder) for name in inside)
 
 
-def _modality_of(folder: Path) -> str:
-    files = _files(folder)
-    return "text" if sum(file.suffix.lower() == ".txt" for file in files) * 2 > len(files) else "images"
-
-
-def _common_size(folder: Path) -> tuple[int, int]:
-    """``(height, width)`` of the images if a sample of 100 is of one small size, else 32 x 32."""
+def _size_of_the_first(folder: Path) -> tuple[int, int]:
+    """``(height, width)`` of the first image that can be read if it is small, else 32 x 32."""
     from PIL import Image
 
-    files, sizes = _files(folder), set()
-    for file in files[:: max(1, len(files) // 100)]:
+    for file in _files(folder):
         with contextlib.suppress(Exception), Image.open(file) as image:  # from_folder will name it
-            sizes.add(image.size)
-    if len(sizes) == 1:
-        width, height = sizes.pop()
-        if min(width, height) >= 8 and max(width, height) <= _LARGEST_SIDE:
-            return height, width
-    return _SIDE, _SIDE
+            width, height = image.size
+            return (height, width) if min(image.size) >= 8 and max(image.size) <= _LARGEST_SIDE else _SIZE
+    return _SIZE
 
 
 def _say_where_files_differ(found: Any, folder: Path, files: tuple[str, ...], dataset: Dataset) -> None:
     """Equal at the size at which they are compared is not always equal as files: say which it is."""
     height, width = dataset.data.shape[1:3]
 
-    def digest(item: int) -> str:
-        try:
-            return hashlib.sha256((folder / files[item]).read_bytes()).hexdigest()
-        except OSError:
-            return f"unreadable {item}"
+    def content(item: int) -> bytes:
+        return (folder / files[item]).read_bytes()
 
     reasons = []
     for item, one, reason in zip(found["item"], found["duplicate_of"], found["reason"], strict=True):
-        same = digest(int(item)) == digest(int(one))
-        how = "the files are identical" if same else f"equal at {height} x {width} pixels, the files differ"
+        how = f"equal at {height} x {width} pixels, the files differ"
+        with contextlib.suppress(OSError):  # gone since it was read
+            how = "the files are identical" if content(item) == content(one) else how
         reasons.append(f"{reason} ({how})")
     found["reason"] = reasons
 
@@ -297,12 +270,10 @@ def _image_checks(dataset: Dataset, features: Any, seed: int, notes: list[str]) 
     def quality(detector: Callable[[Dataset], Any], found: Found) -> Any:
         table = detector(dataset)
         if len(table) > _TOO_MANY * len(dataset):
-            share = (
-                f"“{words_on(detector.__name__)['title']}” finds {len(table) / len(dataset):.0%} of the items"
-            )
+            title, share = words_on(detector.__name__)["title"], len(table) / len(dataset)
             notes.append(
-                f"{share}: its limit was made for other images (silhouettes and small drawings), so do not "
-                "trust it here."
+                f"“{title}” finds {share:.0%} of the items: its limit was made for other images (silhouettes "
+                "and small drawings), so do not trust it here."
             )
         # What is blank is badly lit as well: once is enough.
         return table[~table["item"].isin(found["low_information"]["item"])].reset_index(drop=True)
@@ -330,15 +301,17 @@ def _near_copies(small: Dataset, exact: Any, notes: list[str]) -> Any:
 
     equal = exact_duplicates(small)
     equal["reason"] = [f"equal to item {one} when both are small" for one in equal["duplicate_of"]]
-    pairs = None
     if len(small) > _ALIGNED_LIMIT:
         notes.append(
-            f"With more than {_ALIGNED_LIMIT:,} images near copies are sought by perceptual hash, which "
-            "misses shifted and turned ones; clean.near_duplicates finds them, in hours rather than minutes."
+            f"Near copies were sought among {_ALIGNED_LIMIT:,} images at a time, in the order of the files: "
+            "a copy that lies further away is missed (clean.near_duplicates finds it, and takes hours)."
         )
-        usual = np.flatnonzero(first_of_each(small) == np.arange(len(small)))
-        pairs = usual[hamming_pairs(perceptual_hashes(small[usual], bits=256), distance=20)[0]]
-    both = pd.concat([equal, near_duplicates(small, pairs=pairs)])
+    tables = [equal]
+    for start in range(0, len(small), _ALIGNED_LIMIT):
+        table = near_duplicates(small[start : start + _ALIGNED_LIMIT])
+        table[["item", "duplicate_of"]] += start
+        tables.append(table)
+    both = pd.concat(tables)
     both = both[~both["item"].isin(exact)]
     columns = (both[name].to_numpy() for name in ("item", "score", "reason", "duplicate_of"))
     return issue_table("near_duplicates", *columns)

@@ -221,12 +221,12 @@ def test_a_folder_of_faults(folder, tmp_path):
         assert word in changed[f"good/{file}"]
     assert "EXIF" in changed["good/turned.jpg"]
 
-    dropped = {seen.files[item] for item in seen.cleaned().dropped["item"]}
+    dropped = {seen.name(item) for item in seen.cleaned().dropped["item"]}
     assert dropped == {
         "good/same.png", "good/recoded.jpg", "good/rocket.png", "good/blank and wide.png"
     }  # fmt: skip
     exact = seen.issues["exact_duplicates"].set_index("item")["reason"]
-    assert "the files are identical" in exact[seen.files.index("good/same.png")]
+    assert "the files are identical" in exact[seen.folder_report.kept.index("good/same.png")]
     assert "labelled good here and <i>odd there" in " ".join(seen.table["reason"])
 
     page = page_of(seen)
@@ -251,8 +251,8 @@ def test_names_are_text_and_never_markup(folder, tmp_path):
 
 def test_thumbnails_of_a_folder_come_from_its_files(folder, tmp_path):
     seen = inspect(folder, tmp_path / "report.html")
-    item = seen.files.index("good/coffee.png")
-    uri, coarse = image_uri(seen.dataset.data[item], seen.path(item))
+    item = seen.folder_report.kept.index("good/coffee.png")
+    uri, coarse = image_uri(seen.dataset.data[item], folder / seen.name(item))
     assert uri.startswith("data:image/jpeg") and not coarse
     uri, coarse = image_uri(seen.dataset.data[item], folder / "gone.png")
     assert uri.startswith("data:image/png") and coarse
@@ -265,7 +265,7 @@ def test_a_folder_without_classes(folder, tmp_path):
     assert "Class balance" not in page_of(seen).text
 
 
-def test_small_pictures_of_one_size_are_compared_as_they_are(tmp_path):
+def test_small_images_of_one_size_are_compared_as_they_are(tmp_path):
     part = animals(20)
     for number, image in enumerate(part.data):
         write(image, tmp_path / "in" / f"{number:02}.png")
@@ -349,7 +349,7 @@ def test_bad_settings(tmp_path):
     assert not (tmp_path / "a.html").exists()
 
 
-def test_large_pictures_in_colour_are_shrunk_to_be_compared(tmp_path):
+def test_large_images_in_colour_are_shrunk_to_be_compared(tmp_path):
     photos = collect.load("photos")
     doubled = Dataset(np.concatenate([photos.data, photos.data // 2 + 60, photos.data]), card=photos.card)
     seen = inspect(doubled, tmp_path / "a.html")
@@ -359,11 +359,16 @@ def test_large_pictures_in_colour_are_shrunk_to_be_compared(tmp_path):
     assert not set(near["item"]) & set(seen.issues["exact_duplicates"]["item"])
 
 
-def test_many_pictures_are_hashed_rather_than_aligned(dirty, tmp_path, monkeypatch):
-    monkeypatch.setattr(report, "_ALIGNED_LIMIT", 100)
-    seen = inspect(dirty[0].head(200), tmp_path / "a.html")
-    assert "near_duplicates" in seen.proposed
-    assert any("perceptual hash" in note for note in seen.notes)
+def test_very_many_images_are_compared_in_blocks(dirty, tmp_path, monkeypatch):
+    part = dirty[0].head(200)
+    doubled = Dataset(np.concatenate([part.data, part.data // 2 + 60]), card=part.card)
+    whole = inspect(doubled, tmp_path / "a.html").issues["near_duplicates"]
+    monkeypatch.setattr(report, "_ALIGNED_LIMIT", 200)
+    seen = inspect(doubled, tmp_path / "a.html")
+    near = seen.issues["near_duplicates"]
+    assert len(whole) >= 190 and len(near) < 20  # every copy lies 200 images away from its original
+    assert (near["item"] // 200 == near["duplicate_of"] // 200).all()
+    assert any("200 images at a time" in note for note in seen.notes)
 
 
 def test_a_check_that_finds_too_much_is_not_to_be_trusted(tmp_path):
