@@ -1,6 +1,6 @@
 """torch-fidelity in a process of its own, for ``evaluation_speed.py``: reads two arrays, then times a metric.
 
-torchvision, which it needs for pictures only, is replaced by a module of empty classes. It imports nothing of
+torchvision, which it needs for images only, is replaced by a module of empty classes. It imports nothing of
 this package, so another environment's Python can run it.
 """
 

@@ -6,7 +6,7 @@ Run where aigc_lab is installed; about four minutes on two cores::
 
 Only part 0 of ``Dataset.split((0.7, 0.1, 0.2), seed=0)`` of each set is trained on and part 1 is
 looked at while training; the stated accuracy is that of part 2, which nothing else uses. Notebooks
-that evaluate on part 2 of the same split therefore show pictures that the network has never seen.
+that evaluate on part 2 of the same split therefore show images that the network has never seen.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ from scipy.ndimage import affine_transform, zoom
 
 from aigc_lab import collect
 from aigc_lab.collect import Dataset
-from aigc_lab.evaluate import network
+from aigc_lab.evaluate import feature_network as network
 
 FRACTIONS, SPLIT_SEED = (0.7, 0.1, 0.2), 0
 EPOCHS, BATCH_SIZE, PEAK_RATE, WEIGHT_DECAY, LABEL_SMOOTHING = 12, 128, 4e-3, 0.02, 0.1
 MIRRORED = ("animals", "quickdraw")  # a mirrored digit is another sign or none
 
 
-def sized(pictures: np.ndarray) -> np.ndarray:
-    """Pictures enlarged to 28 x 28 (bilinear), ``uint8`` (n, 28, 28)."""
-    pictures = pictures.reshape(len(pictures), *pictures.shape[1:3])
-    factor = network.PICTURE_SIZE / pictures.shape[1]
+def sized(images: np.ndarray) -> np.ndarray:
+    """Images enlarged to 28 x 28 (bilinear), ``uint8`` (n, 28, 28)."""
+    images = images.reshape(len(images), *images.shape[1:3])
+    factor = network.IMAGE_SIZE / images.shape[1]
     if factor == 1:
-        return pictures
+        return images
     return (
-        np.clip(zoom(pictures.astype(np.float32), (1, factor, factor), order=1), 0, 255)
+        np.clip(zoom(images.astype(np.float32), (1, factor, factor), order=1), 0, 255)
         .round()
         .astype(np.uint8)
     )
@@ -62,31 +62,29 @@ def load_parts(limit: int | None = None) -> dict[str, tuple[Dataset, ...]]:
 
 
 def stacked(parts: dict[str, tuple[Dataset, ...]], number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pictures ``float32`` (n, 28, 28), labels among all classes (n,), and who may be mirrored (n,)."""
-    pictures, labels, mirrored = [], [], []
+    """Images ``float32`` (n, 28, 28), labels among all classes (n,), and who may be mirrored (n,)."""
+    images, labels, mirrored = [], [], []
     for name, sets in parts.items():
         part = sets[number]
         places = np.array([network.CLASS_NAMES.index(f"{name}/{label}") for label in part.class_names])
-        pictures.append(sized(part.data).astype(np.float32) / 255)
+        images.append(sized(part.data).astype(np.float32) / 255)
         labels.append(places[part.labels])
         mirrored.append(np.full(len(part), name in MIRRORED))
-    return np.concatenate(pictures), np.concatenate(labels), np.concatenate(mirrored)
+    return np.concatenate(images), np.concatenate(labels), np.concatenate(mirrored)
 
 
-def augmented(pictures: np.ndarray, mirrored: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """Pictures moved by up to 2 pixels, turned by up to 10 degrees, scaled by up to 10 %, some mirrored."""
-    count, centre = len(pictures), (network.PICTURE_SIZE - 1) / 2
+def augmented(images: np.ndarray, mirrored: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """Images moved by up to 2 pixels, turned by up to 10 degrees, scaled by up to 10 %, some mirrored."""
+    count, centre = len(images), (network.IMAGE_SIZE - 1) / 2
     angle = np.deg2rad(generator.uniform(-10, 10, count))
     scale = generator.uniform(0.9, 1.1, count)
     shift = generator.uniform(-2, 2, (count, 2))
     flip = np.where((generator.random(count) < 0.5) & mirrored, -1.0, 1.0)
-    result = np.empty_like(pictures)
+    result = np.empty_like(images)
     for i in range(count):
         cosine, sine = np.cos(angle[i]) / scale[i], np.sin(angle[i]) / scale[i]
         matrix = np.array([[cosine, -sine * flip[i]], [sine, cosine * flip[i]]])
-        affine_transform(
-            pictures[i], matrix, centre - matrix @ (centre + shift[i]), output=result[i], order=1
-        )
+        affine_transform(images[i], matrix, centre - matrix @ (centre + shift[i]), output=result[i], order=1)
     return result
 
 
@@ -99,7 +97,7 @@ def build(seed: int):
         import tensorflow
 
         tensorflow.config.experimental.enable_op_determinism()  # else sums depend on which thread was first
-    pictures = hidden = keras.Input((network.PICTURE_SIZE, network.PICTURE_SIZE, 1))
+    images = hidden = keras.Input((network.IMAGE_SIZE, network.IMAGE_SIZE, 1))
     for number, (kernel, stride, channels) in enumerate(network.CONVOLUTIONS):
         hidden = keras.layers.Conv2D(
             channels,
@@ -114,7 +112,7 @@ def build(seed: int):
         hidden = keras.layers.ReLU()(hidden)
     features = keras.layers.GlobalAveragePooling2D()(hidden)
     logits = keras.layers.Dense(len(network.CLASS_NAMES), name="dense")(keras.layers.Dropout(0.2)(features))
-    return keras.Model(pictures, logits)
+    return keras.Model(images, logits)
 
 
 def folded(model) -> dict[str, np.ndarray]:
@@ -147,12 +145,12 @@ def npz_bytes(parameters: dict[str, np.ndarray]) -> bytes:
     return archive.getvalue()
 
 
-def logits_of(pictures: np.ndarray, parameters: dict[str, np.ndarray]) -> np.ndarray:
-    """Logits of ``float32`` pictures (n, 28, 28), 500 at a time."""
+def logits_of(images: np.ndarray, parameters: dict[str, np.ndarray]) -> np.ndarray:
+    """Logits of ``float32`` images (n, 28, 28), 500 at a time."""
     return np.concatenate(
         [
-            network.forward(pictures[start : start + 500, ..., None], parameters)[1]
-            for start in range(0, len(pictures), 500)
+            network.forward(images[start : start + 500, ..., None], parameters)[1]
+            for start in range(0, len(images), 500)
         ]
     )
 
@@ -161,8 +159,8 @@ def accuracies(parts: dict[str, tuple[Dataset, ...]], parameters: dict[str, np.n
     """Accuracy on part 2, for each set: among all classes, and among the classes of the set alone."""
     found = {}
     for name in parts:
-        pictures, labels, _ = stacked({name: parts[name]}, 2)
-        logits = logits_of(pictures, parameters)
+        images, labels, _ = stacked({name: parts[name]}, 2)
+        logits = logits_of(images, parameters)
         own = [i for i, full in enumerate(network.CLASS_NAMES) if full.startswith(f"{name}/")]
         among_own = np.array(own)[logits[:, own].argmax(1)]
         found[name] = {
@@ -194,11 +192,11 @@ def main() -> None:
 
     started = time.perf_counter()
     parts = load_parts(options.limit)
-    pictures, labels, mirrored = stacked(parts, 0)
+    images, labels, mirrored = stacked(parts, 0)
     seen, seen_labels, _ = stacked(parts, 1)
     targets = keras.utils.to_categorical(labels, len(network.CLASS_NAMES))
     model = build(options.seed)
-    steps = options.epochs * -(-len(pictures) // BATCH_SIZE)
+    steps = options.epochs * -(-len(images) // BATCH_SIZE)
     rate = keras.optimizers.schedules.CosineDecay(
         1e-4, steps - steps // 10, alpha=0.0, warmup_target=PEAK_RATE, warmup_steps=steps // 10
     )
@@ -208,8 +206,8 @@ def main() -> None:
     )
     generator = np.random.default_rng(options.seed)
     for epoch in range(options.epochs):
-        order = generator.permutation(len(pictures))
-        batch = augmented(pictures, mirrored, generator)[order, ..., None]
+        order = generator.permutation(len(images))
+        batch = augmented(images, mirrored, generator)[order, ..., None]
         history = model.fit(batch, targets[order], batch_size=BATCH_SIZE, shuffle=False, verbose=0)
         validation = float((logits_of(seen, folded(model)).argmax(1) == seen_labels).mean())
         print(
