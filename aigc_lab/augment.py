@@ -1,7 +1,6 @@
 """Stage 4, augment: change an item without changing what it shows.
 
-- ``mirrored``, ``layers``, ``expand``: label-preserving changes of images, and ``TRANSFORMS``, which says
-  where each of them keeps the label.
+- ``mirrored``, ``layers``, ``expand``: changes of images that keep the label where they are chosen well.
 - ``oversample``: against rare classes.
 - ``expand_text``: deletions and swaps in texts.
 - ``Differentiable``: augmentation inside a GAN, which does not leak into what it draws.
@@ -12,43 +11,15 @@ Importing this module is cheap; Keras is imported by what needs it. Introduced i
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from aigc_lab.backend import import_keras
 from aigc_lab.collect.dataset import Dataset
-
-# Each transform of ``layers``: what it does, where the label survives, and where it does not.
-# A rule of thumb to be measured, not a law: notebook 04 counts with a classifier as judge.
-TRANSFORMS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
-    {
-        "flip": (
-            "left and right swapped, for half of the images",
-            "animals, most objects",
-            "writing, digits, left and right hands",
-        ),
-        "upside_down": (
-            "top and bottom swapped, for half of the images",
-            "images from above, textures, cells",
-            "digits (6 and 9), anything that stands",
-        ),
-        "shift": ("moved in both directions", "almost everything, if little", "what leaves the image"),
-        "rotation": ("turned by a random angle", "small angles", "large angles: 6 and 9, 1 and a dash"),
-        "scale": ("enlarged or shrunk", "almost everything, if little", "classes that differ in size"),
-        "brightness": ("made lighter or darker", "shapes", "classes that differ in colour, ripe and unripe"),
-        "noise": ("grain added to each pixel", "large shapes", "fine texture; a generator draws the grain"),
-        "cutout": (
-            "a black rectangle over a part",
-            "images with much to see",
-            "small objects that it hides",
-        ),
-    }
-)
 
 
 def mirrored(dataset: Dataset) -> Dataset:
@@ -75,8 +46,8 @@ def layers(
 ) -> Any:
     """Transforms as one ``keras.Sequential`` for images ``(n, height, width, channels)`` in [0, 1].
 
-    ``TRANSFORMS`` says for each where the label survives; mirroring is on by default and must be
-    turned off for digits and writing. What leaves the image is lost, and the rim is black.
+    Notebook 04 shows where each of them keeps the label; mirroring is on by default and must be turned
+    off for digits and writing. What leaves the image is lost, and the rim is black.
 
     Args:
         flip: mirror left and right, for half of the images.
@@ -92,34 +63,27 @@ def layers(
         ValueError: a share below 0 or above 0.5, or no transform at all.
     """
     shares = {"shift": shift, "rotation": rotation, "scale": scale, "brightness": brightness}
-    for name, share in {**shares, "noise": noise, "cutout": cutout}.items():
-        if not 0 <= share <= 0.5:
-            raise ValueError(f"{name} is a share from 0 to 0.5, got {share}")
+    _check_shares(shares | {"noise": noise, "cutout": cutout}, 0.5)
     import_keras()
     from keras import Sequential
     from keras import layers as kinds
 
-    steps = []
-    if flip:
-        steps.append(kinds.RandomFlip("horizontal", seed=seed))
-    if upside_down:
-        steps.append(kinds.RandomFlip("vertical", seed=seed + 3))
-    if shift:
-        steps.append(kinds.RandomTranslation(shift, shift, fill_mode="constant", seed=seed + 1))
-    if rotation:
-        steps.append(kinds.RandomRotation(rotation, fill_mode="constant", seed=seed + 2))
-    if scale:
-        steps.append(kinds.RandomZoom((-scale, scale), fill_mode="constant", seed=seed + 4))
-    if brightness:
-        steps.append(kinds.RandomBrightness(brightness, value_range=(0, 1), seed=seed + 5))
-    if cutout:
-        options = {"scale": (0.25 * cutout, cutout), "fill_value": 0.0, "value_range": (0, 1)}
-        steps.append(kinds.RandomErasing((1.0, 1.0), **options, seed=seed + 6))
-    if noise:
-        steps.append(kinds.GaussianNoise(noise, seed=seed + 7))
-    if not steps:
+    black = {"fill_mode": "constant"}
+    erase = {"factor": (1.0, 1.0), "scale": (0.25 * cutout, cutout), "fill_value": 0.0, "value_range": (0, 1)}
+    steps = (
+        (flip, kinds.RandomFlip, {"mode": "horizontal"}),
+        (shift, kinds.RandomTranslation, {"height_factor": shift, "width_factor": shift, **black}),
+        (rotation, kinds.RandomRotation, {"factor": rotation, **black}),
+        (upside_down, kinds.RandomFlip, {"mode": "vertical"}),
+        (scale, kinds.RandomZoom, {"height_factor": (-scale, scale), **black}),
+        (brightness, kinds.RandomBrightness, {"factor": brightness, "value_range": (0, 1)}),
+        (cutout, kinds.RandomErasing, erase),
+        (noise, kinds.GaussianNoise, {"stddev": noise}),
+    )
+    chosen = [kind(**how, seed=seed + number) for number, (wanted, kind, how) in enumerate(steps) if wanted]
+    if not chosen:
         raise ValueError("no transform was chosen; set flip=True or give a shift or rotation above 0")
-    return Sequential(steps, name="augment")
+    return Sequential(chosen, name="augment")
 
 
 def transformed(dataset: Dataset, transform: Any, seed: int | None = 0) -> np.ndarray:
@@ -145,15 +109,12 @@ def transformed(dataset: Dataset, transform: Any, seed: int | None = 0) -> np.nd
 def expand(dataset: Dataset, transform: Any, copies: int = 1, seed: int = 0) -> Dataset:
     """The set followed by ``copies`` transformed versions of every image; labels go along.
 
-    Args:
-        transform, seed: see ``transformed``.
+    ``transform`` and ``seed`` are those of ``transformed``.
 
     Raises:
-        ValueError: no images, or ``copies`` below 1.
+        ValueError: no images.
     """
     _images_or_raise(dataset)
-    if copies < 1:
-        raise ValueError(f"copies must be at least 1, got {copies}")
     made = [transformed(dataset, transform, None if number else seed) for number in range(copies)]
     return _with_more(dataset, np.concatenate(made))
 
@@ -172,10 +133,8 @@ def oversample(dataset: Dataset, transform: Any = None, seed: int = 0) -> Datase
     Raises:
         ValueError: no labels, no items, or a transform for something else than images.
     """
-    if dataset.labels is None:
-        raise ValueError("balancing needs labels; this set has none")
-    if not len(dataset):
-        raise ValueError("there is nothing to balance; the set is empty")
+    if dataset.labels is None or not len(dataset):
+        raise ValueError("oversampling needs labelled items; this set has none")
     random = np.random.default_rng(seed)
     counts = np.bincount(dataset.labels)
     chosen = [np.zeros(0, int)]
@@ -191,6 +150,12 @@ def oversample(dataset: Dataset, transform: Any = None, seed: int = 0) -> Datase
     join = np.concatenate if isinstance(dataset.data, np.ndarray) else lambda parts: parts[0] + parts[1]
     labels = np.concatenate([dataset.labels, extra.labels])
     return replace(dataset, data=join([dataset.data, extra.data]), labels=labels)
+
+
+def _check_shares(shares: dict[str, float], most: float) -> None:
+    for name, share in shares.items():
+        if not 0 <= share <= most:
+            raise ValueError(f"{name} must lie from 0 to {most:g}, got {share}")
 
 
 def _images_or_raise(dataset: Dataset) -> None:
@@ -256,14 +221,9 @@ def swap_characters(text: str, rate: float, random: np.random.Generator) -> str:
     return "".join(letters)
 
 
-TEXT_METHODS: Mapping[str, Callable[[str, float, np.random.Generator], str]] = MappingProxyType(
-    {
-        "delete_words": delete_words,
-        "swap_words": swap_words,
-        "delete_characters": delete_characters,
-        "swap_characters": swap_characters,
-    }
-)
+TEXT_METHODS: dict[str, Callable[[str, float, np.random.Generator], str]] = {
+    each.__name__: each for each in (delete_words, swap_words, delete_characters, swap_characters)
+}
 
 
 def expand_text(
@@ -278,22 +238,15 @@ def expand_text(
     Args:
         method: one of ``TEXT_METHODS``.
         rate: share of the words or characters that is hit, 0 to 1.
-        copies: changed versions of each text.
-        seed: equal seeds give equal sets.
 
     Raises:
-        ValueError: no texts, an unknown method, a rate outside [0, 1] or ``copies`` below 1.
+        ValueError: no texts, an unknown method, or a rate outside [0, 1].
     """
-    if dataset.modality != "text":
-        raise ValueError(f"expand_text changes text, and the set holds {dataset.modality}")
+    if dataset.modality != "text" or not len(dataset):
+        raise ValueError(f"expand_text changes texts, and the set holds {len(dataset)} {dataset.modality}")
     if method not in TEXT_METHODS:
         raise ValueError(f"there is no method {method!r}; choose one of {', '.join(TEXT_METHODS)}")
-    if not 0 <= rate <= 1 or copies < 1:
-        raise ValueError(
-            f"rate must lie from 0 to 1 and copies be at least 1, got rate={rate}, copies={copies}"
-        )
-    if not len(dataset):
-        raise ValueError("there are no texts to augment; the set is empty")
+    _check_shares({"rate": rate}, 1)
     random = np.random.default_rng(seed)
     more = tuple(TEXT_METHODS[method](text, rate, random) for _ in range(copies) for text in dataset.data)
     labels = None if dataset.labels is None else np.tile(dataset.labels, copies + 1)
@@ -356,13 +309,8 @@ def _differentiable() -> Any:
             super().__init__(**options)
             if isinstance(policy, str) or not policy or not set(policy) <= set(POLICIES):
                 raise ValueError(f"the policy must name some of {', '.join(POLICIES)}, got {policy!r}")
-            for name, share, most in (
-                ("probability", probability, 1),
-                ("translation", translation, 0.5),
-                ("cutout", cutout, 1),
-            ):
-                if not 0 <= share <= most:
-                    raise ValueError(f"{name} must lie from 0 to {most}, got {share}")
+            _check_shares({"translation": translation}, 0.5)
+            _check_shares({"probability": probability, "cutout": cutout}, 1)
             self.policy = tuple(name for name in POLICIES if name in policy)
             self.probability, self.translation, self.cutout = float(probability), translation, cutout
             self.seed = seed
@@ -414,8 +362,6 @@ def _differentiable() -> Any:
             inside = inside & self._stripe(images, images.shape[2], axis=2)  # (n, h, w, 1)
             return ops.where(inside, ops.zeros_like(images), images)
 
-        # -- random numbers ---------------------------------------------------------------------------
-
         def _uniform(self, images: Any) -> Any:
             """A number in [0, 1) for each image, ``(n, 1, 1, 1)``."""
             count = ops.shape(images)[0]
@@ -439,8 +385,6 @@ def _differentiable() -> Any:
             place = ops.cast(ops.arange(size), images.dtype)
             place = ops.reshape(place, (1, size, 1, 1) if axis == 1 else (1, 1, size, 1))
             return (place >= start) & (place < start + side)
-
-        # -- saving -----------------------------------------------------------------------------------
 
         def compute_output_shape(self, input_shape: Any) -> Any:
             return input_shape

@@ -1,6 +1,5 @@
 """Augmentation changes images and texts and never labels; gradients flow through what a GAN is given."""
 
-import inspect
 import subprocess
 import sys
 from collections import Counter
@@ -93,19 +92,12 @@ def test_images_that_cannot_be_changed_are_refused(arrows):
         augment.layers(flip=False)
     with pytest.raises(ValueError, match=r"0 to 0\.5"):
         augment.layers(shift=2)
-    with pytest.raises(ValueError, match="at least 1"):
-        augment.expand(arrows, augment.layers(), copies=0)
     with pytest.raises(ValueError, match="empty"):
         augment.mirrored(arrows[:0])
 
 
 def only(**chosen):
     return augment.layers(flip=False, **chosen)
-
-
-def test_each_transform_of_the_guide_is_an_argument_of_layers():
-    arguments = set(inspect.signature(augment.layers).parameters) - {"seed"}
-    assert set(augment.TRANSFORMS) == arguments
 
 
 def test_upside_down_gives_the_image_or_its_reflection(arrows):
@@ -179,9 +171,9 @@ def test_one_class_or_an_even_set_stays_as_it_is(uneven):
 
 
 def test_sets_that_cannot_be_balanced_are_refused(uneven):
-    with pytest.raises(ValueError, match="labels"):
+    with pytest.raises(ValueError, match="labelled items"):
         augment.oversample(Dataset(uneven.data))
-    with pytest.raises(ValueError, match="empty"):
+    with pytest.raises(ValueError, match="this set has none"):
         augment.oversample(replace(uneven, data=uneven.data[:0], labels=uneven.labels[:0]))
 
 
@@ -261,7 +253,7 @@ def test_texts_that_cannot_be_changed_are_refused():
         augment.expand_text(texts, "translate")
     with pytest.raises(ValueError, match="0 to 1"):
         augment.expand_text(texts, rate=2)
-    with pytest.raises(ValueError, match="empty"):
+    with pytest.raises(ValueError, match="holds 0 text"):
         augment.expand_text(texts[:0])
     with pytest.raises(ValueError, match="images"):
         augment.expand_text(Dataset(np.zeros((1, 4, 4), "uint8")))
