@@ -23,7 +23,8 @@ import optuna
 import pandas as pd
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 
-from aigc_lab import collect, evaluate, models, study, train
+from aigc_lab import collect, evaluate, study, train
+from aigc_lab.models import gan, vae
 from aigc_lab.train import tune
 
 STEPS = 240  # of a whole trial
@@ -53,7 +54,7 @@ def parts(split):
 @lru_cache(maxsize=16)
 def trainer(width, latent_size, xla):
     """One compiled trainer for each shape of network; learning rates are given to it as numbers."""
-    model = models.vae.dense_vae(width=width, latent_size=latent_size)
+    model = vae.dense_vae(width=width, latent_size=latent_size)
     return train.Trainer(model, steps=STEPS, batch_size=32, schedule="constant", jit_compile=xla)
 
 
@@ -73,7 +74,7 @@ def trained(settings, seed, split=0, trial=None, xla=True):
         return {"elbo": value}
 
     history = machine.fit(
-        models.vae.dense_vae(**shape, seed=seed), x, seed=seed, reports=4, measure=measure,
+        vae.dense_vae(**shape, seed=seed), x, seed=seed, reports=4, measure=measure,
         rates=train.rates(settings["schedule"], STEPS, settings["learning_rate"]),
     )  # fmt: skip
     return machine.model, history.last("elbo"), float(machine.model.elbo(x_test, samples=2).mean())
@@ -194,7 +195,7 @@ def checkpoints(folder: Path) -> pd.DataFrame:
 
 def gan_checkpoints(seed: int) -> pd.DataFrame:
     options = {"penalty": 1.0, "penalty_share": 0.25, "momentum": 0.0, "spectral": False}
-    model = models.gan.dcgan((28, 28, 1), 16, class_count=4, width=8, seed=seed, **options)
+    model = gan.dcgan((28, 28, 1), 16, class_count=4, width=8, seed=seed, **options)
     x, labels = parts(0)["training"]
     known, (_, fresh) = evaluate.features(x), real_features(0)
     rows: list[dict[str, float]] = []

@@ -161,7 +161,14 @@ def _opened(file: str | Path | None) -> Iterator[optuna.storages.BaseStorage | N
     path = Path(file)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(path, "ab"), FileLock(f"{path}.lock", timeout=0):
+        path.touch()
+    except OSError as error:
+        words = (
+            f"the study cannot be written to {path} ({error.strerror}); name a file in a folder of your own"
+        )
+        raise type(error)(error.errno, words) from error
+    try:
+        with FileLock(f"{path}.lock", timeout=0):
             storage = optuna.storages.RDBStorage(f"sqlite:///{path.resolve()}")
             try:
                 yield storage

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import json
 import os
 import signal
 import subprocess
@@ -199,5 +201,20 @@ def test_a_file_that_is_none_of_this_search_is_refused_and_left_alone(make, word
 
 def test_a_folder_that_cannot_be_written_is_said_before_the_first_trial(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(OSError, match="file"):
+    with pytest.raises(OSError, match=r"cannot be written to .*study.db .*; name a file in another folder"):
         search(lambda trial: pytest.fail("no trial may run"), file=tmp_path / "file" / "study.db")
+
+
+def test_notebook_13_trains_exactly_as_the_script_of_its_stored_study_does():
+    """What the page shows is, word for word, what made the tables."""
+    root = Path(__file__).parents[2]
+    script = (root / "scripts" / "tuning_study.py").read_text()
+    cells = json.loads((root / "notebooks" / "13_tuning.ipynb").read_text())["cells"]
+    page = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    on_page, in_script = (
+        {getattr(node, "name", None) or ast.unparse(getattr(node, "targets", [node])[0]): ast.unparse(node)
+         for node in ast.parse(text).body}
+        for text in (page, script)
+    )  # fmt: skip
+    for name in ("STEPS", "SPACE", "DEFAULT", "parts", "trainer", "trained"):
+        assert on_page[name] == in_script[name], name
