@@ -77,7 +77,7 @@ def tell(
 
 
 def by_images(counts: list[int], rounds: int) -> None:
-    x = silhouettes.pictures(max(counts)).astype("float32")[..., None] / 255  # (n, h, w) -> (n, h, w, 1)
+    x = silhouettes.images(max(counts)).astype("float32")[..., None] / 255  # (n, h, w) -> (n, h, w, 1)
     x = x[np.random.default_rng(0).permutation(len(x))]
     ways = {count: timed(small_vae, x[:count], count // BATCH, True) for count in counts}
     measured = table.rounds(ways, rounds)

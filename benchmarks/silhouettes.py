@@ -1,4 +1,4 @@
-"""As many different 28 x 28 pictures as are asked for: the silhouettes of animals, mirrored and turned."""
+"""As many different 28 x 28 images as are asked for: the silhouettes of animals, mirrored and turned."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from aigc_lab import clean, collect
 
 def unique_animals() -> collect.Dataset:
     animals = collect.load("animals")
-    return clean.apply(animals, clean.exact_duplicates(animals)).kept
+    return clean.drop(animals, clean.exact_duplicates(animals)).kept
 
 
 def turned(data: np.ndarray) -> np.ndarray:
@@ -18,7 +18,7 @@ def turned(data: np.ndarray) -> np.ndarray:
     return np.concatenate([*every, *(one[:, :, ::-1] for one in every)])
 
 
-def pictures(count: int) -> np.ndarray:
+def images(count: int) -> np.ndarray:
     """So many silhouettes ``(count, 28, 28)``, uint8: in all mirrorings, then with a few pixels lit."""
     every = turned(unique_animals().data)
     every = np.tile(every, (-(-count // len(every)), 1, 1))[:count]
