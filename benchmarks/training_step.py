@@ -146,7 +146,7 @@ def by_plain_torch(name: str) -> Callable[[int], Any]:
         for _ in range(epochs):
             for chosen in torch.randperm(len(x)).split(MODELS[name][0]):
                 loss = model.step(x[chosen])
-        return float(loss)
+        return loss.item()
 
     return run
 

@@ -568,16 +568,11 @@ class ProgressLine:
         self.name = f"{wanted} " if isinstance(wanted, str) else ""
 
     def show(self, done: int, loss: float, seconds: float) -> None:
-        progress = f"{self.name}[{bar(done, self.total)}] step {done}/{self.total}"
+        filled = "#" * round(20 * done / self.total)
+        progress = f"{self.name}[{filled:.<20}] step {done}/{self.total}"
         self.line.show(f"{progress}, loss {loss:.1f}, {seconds:.0f} s")
         if done == self.total:
             self.line.end()
-
-
-def bar(done: int, total: int) -> str:
-    """Twenty characters, filled as far as the work is done."""
-    filled = round(20 * done / total)
-    return "#" * filled + "." * (20 - filled)
 
 
 def _in_notebook() -> bool:
