@@ -26,7 +26,7 @@ MACHINE_PATH = re.compile(
 ADDRESS = re.compile(r"\bat 0x[0-9a-f]{6,}")
 INTERACTIVE = re.compile(
     r"^(?:.*\.)?(?:interact|interactive|interactive_output|interact_manual|latent_explorer"
-    r"|corruption_explorer|annotate|gan_playground|live_figure)$|^(?:ipywidgets\.\w+|widgets\.annotate)$"
+    r"|corruption_explorer|gan_playground|live_figure)$|^(?:ipywidgets\.\w+|widgets\.annotate)$"
 )
 
 
