@@ -112,9 +112,11 @@ def expand(dataset: Dataset, transform: Any, copies: int = 1, seed: int = 0) -> 
     ``transform`` and ``seed`` are those of ``transformed``.
 
     Raises:
-        ValueError: no images.
+        ValueError: no images, or no copies.
     """
     _images_or_raise(dataset)
+    if copies < 1:
+        raise ValueError(f"copies must be at least 1, got {copies}")
     made = [transformed(dataset, transform, None if number else seed) for number in range(copies)]
     return _with_more(dataset, np.concatenate(made))
 
@@ -137,11 +139,11 @@ def oversample(dataset: Dataset, transform: Any = None, seed: int = 0) -> Datase
         raise ValueError("oversampling needs labelled items; this set has none")
     random = np.random.default_rng(seed)
     counts = np.bincount(dataset.labels)
-    chosen = [np.zeros(0, int)]
+    chosen = []
     for label in np.flatnonzero(counts):
         items = np.flatnonzero(dataset.labels == label)
         turns = [random.permutation(items) for _ in range(counts.max() // len(items))]
-        chosen.append(np.concatenate([*turns, items[:0]])[: counts.max() - len(items)])
+        chosen.append(np.concatenate(turns)[: counts.max() - len(items)])
     extra = dataset[np.concatenate(chosen)]
     if transform is not None:
         _images_or_raise(dataset)

@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from aigc_lab.collect.atomic import atomic_write
-from aigc_lab.collect.dataset import Dataset
+from aigc_lab.collect.dataset import Dataset, atomic_write
 
 if TYPE_CHECKING:
     import pandas as pd

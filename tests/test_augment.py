@@ -94,6 +94,8 @@ def test_images_that_cannot_be_changed_are_refused(arrows):
         augment.layers(shift=2)
     with pytest.raises(ValueError, match="empty"):
         augment.mirrored(arrows[:0])
+    with pytest.raises(ValueError, match="at least 1"):
+        augment.expand(arrows, augment.layers(), copies=0)
 
 
 def only(**chosen):
