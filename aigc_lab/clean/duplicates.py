@@ -111,15 +111,23 @@ def perceptual_hashes(images: Any, bits: int = 64) -> np.ndarray:
             "images must be uint8 (n, height, width) or (n, height, width, 1, 3 or 4 channels), got "
             f"{data.dtype} {data.shape}"
         )
+    places = np.arange(4 * side)[:, None] + 0.5
+    cosines = 2 * np.cos(np.pi * places * np.arange(side) / (4 * side))  # (4 side, side): the lowest waves
     hashes = np.empty((len(data), bits // 8), dtype=np.uint8)
     step = max(1, _HASHED_PIXELS // int(np.prod(data.shape[1:3])))
     for start in range(0, len(data), step):
         grey = _luma(data[start : start + step])
         small = _scaled(grey, 4 * side, _scales_rows_first(*grey.shape[1:], 4 * side))
-        waves = fft.dct(fft.dct(small, axis=1)[:, :side], axis=2)[:, :, :side].reshape(len(small), bits)
-        ranked = np.sort(waves, axis=1)
-        median = (ranked[:, bits // 2 - 1] + ranked[:, bits // 2]) / 2
-        hashes[start : start + step] = np.packbits(waves > median[:, None], axis=1)
+        low = (cosines.T @ (small @ cosines)).reshape(len(small), bits)
+        ranked = np.sort(low, axis=1)
+        below, above = ranked[:, bits // 2 - 1], ranked[:, bits // 2]
+        # Where the middle two are equal (plain or symmetric images), rounding decides the bits: to have the
+        # same ones, these few go through the very transform that imagehash calls.
+        tied = np.flatnonzero(above - below < 1e-6)
+        exact = fft.dct(fft.dct(small[tied], axis=1), axis=2)[:, :side, :side].reshape(len(tied), bits)
+        higher = low > ((below + above) / 2)[:, None]
+        higher[tied] = exact > np.median(exact, axis=1, keepdims=True)
+        hashes[start : start + step] = np.packbits(higher, axis=1)
     return hashes
 
 
@@ -145,7 +153,8 @@ def _scaled(images: np.ndarray, side: int, rows_first: bool) -> np.ndarray:
     for _ in range(2):  # scale the last axis, and bring the other one there
         count, rows, columns = turned.shape
         values = turned.reshape(count * rows, columns).astype(np.float64) @ _weights(columns, side)
-        values = np.clip(np.floor(values + 0.5), 0, 255)
+        values += 0.5
+        np.clip(np.floor(values, out=values), 0, 255, out=values)
         turned = values.reshape(count, rows, side).transpose(0, 2, 1)
     return turned if rows_first else turned.transpose(0, 2, 1)
 
