@@ -50,13 +50,6 @@ class FolderReport:
     converted: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
 
-    @property
-    def table(self) -> pd.DataFrame:
-        """The files that were left out: columns ``file`` and ``reason``."""
-        import pandas as pd
-
-        return pd.DataFrame(list(self.skipped), columns=["file", "reason"])
-
     def __str__(self) -> str:
         lines = [f"{len(self.kept)} files loaded, {len(self.skipped)} left out"]
         lines += [f"  left out   {file}: {reason}" for file, reason in self.skipped]
