@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 
+from aigc_lab import study
 from aigc_lab.train import tune
 
 SPACE = {
@@ -201,7 +202,7 @@ def test_a_file_that_is_none_of_this_search_is_refused_and_left_alone(make, word
 
 def test_a_folder_that_cannot_be_written_is_said_before_the_first_trial(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(OSError, match=r"cannot be written to .*study.db .*; name a file in another folder"):
+    with pytest.raises(OSError, match=r"cannot be written to .*study.db .*; name a file in a folder"):
         search(lambda trial: pytest.fail("no trial may run"), file=tmp_path / "file" / "study.db")
 
 
@@ -218,3 +219,12 @@ def test_notebook_13_trains_exactly_as_the_script_of_its_stored_study_does():
     )  # fmt: skip
     for name in ("STEPS", "SPACE", "DEFAULT", "parts", "trainer", "trained"):
         assert on_page[name] == in_script[name], name
+
+
+def test_the_script_draws_the_grid_of_the_stored_study():
+    from scripts.tuning_study import SPACE, grid
+
+    searches, _ = study.stored("tuning_searches")
+    for split in range(5):
+        tried = searches[(searches["method"] == "grid") & (searches["split"] == split)][list(SPACE)]
+        pd.testing.assert_frame_equal(tried.reset_index(drop=True), pd.DataFrame(grid(split)))
