@@ -1,8 +1,8 @@
 """The variational autoencoder (VAE), with or without a class label as a condition.
 
-Four parts, in the order in which one reads them: the two terms of the loss, the networks, the model that
-joins them, and the mixture that samples are drawn from. The loss is the negative evidence lower bound (ELBO)
-in nats per image, Kingma and Welling 2014 (arXiv 1312.6114), equation 3:
+Three parts, in the order in which one reads them: the two terms of the loss, the networks, and the model
+that joins them. The loss is the negative evidence lower bound (ELBO) in nats per image, Kingma and Welling
+2014 (arXiv 1312.6114), equation 3:
 
     -ELBO(x) = E_q(z|x)[-log p(x|z)] + KL(q(z|x) || p(z))
 
@@ -15,8 +15,6 @@ from __future__ import annotations
 
 import math
 import warnings
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -24,7 +22,8 @@ import numpy as np
 from keras import layers, ops
 
 from aigc_lab.backend import seeded
-from aigc_lab.collect.dataset import Dataset, atomic_write
+from aigc_lab.collect.dataset import Dataset
+from aigc_lab.models.mixture import LatentMixture as LatentMixture
 
 LIKELIHOODS = ("bernoulli", "gaussian")
 # A learned scale stops here: pixels come in 255 steps, and on constant ones it would fall to 0.
@@ -586,7 +585,7 @@ def _sigmoid(logits: np.ndarray) -> np.ndarray:
     return (0.5 * (1.0 + np.tanh(0.5 * logits))).astype("float32")
 
 
-# -- where in the latent space the data lie -----------------------------------------------------------
+# -- where in the latent space the data lie (and LatentMixture, in its own file, which needs no Keras) --
 
 
 def active_dimensions(vae: Any, images: Any, labels: Any = None) -> tuple[np.ndarray, np.ndarray]:
@@ -612,115 +611,3 @@ def active_dimensions(vae: Any, images: Any, labels: Any = None) -> tuple[np.nda
     mean, log_variance = vae.encode(images, labels if vae.class_count else None)
     nats = 0.5 * np.mean(np.square(mean) + np.exp(log_variance) - 1 - log_variance, axis=0)  # (n, d) -> (d,)
     return np.argsort(-nats, kind="stable"), nats
-
-
-@dataclass(frozen=True, eq=False)
-class LatentMixture:
-    """A Gaussian mixture over latent points for each class, from which samples can be drawn.
-
-    A VAE is trained so that the codes of all data together come near N(0, 1), and they never quite do:
-    a point drawn from N(0, 1) may fall into a hole that no training image was coded to. A mixture fitted
-    to the codes after training (ex-post density estimation, Ghosh et al. 2020, arXiv 1903.12436, section
-    4) draws from where the data are. Introduced in notebook 00.
-
-    Attributes:
-        weights: per class ``(components,)``, or None where the class had no items.
-        means: per class ``(components, latent_size)``.
-        factors: per class ``(components, latent_size, latent_size)``, lower Cholesky factors of
-            the covariances.
-    """
-
-    weights: tuple[np.ndarray | None, ...]
-    means: tuple[np.ndarray | None, ...]
-    factors: tuple[np.ndarray | None, ...]
-
-    @classmethod
-    def fit(
-        cls, vae: Any, x: np.ndarray, labels: Any = None, components: int = 20, seed: int = 0
-    ) -> LatentMixture:
-        """Fit to draws from q(z|x) of the training images, for each class apart.
-
-        Args:
-            vae: a trained VAE; x: ``(n, *image_shape)``; labels: ``(n,)``, needed by a conditional one.
-            components: at most so many Gaussians a class; fewer where a class has few items.
-
-        Raises:
-            ValueError: a class has fewer items than the latent space has dimensions.
-        """
-        from sklearn.mixture import GaussianMixture
-
-        mean, log_variance = vae.encode(x, labels)
-        noise = np.random.default_rng(seed).standard_normal(mean.shape)
-        latent = mean + np.exp(0.5 * log_variance) * noise
-        class_of = np.zeros(len(x), int) if labels is None else np.asarray(labels)
-        parts: list[tuple[Any, Any, Any]] = []
-        for number in range(vae.class_count or 1):
-            points = latent[class_of == number]
-            if not len(points):
-                parts.append((None, None, None))
-                continue
-            if len(points) <= vae.latent_size:
-                raise ValueError(
-                    f"class {number} has {len(points)} items, too few for {vae.latent_size} dimensions; "
-                    "leave the class out or use a smaller latent_size"
-                )
-            # At least twice as many points as dimensions for each covariance matrix.
-            count = max(1, min(components, len(points) // (2 * vae.latent_size)))
-            mixture = GaussianMixture(count, reg_covar=1e-2, random_state=seed).fit(points)
-            parts.append((mixture.weights_, mixture.means_, np.linalg.cholesky(mixture.covariances_)))
-        return cls(*map(tuple, zip(*parts, strict=True)))
-
-    def sample(self, n: int, labels: Any = None, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-        """``n`` latent points ``(n, latent_size)``, and the class of each: without ``labels`` in turn.
-
-        Raises:
-            ValueError: a class that had no items.
-        """
-        known = [number for number, weights in enumerate(self.weights) if weights is not None]
-        labels = np.resize(known, n) if labels is None else np.broadcast_to(np.asarray(labels), (n,))
-        strange = sorted(set(labels.tolist()) - set(known))
-        if strange:
-            raise ValueError(
-                f"class {strange[0]} had no items to learn from; there are {', '.join(map(str, known))}"
-            )
-        random = np.random.default_rng(seed)
-        size = self.means[known[0]].shape[1]
-        noise = random.standard_normal((n, size))
-        uniform = random.random(n)
-        points = np.empty((n, size), "float32")
-        for number in np.unique(labels):
-            here = labels == number
-            chosen = np.searchsorted(np.cumsum(self.weights[number])[:-1], uniform[here], side="right")
-            spread = np.einsum("nij,nj->ni", self.factors[number][chosen], noise[here])
-            points[here] = self.means[number][chosen] + spread
-        return points, labels
-
-    def save(self, path: str | Path) -> Path:
-        """Write one ``.npz`` file (no pickle); it and the exported decoder are all that drawing needs."""
-        arrays = {
-            f"{name}_{number}": array
-            for name in ("weights", "means", "factors")
-            for number, array in enumerate(getattr(self, name))
-            if array is not None
-        }
-        with atomic_write(path) as stream:
-            np.savez_compressed(stream, classes=np.array(len(self.weights)), **arrays)
-        return Path(path)
-
-    @classmethod
-    def load(cls, path: str | Path) -> LatentMixture:
-        """Read what ``save`` wrote.
-
-        Raises:
-            ValueError: another file.
-        """
-        try:
-            with np.load(path, allow_pickle=False) as stored:
-                classes = range(int(stored["classes"]))
-                parts = [
-                    tuple(stored.get(f"{name}_{n}") for n in classes)
-                    for name in ("weights", "means", "factors")
-                ]
-        except (KeyError, ValueError, EOFError, TypeError) as error:
-            raise ValueError(f"{path} is no latent mixture written by LatentMixture.save: {error}") from error
-        return cls(*parts)

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from aigc_lab.collect.atomic import atomic_write
+from aigc_lab.collect.dataset import atomic_write
 
 
 def values_of(variables: list[Any]) -> list[np.ndarray]:
