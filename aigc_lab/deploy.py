@@ -381,7 +381,7 @@ def draw_with_onnx(
         labels = np.resize(np.arange(max(1, told["class_count"])) if number is None else number, count)
     else:
         if isinstance(mixture, (str, os.PathLike)):
-            from aigc_lab.models.vae import LatentMixture
+            from aigc_lab.models.mixture import LatentMixture
 
             mixture = LatentMixture.load(mixture)
         latent, labels = mixture.sample(count, number, seed)

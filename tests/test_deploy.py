@@ -127,7 +127,7 @@ def test_models_without_classes_export_too(tmp_path, likelihood):
 
 
 def test_the_mixture_travels_with_the_export(vae, tmp_path):
-    from aigc_lab.models.vae import LatentMixture
+    from aigc_lab.models.mixture import LatentMixture
 
     images = np.random.default_rng(0).random((60, 8, 8, 1), dtype="float32")
     mixture = LatentMixture.fit(vae, images, np.arange(60) % 3, components=2)

@@ -43,7 +43,7 @@ class ModelSettings:
         asked_of = asked if self.conditional else None
         if self.family == "gan":
             return model.sample(len(asked), asked_of, seed=seed)
-        from aigc_lab.models.vae import LatentMixture
+        from aigc_lab.models.mixture import LatentMixture
 
         known = labels if self.conditional else None
         # A class with few items gets few Gaussians: see LatentMixture.
