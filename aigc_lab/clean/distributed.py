@@ -79,10 +79,18 @@ def duplicates(column: Any, threshold: float = 0.8) -> tuple[pd.DataFrame, pd.Da
     order = [part[bands] for part in keys]
     found = _run(_pairs, [[part[band] for part in keys] for band in range(bands)], [order] * bands)
     pairs = single[np.unique(np.concatenate(found), axis=0)]
+    wanted = [np.unique(pairs[(pairs >= start) & (pairs < end)]) for start, end in pairwise(edges)]
+    forms = [
+        dask.delayed(_forms)(part, items - start)
+        for part, items, start in zip(parts, wanted, edges, strict=False)
+    ]
     met, which = np.unique(np.searchsorted(edges, pairs, side="right") - 1, axis=0, return_inverse=True)
     groups = [pairs[which == number] for number in range(len(met))]
-    local = [group - edges[both] for group, both in zip(groups, met, strict=True)]
-    alike = _run(_similarity, [parts[one] for one, _ in met], [parts[two] for _, two in met], local)
+    local = [
+        np.stack([np.searchsorted(wanted[both[side]], group[:, side]) for side in (0, 1)], axis=1)
+        for group, both in zip(groups, met, strict=True)
+    ]
+    alike = _run(_similarity, [forms[one] for one, _ in met], [forms[two] for _, two in met], local)
     pairs, similarity = np.concatenate([pairs[:0], *groups]), np.concatenate([np.empty(0), *alike])
     near = similarity >= threshold
     items, firsts, shares = minhash.behind_the_first(pairs[near], similarity[near])
@@ -115,7 +123,7 @@ def _hashes(texts: list[str]) -> np.ndarray:
 
 def _keys(texts: list[str], rows: np.ndarray, threshold: float) -> list[np.ndarray]:
     """The keys of each band of the texts in ``rows`` and, last, the numbers that rank them by content."""
-    forms = [minhash.comparable(texts[row]) for row in rows]
+    forms = _forms(texts, rows)
     keys = minhash.text_keys(forms, threshold)
     return [*np.ascontiguousarray(keys.T), minhash.content_order(forms)]
 
@@ -124,6 +132,9 @@ def _pairs(keys: list[np.ndarray], order: list[np.ndarray]) -> np.ndarray:
     return minhash.candidate_pairs(np.concatenate(keys)[:, None], np.concatenate(order))
 
 
+def _forms(texts: list[str], rows: np.ndarray) -> list[str]:
+    return [minhash.comparable(texts[row]) for row in rows]
+
+
 def _similarity(one: list[str], two: list[str], pairs: np.ndarray) -> np.ndarray:
-    forms = [minhash.comparable(text) for text in [*one, *two]]
-    return minhash.similarities(forms, pairs + np.array([0, len(one)]))
+    return minhash.similarities([*one, *two], pairs + np.array([0, len(one)]))

@@ -9,10 +9,6 @@ from typing import Any
 _HOME = {
     "dose_picture": "doses",
     "dose_response": "doses",
-    "threshold_picture": "thresholds",
-    "precision_recall_points": "thresholds",
-    "detector_curves": "thresholds",
-    "s_curve_picture": "thresholds",
     "fault_table": "coloured",
     "heat_map": "coloured",
 }

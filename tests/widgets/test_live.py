@@ -1,0 +1,47 @@
+"""The live figure: it follows its sliders, tells its words, and shows what goes wrong."""
+
+from __future__ import annotations
+
+import matplotlib
+import numpy as np
+import pytest
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+
+from aigc_lab import plots, widgets
+
+
+@pytest.fixture(autouse=True)
+def no_figure_piles_up():
+    yield
+    plt.close("all")
+
+
+def _drawn(bands=4, level=0.5):
+    figure = plots.grid(np.full((1, 8, 8), round(255 * level), np.uint8), alt=f"{bands} bands at {level}")
+    if level > 0.9:
+        raise ValueError("too bright; choose less")
+    return figure
+
+
+def test_a_live_figure_follows_its_sliders_and_shows_errors():
+    widget = widgets.live_figure(_drawn, bands=(1, 8, 1, 4), level=(0.0, 1.0, 0.05, 0.5))
+    assert widget.values == {"bands": 4, "level": 0.5}
+    first = widget.image.value
+    widget.sliders["level"].value = 0.8
+    assert widget.image.value != first
+    assert widget.image.tooltip == "4 bands at 0.8"
+    assert "4 bands at 0.8" in widget.message.value
+    widget.sliders["level"].value = 0.95
+    assert "too bright" in widget.message.value and isinstance(widget.error, ValueError)
+    widget.sliders["level"].value = 0.2
+    assert widget.error is None and "at 0.2" in widget.message.value
+
+
+def test_a_live_figure_refuses_bad_ranges():
+    with pytest.raises(ValueError, match="at least one slider"):
+        widgets.live_figure(_drawn)
+    with pytest.raises(ValueError, match="lowest, highest, step, start"):
+        widgets.live_figure(_drawn, level=(0, 1, 0.1, 3))
