@@ -31,7 +31,6 @@ def search(
     steps: int,
     sampler: Callable[[int], optuna.samplers.BaseSampler] | None = None,
     pruner: optuna.pruners.BasePruner | None = None,
-    direction: str = "maximize",
     seed: int = 0,
     first: Sequence[Mapping[str, Any]] = (),
     file: str | Path | None = None,
@@ -41,14 +40,14 @@ def search(
     Args:
         objective: trains with ``trial.params`` and ``trial.user_attrs["seed"]``, calls
             ``trial.report(value, step)`` on the way, raises ``optuna.TrialPruned`` where
-            ``trial.should_prune()`` says so, and returns the final value. A ``FloatingPointError`` counts as
-            a pruned trial (its words become the attribute ``error``); any other error ends the search.
+            ``trial.should_prune()`` says so, and returns the final value: higher is better. A
+            ``FloatingPointError`` counts as a pruned trial (its words become the attribute ``error``); any
+            other error ends the search.
         space: name to an Optuna distribution.
         budget: training steps of all trials together, those included that a kill had cut off.
         steps: of a whole trial.
         sampler: a function from a seed to an Optuna sampler; TPE after 8 random trials by default.
         pruner: by default none.
-        direction: ``"maximize"`` or ``"minimize"``.
         seed: of the proposals and of the trials' seeds.
         first: configurations to try first, in this order; the rest is proposed by the sampler.
         file: SQLite file of the study; called again with it, the search goes on, also with a larger budget.
@@ -68,12 +67,12 @@ def search(
     sampler = sampler or (lambda drawn: optuna.samplers.TPESampler(n_startup_trials=8, seed=drawn))
     state = optuna.trial.TrialState
     words = {name: optuna.distributions.distribution_to_json(each) for name, each in space.items()}
-    about = json.dumps([words, steps, direction, seed, [dict(each) for each in first]])
+    about = json.dumps([words, steps, seed, [dict(each) for each in first]])
     with _opened(file) as storage:
         study = optuna.create_study(
             study_name="search",
             storage=storage,
-            direction=direction,
+            direction="maximize",
             pruner=pruner or optuna.pruners.NopPruner(),
             load_if_exists=True,
         )
