@@ -106,16 +106,6 @@ def test_onnx_file_tells_about_itself(exported):
     }
 
 
-def test_drawing_from_the_file_needs_no_tensorflow(exported):
-    code = (
-        "import sys; from aigc_lab import deploy; "
-        f"print(deploy.draw_with_onnx({str(exported['onnx'])!r}, 2, 'cat').shape); "
-        "print(sorted({'tensorflow', 'keras', 'matplotlib'} & set(sys.modules)))"
-    )
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert answer.stdout.split("\n")[:2] == ["(2, 8, 8, 1)", "[]"]
-
-
 @pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
 def test_models_without_classes_export_too(tmp_path, likelihood):
     vae = tiny_vae(class_count=0, likelihood=likelihood)
@@ -126,7 +116,7 @@ def test_models_without_classes_export_too(tmp_path, likelihood):
         deploy.draw_with_onnx(paths["onnx"], 3, "cat")
 
 
-def test_the_mixture_travels_with_the_export(vae, tmp_path):
+def test_the_mixture_travels_with_the_export_and_needs_no_tensorflow(vae, tmp_path):
     from aigc_lab.models.mixture import LatentMixture
 
     images = np.random.default_rng(0).random((60, 8, 8, 1), dtype="float32")
@@ -137,6 +127,15 @@ def test_the_mixture_travels_with_the_export(vae, tmp_path):
         drawn = deploy.draw_with_onnx(paths["onnx"], 7, label, seed=4, mixture=paths["mixture"])
         np.testing.assert_allclose(drawn, expected, atol=1e-5, rtol=0)
     assert np.abs(drawn - deploy.draw_with_onnx(paths["onnx"], 7, "dog", seed=4)).max() > 1e-4
+    # And all of it without TensorFlow.
+    files = f"{str(paths['onnx'])!r}, mixture={str(paths['mixture'])!r}"
+    code = (
+        "import sys; from aigc_lab import deploy; "
+        f"print(deploy.draw_with_onnx({files}, count=2, label='cat').shape); "
+        "print(sorted({'tensorflow', 'keras', 'matplotlib'} & set(sys.modules)))"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.split("\n")[:2] == ["(2, 8, 8, 1)", "[]"]
     deploy.export(vae, tmp_path / "out", ("onnx",))  # without one: the old mixture does not stay behind
     assert not paths["mixture"].exists()
 
@@ -310,9 +309,7 @@ def test_model_card_says_what_it_must(exported):
     assert re.match(r"# Model card: Cats\n\nWritten by AIGC Lab on \d{4}-\d\d-\d\d\.\n", text)
     assert "label_flip 12" in text and "| FID\\|KID | 0.1 [0.05 to 0.2] |" in text
     assert (
-        "| KID | 0.01235 |" in text
-        and "| ELBO | not measured |" in text
-        and "| own | 2 [1 to 3] |" in text
+        "| KID | 0.01235 |" in text and "| ELBO | not measured |" in text and "| own | 2 [1 to 3] |" in text
     )
     assert "Seeds: 0, 1, 2." in text and "- Images of 28 x 28 pixels only." in text
     assert hashlib.sha256(exported["onnx"].read_bytes()).hexdigest() in text

@@ -6,7 +6,7 @@ of ``aigc_lab.corrupt`` knows. Images are here, text in ``clean.text``, tables i
 one machine's worth in ``clean.distributed``. Introduced in notebook 00.
 """
 
-from aigc_lab.clean import scale, table, text
+from aigc_lab.clean import minhash, tables, text
 from aigc_lab.clean.duplicates import (
     exact_duplicates,
     hamming_pairs,
@@ -40,14 +40,14 @@ __all__ = [
     "inspect",
     "issue_table",
     "low_information",
+    "minhash",
     "near_duplicate_pairs",
     "near_duplicates",
     "noisy",
     "occluded",
     "outliers",
     "perceptual_hashes",
-    "scale",
     "score",
-    "table",
+    "tables",
     "text",
 ]

@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # An entry point stands above the stages, so it may bring two of them together.
     from aigc_lab import label
     from aigc_lab.clean.report import inspect
-    from aigc_lab.collect.atomic import atomic_write
+    from aigc_lab.collect.dataset import atomic_write
 
     try:
         inspection = inspect(
