@@ -103,7 +103,7 @@ def issues(
             "item": np.asarray(found, int),
             "score": 1.0 - probabilities[found, given[found]],
             "reason": reasons,
-            "detector": "label_errors",
+            "detector": "label_issues",
             "suggested": suggested,
         }
     )
