@@ -28,10 +28,6 @@ if TYPE_CHECKING:
 
 _BLOCK_VALUES = 2_000_000  # pixels looked at in one go: 8 MB as float32, whatever the size of the set
 
-# Second difference in both directions: zero on planes and straight edges along an axis, so what it
-# shows in the calm part of an image is noise. Immerkaer 1996, "Fast noise variance estimation", eq. 3.
-_NOISE_MASK = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], dtype=np.float32) / 6
-
 
 def _grey_blocks(dataset: Dataset, wanted_by: str) -> Iterator[np.ndarray]:
     """The grey images ``(block, height, width)``, a block at a time; at least one block."""
@@ -71,10 +67,13 @@ def blurred(dataset: Dataset, sharpest_step: float = 0.46) -> pd.DataFrame:
 def noise_level(grey: np.ndarray) -> np.ndarray:
     """How rough each grey image ``(n, height, width)`` is where it is calmest: ``(n,)`` grey levels.
 
-    The second difference in both directions (Immerkaer's mask, scaled so that independent noise keeps its
-    standard deviation), and of its size the level that a fifth of the pixels stay below.
+    The second difference in both directions is zero on planes and straight edges along an axis, so what it
+    shows in the calm part of an image is noise; of its size, the level that a fifth of the pixels stay below.
+    Source: Immerkaer 1996, "Fast noise variance estimation", equation 3.
     """
-    rough = np.abs(ndimage.convolve(grey, _NOISE_MASK[None], mode="nearest"))
+    mask = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], dtype=np.float32)
+    mask /= 6  # so that independent noise keeps its standard deviation
+    rough = np.abs(ndimage.convolve(grey, mask[None], mode="nearest"))
     rough = rough.reshape(len(grey), grey.shape[1] * grey.shape[2])
     fifth = rough.shape[1] // 5
     return np.partition(rough, fifth, axis=1)[:, fifth]
