@@ -5,8 +5,8 @@
 On each machine with the same list of addresses, its own ``--task``, and the same other arguments. This is
 TensorFlow's ``MultiWorkerMirroredStrategy`` with a loop around ``strategy.run`` (Keras' own ``fit`` does not
 support it in Keras 3). Every worker holds the model and takes its share of each batch; the gradients are
-added over the network. Worker 0, the first address, keeps the checkpoint on its own disk. After a worker was
-lost, start all again with the same arguments: training goes on from the checkpoint. Notebook 12 runs it.
+added over the network. Worker 0 keeps the checkpoint on its own disk. After a worker was lost, start all
+again with the same arguments: training goes on from the checkpoint. Notebook 12 runs it.
 """
 
 import argparse
@@ -47,20 +47,20 @@ def arguments() -> argparse.Namespace:
         parser.error(f"--task is a number from 0 to {count - 1}, as there are {count} workers")
     if any(not each.rpartition(":")[2].isdigit() or each.startswith(":") for each in chosen.workers):
         parser.error("an address is host:port, such as 10.0.0.1:2222")
-    if chosen.batch < count or chosen.batch % count:
+    if chosen.batch % count:
         parser.error(f"a batch of {chosen.batch} cannot be shared evenly by {count} workers")
     return chosen
 
 
 def main() -> None:
     chosen = arguments()
-    own = {"type": "worker", "index": chosen.task}
-    os.environ["TF_CONFIG"] = json.dumps({"cluster": {"worker": chosen.workers}, "task": own})
+    task = {"type": "worker", "index": chosen.task}
+    os.environ["TF_CONFIG"] = json.dumps({"cluster": {"worker": chosen.workers}, "task": task})
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # Workers talk to each other directly. gRPC would ask a proxy, and reads this list in small letters.
     direct = [each.rpartition(":")[0] for each in chosen.workers]
-    known = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
-    os.environ["no_proxy"] = ",".join(filter(None, [*direct, known]))
+    known = (os.environ.get(name) for name in ("no_proxy", "NO_PROXY"))
+    os.environ["no_proxy"] = ",".join(filter(None, [*direct, *known]))
     from aigc_lab.backend import quiet
 
     with quiet():
@@ -85,7 +85,7 @@ def train(chosen: argparse.Namespace) -> None:
     from aigc_lab.train.checkpoint import digest, restore, store
     from aigc_lab.train.fitting import batches
 
-    x, _ = collect.load(chosen.data).split(seed=0)[0].arrays()
+    x = collect.load(chosen.data).split(seed=0)[0].arrays()[0]
     task, count, rows = chosen.task, len(chosen.workers), chosen.batch // len(chosen.workers)
     print(f"worker {task} waits {chosen.patience} s at most for the others", file=sys.stderr, flush=True)
     signal.alarm(chosen.patience)  # ends this process: TensorFlow would wait for an hour
@@ -93,8 +93,7 @@ def train(chosen: argparse.Namespace) -> None:
     strategy = tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
 
     @tf.function(autograph=False, reduce_retracing=True)
-    def total(value):
-        """The sum of every worker's tensor."""
+    def total(value):  # of every worker
         return strategy.reduce("SUM", strategy.run(tf.identity, args=(value,)), axis=None)
 
     own = ("task", "workers", "checkpoint", "patience")  # a run may go on elsewhere
