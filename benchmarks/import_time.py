@@ -23,7 +23,7 @@ QUICK = ["1"]
 REFERENCES = {"Python alone": "pass", "import numpy": "import numpy", "import pandas": "import pandas"}
 REFERENCES |= {"import tensorflow": "import tensorflow", "import keras": "import keras"}
 OURS = "import aigc_lab"
-ROOMS = [room for room in (*aigc_lab.STAGES, "defects", "study", "models", "show")]
+MODULES = (*aigc_lab.STAGES, "corrupt", "models", "plots", "study", "widgets")
 
 
 def fresh(line: str) -> float:
@@ -45,7 +45,7 @@ def brings_tensorflow(line: str) -> str:
 
 def main(rounds: int = 5) -> None:
     lines = {OURS: "import aigc_lab", **REFERENCES}
-    lines |= {f"from aigc_lab import {room}": f"from aigc_lab import {room}" for room in ROOMS}
+    lines |= {f"from aigc_lab import {module}": f"from aigc_lab import {module}" for module in MODULES}
     lines["from aigc_lab.models import vae"] = "from aigc_lab.models import vae"
     with_tensorflow = {name: brings_tensorflow(line) for name, line in lines.items()}  # and compiles
     measured = table.rounds({name: lambda line=line: fresh(line) for name, line in lines.items()}, rounds)

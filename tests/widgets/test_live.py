@@ -20,7 +20,8 @@ def no_figure_piles_up():
 
 
 def _drawn(bands=4, level=0.5):
-    figure = plots.grid(np.full((1, 8, 8), round(255 * level), np.uint8), alt=f"{bands} bands at {level}")
+    figure = plots.new_figure(2, 2, alt=f"{bands} bands at {level}")
+    figure.subplots().imshow(np.full((8, 8), level), vmin=0, vmax=1)
     if level > 0.9:
         raise ValueError("too bright; choose less")
     return figure
@@ -45,3 +46,17 @@ def test_a_live_figure_refuses_bad_ranges():
         widgets.live_figure(_drawn)
     with pytest.raises(ValueError, match="lowest, highest, step, start"):
         widgets.live_figure(_drawn, level=(0, 1, 0.1, 3))
+
+
+def test_a_live_figure_takes_a_list_of_texts():
+    asked = []
+
+    def draw(corruption, severity):
+        asked.append((corruption, severity))
+        return plots.grid(np.zeros((1, 8, 8), "uint8"), alt=f"{corruption} {severity}")
+
+    live = widgets.live_figure(draw, corruption=("label_flip", "noise"), severity=(0.0, 1.0, 0.1, 0.5))
+    assert live.values == {"corruption": "label_flip", "severity": 0.5}
+    live.sliders["corruption"].value = "noise"
+    assert asked == [("label_flip", 0.5), ("noise", 0.5)] and live.error is None
+    assert "noise" in live.message.value
