@@ -53,7 +53,7 @@ def test_a_live_figure_takes_a_list_of_texts():
 
     def draw(corruption, severity):
         asked.append((corruption, severity))
-        return plots.grid(np.zeros((1, 8, 8), "uint8"), alt=f"{corruption} {severity}")
+        return plots.new_figure(1, 1, f"{corruption} {severity}")
 
     live = widgets.live_figure(draw, corruption=("label_flip", "noise"), severity=(0.0, 1.0, 0.1, 0.5))
     assert live.values == {"corruption": "label_flip", "severity": 0.5}
