@@ -26,7 +26,7 @@ __all__ = ["STAGES", "__version__", *_MODULES]
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return importlib.import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module 'aigc_lab' has no attribute {name!r}; its modules are {', '.join(_MODULES)}")
+    raise AttributeError(f"module 'aigc_lab' has no attribute {name!r}; it has {', '.join(_MODULES)}")
 
 
 def __dir__() -> list[str]:
