@@ -304,7 +304,7 @@ def _near_copies(small: Dataset, exact: Any, notes: list[str]) -> Any:
     if len(small) > _ALIGNED_LIMIT:
         notes.append(
             f"Near copies were sought among {_ALIGNED_LIMIT:,} images at a time, in the order of the files: "
-            "a copy that lies further away is missed (clean.near_duplicates finds it, and takes hours)."
+            "a copy that lies further away is missed (clean.near_duplicates looks at all at once)."
         )
     tables = [equal]
     for start in range(0, len(small), _ALIGNED_LIMIT):
