@@ -105,7 +105,7 @@ def read_tensors(content: bytes) -> dict[str, np.ndarray]:
 
 @lru_cache(maxsize=1)
 def _weights() -> dict[str, np.ndarray]:
-    from aigc_lab.collect.embedded import package_file
+    from aigc_lab.collect.load import package_file
 
     content = Path(package_file(*_FILE, DISTRIBUTION)).read_bytes()
     if hashlib.sha256(content).hexdigest() != _SHA256:

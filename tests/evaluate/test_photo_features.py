@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from aigc_lab.collect import photos
-from aigc_lab.collect.embedded import package_file
+from aigc_lab.collect.load import package_file
 from aigc_lab.evaluate import photo_features
 
 keras = pytest.importorskip("keras")
