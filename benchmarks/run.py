@@ -199,7 +199,7 @@ def report(results: list[Result], left_out: list[str], watch: Watch, command: st
 
 
 def store(path: Path, words: str) -> None:
-    from aigc_lab.collect.atomic import atomic_write
+    from aigc_lab.collect.dataset import atomic_write
 
     with atomic_write(path) as stream:
         stream.write(words.encode("utf-8"))

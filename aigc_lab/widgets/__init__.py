@@ -23,7 +23,6 @@ _HOME = {
     "GanPlayground": "playground",
     "gan_picture": "playground",
     "gan_playground": "playground",
-    "playground_picture": "playground",
 }
 
 __all__ = sorted(_HOME)
