@@ -18,7 +18,7 @@ import numpy as np
 from keras import layers, ops
 
 from aigc_lab.backend import seeded
-from aigc_lab.models.vae import check_sizes, in_batches, label_input, one_hot
+from aigc_lab.models.base import LatentModel, built, check_sizes, label_input, with_label
 
 # -- what the two players minimise --------------------------------------------------------------------
 
@@ -164,31 +164,22 @@ def dense_gan(
         ValueError: a size below 1.
     """
     check_sizes(image_shape, latent_size, 0, width)
+    normalised = _normalisation(not options.get("penalty"))
     with seeded(seed):
-        generator = dense_generator(image_shape, latent_size, width)
-        discriminator = dense_discriminator(image_shape, width, spectral=not options.get("penalty"))
-    return _joined_gan(generator, discriminator, augmentation, seed, momentum=momentum, **options)
+        hidden = latent = keras.Input((latent_size,), name="latent")
+        for _ in range(2):
+            hidden = layers.BatchNormalization(momentum=0.9)(layers.Dense(width)(hidden))
+            hidden = layers.Activation("leaky_relu")(hidden)
+        pixels = layers.Dense(math.prod(image_shape), activation="sigmoid")(hidden)
+        pixels = layers.Reshape(image_shape, name="pixels")(pixels)  # (n, h*w*c) -> (n, h, w, c)
+        generator = keras.Model(latent, pixels, name="generator")
 
-
-def dense_generator(image_shape: tuple[int, int, int], latent_size: int, width: int) -> keras.Model:
-    """Latent points ``(n, latent_size)`` to images in [0, 1]."""
-    hidden = latent = keras.Input((latent_size,), name="latent")
-    for _ in range(2):
-        hidden = layers.BatchNormalization(momentum=0.9)(layers.Dense(width)(hidden))
-        hidden = layers.Activation("leaky_relu")(hidden)
-    pixels = layers.Dense(math.prod(image_shape), activation="sigmoid")(hidden)
-    pixels = layers.Reshape(image_shape, name="pixels")(pixels)  # (n, h*w*c) -> (n, h, w, c)
-    return keras.Model(latent, pixels, name="generator")
-
-
-def dense_discriminator(image_shape: tuple[int, int, int], width: int, spectral: bool) -> keras.Model:
-    """Images to logits ``(n, 1)``."""
-    normalised = layers.SpectralNormalization if spectral else _as_it_is
-    image = keras.Input(image_shape, name="image")
-    hidden = layers.Flatten()(image)  # (n, h, w, c) -> (n, h*w*c)
-    for _ in range(2):
-        hidden = normalised(layers.Dense(width, activation="leaky_relu"))(hidden)
-    return keras.Model(image, normalised(layers.Dense(1))(hidden), name="discriminator")
+        image = keras.Input(image_shape, name="image")
+        hidden = layers.Flatten()(image)  # (n, h, w, c) -> (n, h*w*c)
+        for _ in range(2):
+            hidden = normalised(layers.Dense(width, activation="leaky_relu"))(hidden)
+        discriminator = keras.Model(image, normalised(layers.Dense(1))(hidden), name="discriminator")
+    return built(GAN(generator, discriminator, augmentation, seed, momentum=momentum, name="gan", **options))
 
 
 def dcgan(
@@ -233,41 +224,45 @@ def dcgan(
         ValueError: a height or width that is no multiple of 4, or a size below 1.
     """
     check_sizes(image_shape, latent_size, class_count, width, multiple=4)
-    spectral = penalty == 0 if spectral is None else spectral
     with seeded(seed):
-        generator = convolutional_generator(image_shape, latent_size, class_count, width)
-        discriminator = convolutional_discriminator(image_shape, class_count, width, spectral)
+        generator = _convolutional_generator(image_shape, latent_size, class_count, width)
+        normalised = _normalisation(penalty == 0 if spectral is None else spectral)
+        discriminator = _convolutional_discriminator(image_shape, class_count, width, normalised)
     options |= {"penalty": penalty, "penalty_share": penalty_share, "momentum": momentum}
-    return _joined_gan(generator, discriminator, augmentation, seed, class_count=class_count, **options)
+    options |= {"class_count": class_count, "name": "gan"}
+    return built(GAN(generator, discriminator, augmentation, seed, **options))
 
 
-def convolutional_generator(
+def _convolutional_generator(
     image_shape: tuple[int, int, int], latent_size: int, class_count: int, width: int
 ) -> keras.Model:
     """Latent points ``(n, latent_size)`` (and one-hot labels beside them) to images in [0, 1]."""
+
+    def normal_relu(tensor: Any) -> Any:
+        return layers.Activation("relu")(layers.BatchNormalization(momentum=0.9)(tensor))
+
     height, image_width, channels = image_shape
     rows, columns = height // 4, image_width // 4
     latent, label = keras.Input((latent_size,), name="latent"), label_input(class_count)
-    hidden = layers.Concatenate()([latent, *label]) if label else latent
-    hidden = _normal_relu(layers.Dense(rows * columns * 2 * width, use_bias=False)(hidden))
+    hidden = with_label(latent, label)
+    hidden = normal_relu(layers.Dense(rows * columns * 2 * width, use_bias=False)(hidden))
     hidden = layers.Reshape((rows, columns, 2 * width))(hidden)  # (n, h/4 * w/4 * 2 k) -> (n, h/4, w/4, 2 k)
     hidden = layers.Conv2D(4 * width, 3, padding="same", use_bias=False)(hidden)
-    hidden = _normal_relu(ops.depth_to_space(hidden, 2))  # (n, h/4, w/4, 4 k) -> (n, h/2, w/2, k)
+    hidden = normal_relu(ops.depth_to_space(hidden, 2))  # (n, h/4, w/4, 4 k) -> (n, h/2, w/2, k)
     pixels = layers.Conv2D(4 * channels, 3, padding="same")(hidden)
     pixels = ops.depth_to_space(pixels, 2)  # (n, h/2, w/2, 4 c) -> (n, h, w, c)
     pixels = layers.Activation("sigmoid", name="pixels")(pixels)
-    return keras.Model([latent, *label] if label else latent, pixels, name="generator")
+    return keras.Model(_joined(latent, label), pixels, name="generator")
 
 
-def convolutional_discriminator(
-    image_shape: tuple[int, int, int], class_count: int, width: int, spectral: bool
+def _convolutional_discriminator(
+    image_shape: tuple[int, int, int], class_count: int, width: int, normalised: Any
 ) -> keras.Model:
     """Images to logits ``(n, 1)``.
 
     A class enters by projection (Miyato and Koyama 2018, arXiv 1802.05637, equation 6): the logit is
     w.h + v[class].h, with h the last hidden layer.
     """
-    normalised = layers.SpectralNormalization if spectral else _as_it_is
     hidden = image = keras.Input(image_shape, name="image")
     for channel_count in (width, 2 * width):  # (n, h, w, c) -> (n, h/2, w/2, k) -> (n, h/4, w/4, 2 k)
         convolution = layers.Conv2D(channel_count, 4, strides=2, padding="same", activation="leaky_relu")
@@ -279,31 +274,19 @@ def convolutional_discriminator(
     if label:
         row = normalised(layers.Dense(4 * width, use_bias=False))(label[0])
         logit = layers.Add()([logit, layers.Dot(axes=1)([hidden, row])])
-    return keras.Model([image, *label] if label else image, logit, name="discriminator")
+    return keras.Model(_joined(image, label), logit, name="discriminator")
 
 
-def _normal_relu(tensor: Any) -> Any:
-    return layers.Activation("relu")(layers.BatchNormalization(momentum=0.9)(tensor))
-
-
-def _as_it_is(layer: Any) -> Any:
-    """In the place of spectral normalisation."""
-    return layer
-
-
-def _joined_gan(
-    generator: keras.Model, discriminator: keras.Model, augmentation: Any, seed: int, **options: Any
-) -> GAN:
-    model = GAN(generator, discriminator, augmentation, seed, name="gan", **options)
-    model.build()  # so that it can be saved before its first batch
-    return model
+def _normalisation(spectral: bool) -> Any:
+    """What a layer of the discriminator is wrapped in."""
+    return layers.SpectralNormalization if spectral else lambda layer: layer
 
 
 # -- the model ----------------------------------------------------------------------------------------
 
 
 @keras.saving.register_keras_serializable("aigc_lab")
-class GAN(keras.Model):
+class GAN(LatentModel):
     """A generator and a discriminator that one ``train.fit`` trains together.
 
     ``loss`` is the sum of both losses, built so that its gradient is what two separate passes
@@ -320,7 +303,7 @@ class GAN(keras.Model):
         discriminator: images -> logits ``(n, 1)``, each from its own image alone: no batch
             normalisation, since real and fake images are judged in one call. A conditional one
             takes [images, one-hot labels].
-        loss: ``"non-saturating"``, ``"saturating"`` or ``"wasserstein"``; see ``losses``.
+        loss: ``"non-saturating"``, ``"saturating"`` or ``"wasserstein"``; see ``LOSSES``.
         penalty: weight of the gradient penalty; 10 in Gulrajani et al. 2017, 0 for none.
         penalty_share: the penalty is the mean over this share of the batch. Its expectation is the
             same for every share; a smaller one costs less time and varies more from step to step.
@@ -337,6 +320,8 @@ class GAN(keras.Model):
         ValueError: an unknown loss, or a negative weight.
     """
 
+    networks = ("generator", "discriminator", "augmentation")
+    settings = ("seed", "penalty", "momentum", "discriminator_rate", "class_count", "penalty_share")
     # Batch normalisation of one image is that image: what it learns is nothing.
     smallest_batch = 2
 
@@ -389,51 +374,44 @@ class GAN(keras.Model):
 
     def call(self, inputs: Any, training: bool | None = None) -> dict[str, Any]:
         """One round of the game: as many fakes as there are real images, and three sets of logits."""
-        real, condition = self._unpack(inputs)
+        real, condition = self.unpack(inputs)
         count = ops.shape(real)[0]
         latent = keras.random.normal((count, self.latent_size), seed=self.noise)
-        fakes = self._full(self.generator(_joined(latent, condition), training=training))
+        fakes = self.full_precision(self.generator(_joined(latent, condition), training=training))
         shown_real, shown_fake = self._augmented(real, training), self._augmented(fakes, training)
         cut_off = ops.stop_gradient(shown_fake)
-        logits = self._judge_both(shown_real, cut_off, condition, training)  # (2 n, 1)
+        # Real and fake in one call, because spectral normalisation has a state.
+        both = ops.concatenate([shown_real, cut_off])
+        twice = [ops.concatenate([each, each]) for each in condition]
+        logits = self.full_precision(self.discriminator(_joined(both, twice), training=training))  # (2 n, 1)
         outputs = {
             "fakes": fakes,
             "real_logits": logits[:count],
             "fake_logits": logits[count:],
-            "fake_logits_for_generator": self._judge_for_generator(shown_fake, condition, training),
+            "fake_logits_for_generator": self._judge(shown_fake, condition, True, training),
         }
         if self.penalty:
             # The batch comes in random order: its first items are a random part.
             some = slice(int(np.ceil(self.penalty_share * count)) if isinstance(count, int) else None)
-            outputs["penalty"] = self._penalty(
-                shown_real[some], cut_off[some], [each[some] for each in condition]
+            labels = [each[some] for each in condition]
+            first = shown_real[some]
+            mix = keras.random.uniform((ops.shape(first)[0], *[1] * (len(first.shape) - 1)), seed=self.noise)
+            outputs["penalty"] = gradient_penalty(
+                lambda between: self._judge(between, labels, False, training=False), first, cut_off[some], mix
             )
         return outputs
 
-    def _judge_both(self, real: Any, fake: Any, condition: list[Any], training: bool | None) -> Any:
-        """The discriminator's logits of both, in one call: spectral normalisation has a state."""
-        both = ops.concatenate([real, fake])
-        twice = [ops.concatenate([each, each]) for each in condition]
-        return self._full(self.discriminator(_joined(both, twice), training=training))
+    def _judge(self, images: Any, condition: list[Any], fixed: bool, training: bool | None) -> Any:
+        """The discriminator's logits, without a trace in its state.
 
-    def _judge_for_generator(self, fake: Any, condition: list[Any], training: bool | None) -> Any:
-        """Logits whose gradient reaches the fakes, and not the weights of the discriminator."""
-        fixed = [ops.stop_gradient(variable.value) for variable in self.discriminator.trainable_variables]
-        state = [variable.value for variable in self.discriminator.non_trainable_variables]
-        inputs = _joined(fake, condition)
-        return self._full(self.discriminator.stateless_call(fixed, state, inputs, training=training)[0])
-
-    def _penalty(self, real: Any, fake: Any, condition: list[Any]) -> Any:
-        """The gradient penalty, at random points between pairs of a real and a fake image."""
+        With ``fixed`` their gradient reaches the images and not the weights of the discriminator.
+        """
         weights = [variable.value for variable in self.discriminator.trainable_variables]
+        weights = [ops.stop_gradient(each) for each in weights] if fixed else weights
         state = [variable.value for variable in self.discriminator.non_trainable_variables]
-
-        def critic(images: Any) -> Any:
-            inputs = _joined(images, condition)
-            return self._full(self.discriminator.stateless_call(weights, state, inputs, training=False)[0])
-
-        mix = keras.random.uniform((ops.shape(real)[0], *[1] * (len(real.shape) - 1)), seed=self.noise)
-        return gradient_penalty(critic, real, fake, mix)
+        inputs = _joined(images, condition)
+        logits, _ = self.discriminator.stateless_call(weights, state, inputs, training=training)
+        return self.full_precision(logits)
 
     def loss_terms(self, inputs: Any, outputs: dict[str, Any]) -> dict[str, Any]:
         """Both losses and their sum, the penalty before its weight, and what the loss object measures."""
@@ -446,39 +424,16 @@ class GAN(keras.Model):
             total = total + self.penalty * outputs["penalty"]
         return {"loss": total, **terms, **self.game.measures(outputs["real_logits"], outputs["fake_logits"])}
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """What Keras' own ``fit`` minimises (the same number as ``loss_terms``)."""
-        terms = self.loss_terms(x, y_pred)
-        for tracker in self.trackers:
-            tracker.update_state(terms[tracker.name])
-        return terms["loss"]
-
     def check_training_data(self, x: np.ndarray, labels: Any = None) -> None:
-        """What ``train.fit`` asks before the first step.
-
-        Raises:
-            ValueError: images or labels that the model does not take.
-
-        Warns:
-            UserWarning: all images are equal, or a class has no image.
-        """
-        images = np.asarray(x)
-        if images.shape[1:] != self.image_shape:
-            raise ValueError(
-                f"the generator draws {self.image_shape}, the images are {images.shape[1:]}; "
-                "build the model for this shape or resize the images"
+        """As for every model that draws images; it also warns of a class that has no image."""
+        super().check_training_data(x, labels)
+        missing = sorted(set(range(self.class_count)) - set(np.unique(labels).tolist()))
+        if missing:
+            warnings.warn(
+                f"class {missing[0]} has no image ({len(missing)} of {self.class_count} classes are "
+                "empty): what is drawn for it means nothing",
+                stacklevel=3,
             )
-        if self.class_count:
-            one_hot(labels, self.class_count, len(images))
-            missing = sorted(set(range(self.class_count)) - set(np.unique(labels).tolist()))
-            if missing:
-                warnings.warn(
-                    f"class {missing[0]} has no image ({len(missing)} of {self.class_count} classes are "
-                    "empty): what is drawn for it means nothing",
-                    stacklevel=3,
-                )
-        if (images == images[:1]).all():
-            warnings.warn("all images are the same: the generator can only learn to copy it", stacklevel=3)
 
     def remark(self, rows: list[dict[str, float]]) -> str | None:
         """One sentence when the game is lost, from the reports of ``train.fit``; else None.
@@ -497,68 +452,15 @@ class GAN(keras.Model):
             )
         return None
 
-    def _full(self, outputs: Any) -> Any:
-        """What a network gives, in the precision of the weights."""
-        return ops.cast(outputs, self.variable_dtype)
-
     def _augmented(self, images: Any, training: bool | None) -> Any:
         return images if self.augmentation is None else self.augmentation(images, training=training)
 
-    def _unpack(self, inputs: Any) -> tuple[Any, list[Any]]:
-        if not isinstance(inputs, (tuple, list)):
-            return inputs, []
-        images, labels = inputs
-        return images, [ops.one_hot(labels, self.class_count)] if self.class_count else []
-
-    # -- use --------------------------------------------------------------------------------------
-
-    def decode(self, z: np.ndarray, labels: Any = None) -> np.ndarray:
-        """Images ``(n, *image_shape)`` for latent points ``(n, latent_size)``; labels as in ``sample``."""
-        latent = np.asarray(z, "float32")
-        if latent.ndim != 2 or latent.shape[1] != self.latent_size:
-            raise ValueError(f"latent points must have shape (n, {self.latent_size}), got {latent.shape}")
-        if labels is None and self.class_count:
-            labels = np.arange(len(latent)) % self.class_count
-        inputs = [latent, *one_hot(labels, self.class_count, len(latent))]
-        (pixels,) = in_batches(lambda each: self._full(self.generator(_joined(each[0], each[1:]))), inputs)
-        return pixels
-
-    def sample(self, n: int, labels: Any = None, seed: int = 0, temperature: float = 1.0) -> np.ndarray:
-        """``n`` new images; without ``labels`` a conditional model takes each class in turn.
-
-        z is drawn from N(0, temperature^2). The model was trained at 1; below 1 the images are more
-        typical and less diverse (the trade of Brock et al. 2019, arXiv 1809.11096, section 3.1, who
-        cut the tails off instead).
-        """
-        if n < 1:
-            raise ValueError(f"draw at least one image, got {n}")
-        if not 0 <= temperature < np.inf:
-            raise ValueError(f"temperature must be a number from 0 up, got {temperature}")
-        z = np.random.default_rng(seed).standard_normal((n, self.latent_size), "float32")
-        return self.decode(temperature * z, labels)
-
-    # -- saving -----------------------------------------------------------------------------------
+    def draw(self, inputs: list[Any]) -> Any:
+        """Images for a batch of latent points (and one-hot labels)."""
+        return self.full_precision(self.generator(_joined(inputs[0], inputs[1:])))
 
     def get_config(self) -> dict[str, Any]:
-        parts = {name: getattr(self, name) for name in ("generator", "discriminator", "augmentation")}
-        plain = ("seed", "penalty", "momentum", "discriminator_rate", "class_count", "penalty_share")
-        return {
-            **super().get_config(),
-            **{name: part and keras.saving.serialize_keras_object(part) for name, part in parts.items()},
-            **{name: getattr(self, name) for name in plain},
-            "loss": self.loss_name,
-        }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> GAN:
-        for name in ("generator", "discriminator", "augmentation"):
-            if config.get(name) is not None:
-                config[name] = keras.saving.deserialize_keras_object(config[name], custom_objects)
-        return cls(**config)
-
-    def build(self, input_shape: Any = None) -> None:
-        # Both networks are Functional models: they are built when they are made.
-        self.built = True
+        return {**super().get_config(), "loss": self.loss_name}
 
 
 def _joined(tensor: Any, condition: list[Any]) -> Any:

@@ -14,7 +14,6 @@ notebook 05; warm-up, free bits and the importance-weighted bound are introduced
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
 import keras
@@ -23,6 +22,7 @@ from keras import layers, ops
 
 from aigc_lab.backend import seeded
 from aigc_lab.collect.dataset import Dataset
+from aigc_lab.models.base import LatentModel, built, check_sizes, in_batches, label_input, one_hot, with_label
 from aigc_lab.models.mixture import LatentMixture as LatentMixture
 
 LIKELIHOODS = ("bernoulli", "gaussian")
@@ -133,39 +133,25 @@ def convolutional_vae(
             dimensions than the image has values.
     """
     check_sizes(image_shape, latent_size, class_count, width, multiple=4)
-    with seeded(seed):
-        encoder = convolutional_encoder(image_shape, latent_size, class_count, width)
-        decoder = convolutional_decoder(image_shape, latent_size, class_count, width)
-    return _joined_vae(encoder, decoder, seed, options)
-
-
-def convolutional_encoder(
-    image_shape: tuple[int, int, int], latent_size: int, class_count: int, width: int
-) -> keras.Model:
-    """Image (and one-hot label) to the mean and the log-variance of q(z|x)."""
-    image, label = keras.Input(image_shape, name="image"), label_input(class_count)
-    hidden = layers.Conv2D(width, 4, strides=4, activation="gelu")(image)  # (n, h, w, c) -> (n, h/4, w/4, k)
-    hidden = layers.Flatten()(hidden)  # (n, h/4, w/4, k) -> (n, h/4 * w/4 * k)
-    hidden = layers.Dense(8 * width, activation="gelu")(_with_label(hidden, label))
-    mean = layers.Dense(latent_size, name="mean")(hidden)
-    log_variance = layers.Dense(latent_size, name="log_variance")(hidden)
-    return keras.Model([image, *label], [mean, log_variance], name="encoder")
-
-
-def convolutional_decoder(
-    image_shape: tuple[int, int, int], latent_size: int, class_count: int, width: int
-) -> keras.Model:
-    """Latent point (and one-hot label) to the logits or means of the pixels."""
     height, image_width, channels = image_shape
     rows, columns = height // 4, image_width // 4
-    latent, label = keras.Input((latent_size,), name="latent"), label_input(class_count)
-    hidden = layers.Dense(8 * width, activation="gelu")(_with_label(latent, label))
-    hidden = layers.Dense(rows * columns * width, activation="gelu")(hidden)
-    hidden = layers.Reshape((rows, columns, width))(hidden)  # (n, h/4 * w/4 * k) -> (n, h/4, w/4, k)
-    hidden = layers.Conv2D(width, 3, padding="same", activation="gelu")(hidden)
-    pixels = layers.Conv2D(16 * channels, 3, padding="same")(hidden)  # (n, h/4, w/4, 16 c)
-    pixels = ops.depth_to_space(pixels, 4)  # the 16 c values of a place become 4 x 4 pixels: (n, h, w, c)
-    return keras.Model([latent, *label], pixels, name="decoder")
+    with seeded(seed):
+        image, label = keras.Input(image_shape, name="image"), label_input(class_count)
+        # (n, h, w, c) -> (n, h/4, w/4, k)
+        hidden = layers.Conv2D(width, 4, strides=4, activation="gelu")(image)
+        hidden = layers.Flatten()(hidden)  # (n, h/4, w/4, k) -> (n, h/4 * w/4 * k)
+        hidden = layers.Dense(8 * width, activation="gelu")(with_label(hidden, label))
+        encoder = _encoder([image, *label], hidden, latent_size)
+
+        latent, label = keras.Input((latent_size,), name="latent"), label_input(class_count)
+        hidden = layers.Dense(8 * width, activation="gelu")(with_label(latent, label))
+        hidden = layers.Dense(rows * columns * width, activation="gelu")(hidden)
+        hidden = layers.Reshape((rows, columns, width))(hidden)  # (n, h/4 * w/4 * k) -> (n, h/4, w/4, k)
+        hidden = layers.Conv2D(width, 3, padding="same", activation="gelu")(hidden)
+        pixels = layers.Conv2D(16 * channels, 3, padding="same")(hidden)  # (n, h/4, w/4, 16 c)
+        pixels = ops.depth_to_space(pixels, 4)  # 16 c values of a place become 4 x 4 pixels: (n, h, w, c)
+        decoder = keras.Model([latent, *label], pixels, name="decoder")
+    return built(VAE(encoder, decoder, seed=seed, name="vae", **options))
 
 
 def dense_vae(
@@ -188,80 +174,34 @@ def dense_vae(
     """
     check_sizes(image_shape, latent_size, class_count, min(width, depth))
     with seeded(seed):
-        encoder = dense_encoder(image_shape, latent_size, class_count, width, depth)
-        decoder = dense_decoder(image_shape, latent_size, class_count, width, depth)
-    return _joined_vae(encoder, decoder, seed, options)
+        image, label = keras.Input(image_shape, name="image"), label_input(class_count)
+        hidden = with_label(layers.Flatten()(image), label)  # (n, h, w, c) -> (n, h * w * c)
+        for _ in range(depth):
+            hidden = layers.Dense(width, activation="gelu")(hidden)
+        encoder = _encoder([image, *label], hidden, latent_size)
+
+        latent, label = keras.Input((latent_size,), name="latent"), label_input(class_count)
+        hidden = with_label(latent, label)
+        for _ in range(depth):
+            hidden = layers.Dense(width, activation="gelu")(hidden)
+        pixels = layers.Dense(math.prod(image_shape))(hidden)
+        pixels = layers.Reshape(image_shape, name="pixels")(pixels)  # (n, h * w * c) -> (n, h, w, c)
+        decoder = keras.Model([latent, *label], pixels, name="decoder")
+    return built(VAE(encoder, decoder, seed=seed, name="vae", **options))
 
 
-def dense_encoder(
-    image_shape: tuple[int, int, int], latent_size: int, class_count: int, width: int, depth: int
-) -> keras.Model:
+def _encoder(inputs: list[Any], hidden: Any, latent_size: int) -> keras.Model:
     """Image (and one-hot label) to the mean and the log-variance of q(z|x)."""
-    image, label = keras.Input(image_shape, name="image"), label_input(class_count)
-    hidden = _with_label(layers.Flatten()(image), label)  # (n, h, w, c) -> (n, h * w * c)
-    for _ in range(depth):
-        hidden = layers.Dense(width, activation="gelu")(hidden)
     mean = layers.Dense(latent_size, name="mean")(hidden)
     log_variance = layers.Dense(latent_size, name="log_variance")(hidden)
-    return keras.Model([image, *label], [mean, log_variance], name="encoder")
-
-
-def dense_decoder(
-    image_shape: tuple[int, int, int], latent_size: int, class_count: int, width: int, depth: int
-) -> keras.Model:
-    """Latent point (and one-hot label) to the logits or means of the pixels."""
-    latent, label = keras.Input((latent_size,), name="latent"), label_input(class_count)
-    hidden = _with_label(latent, label)
-    for _ in range(depth):
-        hidden = layers.Dense(width, activation="gelu")(hidden)
-    pixels = layers.Dense(math.prod(image_shape))(hidden)
-    pixels = layers.Reshape(image_shape, name="pixels")(pixels)  # (n, h * w * c) -> (n, h, w, c)
-    return keras.Model([latent, *label], pixels, name="decoder")
-
-
-def label_input(class_count: int) -> list[Any]:
-    """The input for one-hot labels, in a list that is empty where there are no classes."""
-    return [keras.Input((class_count,), name="label")] if class_count else []
-
-
-def _with_label(tensor: Any, label: list[Any]) -> Any:
-    return layers.Concatenate()([tensor, *label]) if label else tensor
-
-
-def _joined_vae(encoder: keras.Model, decoder: keras.Model, seed: int, options: dict[str, Any]) -> VAE:
-    model = VAE(encoder, decoder, seed=seed, name="vae", **options)
-    model.build()  # so that it can be saved before its first batch
-    return model
-
-
-def check_sizes(
-    image_shape: tuple[int, ...], latent_size: int, class_count: int, width: int, multiple: int = 1
-) -> None:
-    """What no builder takes, for VAE and GAN.
-
-    Raises:
-        ValueError: a size below 1, a height or width that is no multiple, or too many latent dimensions.
-    """
-    height, image_width, _ = image_shape
-    if height % multiple or image_width % multiple:
-        raise ValueError(
-            f"height and width must be multiples of {multiple}, got {height} x {image_width}; "
-            "resize or pad first"
-        )
-    if min(*image_shape, latent_size, width) < 1 or class_count < 0:
-        raise ValueError("all sizes must be at least 1, and class_count at least 0")
-    if latent_size > math.prod(image_shape):
-        raise ValueError(
-            f"latent_size {latent_size} is more than the {math.prod(image_shape)} values of an image; "
-            "choose a smaller one: a code is meant to be shorter than what it stands for"
-        )
+    return keras.Model(inputs, [mean, log_variance], name="encoder")
 
 
 # -- the model ----------------------------------------------------------------------------------------
 
 
 @keras.saving.register_keras_serializable("aigc_lab")
-class VAE(keras.Model):
+class VAE(LatentModel):
     """An encoder q(z|x), a decoder p(x|z), and the ELBO that ties them together.
 
     Args:
@@ -280,6 +220,9 @@ class VAE(keras.Model):
     Raises:
         ValueError: an unknown likelihood, or a number out of its range.
     """
+
+    networks = ("encoder", "decoder")
+    settings = ("likelihood", "scale", "learn_scale", "beta", "warm_up_steps", "free_bits", "seed")
 
     def __init__(
         self,
@@ -318,21 +261,19 @@ class VAE(keras.Model):
                 shape=(), initializer="zeros", trainable=False, name="steps_done"
             )
         self.noise = keras.random.SeedGenerator(seed)
-        # Keras' own fit shows these beside the loss.
-        self.reconstruction_tracker = keras.metrics.Mean(name="reconstruction")
-        self.kl_tracker = keras.metrics.Mean(name="kl")
+        self.trackers = [keras.metrics.Mean(name=name) for name in ("reconstruction", "kl")]
         self.image_shape = tuple(encoder.inputs[0].shape[1:])
         self.latent_size = int(decoder.inputs[0].shape[-1])
         self.class_count = int(encoder.inputs[1].shape[-1]) if len(encoder.inputs) > 1 else 0
 
     def call(self, inputs: Any, training: bool | None = None) -> dict[str, Any]:
         """One pass: encode, draw z = mean + exp(log_variance / 2) * noise (reparameterisation), decode."""
-        images, condition = self._unpack(inputs)
-        mean, log_variance = self._full(self.encoder([images, *condition], training=training))
+        images, condition = self.unpack(inputs)
+        mean, log_variance = self.full_precision(self.encoder([images, *condition], training=training))
         noise = self.draw_noise(mean)
         latent = mean + ops.exp(0.5 * log_variance) * noise  # (n, latent_size)
         pixels = self.decoder(self.decoder_inputs(latent, images, condition), training=training)
-        outputs = {"mean": mean, "log_variance": log_variance, "pixels": self._full(pixels)}
+        outputs = {"mean": mean, "log_variance": log_variance, "pixels": self.full_precision(pixels)}
         if self.warm_up_steps and training:
             outputs["warm_up"] = ops.minimum(1.0, self.steps_done / self.warm_up_steps)
             self.steps_done.assign(self.steps_done + 1.0)
@@ -348,7 +289,7 @@ class VAE(keras.Model):
 
     def loss_terms(self, inputs: Any, outputs: dict[str, Any]) -> dict[str, Any]:
         """Means over the batch, in nats per image: the loss and its two parts, as they are unweighted."""
-        images, _ = self._unpack(inputs)
+        images, _ = self.unpack(inputs)
         reconstruction = ops.mean(self._reconstruction(images, outputs["pixels"]))
         kl = ops.mean(kl_to_standard_normal(outputs["mean"], outputs["log_variance"]))
         penalty = kl
@@ -358,51 +299,35 @@ class VAE(keras.Model):
         loss = reconstruction + self.beta * outputs.get("warm_up", 1.0) * penalty
         return {"loss": loss, "reconstruction": reconstruction, "kl": kl}
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """What Keras' own ``fit`` minimises (the same number as ``loss_terms``)."""
-        terms = self.loss_terms(x, y_pred)
-        self.reconstruction_tracker.update_state(terms["reconstruction"])
-        self.kl_tracker.update_state(terms["kl"])
-        return terms["loss"]
-
-    def check_training_data(self, x: np.ndarray, labels: Any = None) -> None:
-        """What ``train.fit`` asks before the first step.
-
-        Raises:
-            ValueError: images or labels that the model does not take.
-
-        Warns:
-            UserWarning: there is one image only, or all are equal: nothing but a copy can be learned.
-        """
-        images = self._checked_images(x)
-        one_hot(labels, self.class_count, len(images))
-        if (images == images[:1]).all():
-            what = "there is only one image" if len(images) == 1 else "all images are the same"
-            warnings.warn(f"{what}: the model can only learn to copy it; add other images", stacklevel=3)
+    def checked_images(self, x: np.ndarray) -> np.ndarray:
+        images = super().checked_images(x)
+        if self.likelihood == "bernoulli" and images.size:
+            low, high = float(images.min()), float(images.max())
+            if low < -1e-6 or high > 1 + 1e-6:
+                raise ValueError(
+                    f"Bernoulli pixels must lie in [0, 1], got {low:g} to {high:g}; rescale the images "
+                    "(Dataset.arrays() does), or use likelihood='gaussian'"
+                )
+        return images
 
     # -- use ------------------------------------------------------------------------------------------
 
     def encode(self, x: np.ndarray, labels: Any = None) -> tuple[np.ndarray, np.ndarray]:
         """Mean and log-variance of q(z|x), each ``(n, latent_size)``, for images ``(n, *image_shape)``."""
-        images = self._checked_images(x)
+        images = self.checked_images(x)
         condition = one_hot(labels, self.class_count, len(images))
-        return tuple(in_batches(lambda inputs: self._full(self.encoder(inputs)), [images, *condition]))
+        return tuple(
+            in_batches(lambda inputs: self.full_precision(self.encoder(inputs)), [images, *condition])
+        )
 
     def decode(self, z: np.ndarray, labels: Any = None) -> np.ndarray:
         """Expected images ``(n, *image_shape)`` for latent points ``(n, latent_size)``."""
-        latent = np.asarray(z, "float32")
-        if latent.ndim != 2 or latent.shape[1] != self.latent_size:
-            raise ValueError(f"latent points must have shape (n, {self.latent_size}), got {latent.shape}")
-        inputs = [latent, *one_hot(labels, self.class_count, len(latent))]
-        (pixels,) = in_batches(lambda inputs: self._full(self.decoder(inputs)), inputs)
+        pixels = super().decode(z, labels)
         return _sigmoid(pixels) if self.likelihood == "bernoulli" else pixels
 
-    def sample(self, n: int, labels: Any = None, seed: int = 0) -> np.ndarray:
-        """``n`` new images, from z ~ N(0, 1); without ``labels`` a conditional model takes each in turn."""
-        latent = np.random.default_rng(seed).standard_normal((n, self.latent_size), dtype="float32")
-        if labels is None and self.class_count:
-            labels = np.arange(n) % self.class_count
-        return self.decode(latent, labels)
+    def draw(self, inputs: list[Any]) -> Any:
+        """Logits or means of the pixels for a batch of latent points (and one-hot labels)."""
+        return self.full_precision(self.decoder(inputs))
 
     def elbo(self, x: np.ndarray, labels: Any = None, samples: int = 1, seed: int = 0) -> np.ndarray:
         """The evidence lower bound of each image, ``(n,)`` in nats: higher is better, at most log p(x).
@@ -443,64 +368,6 @@ class VAE(keras.Model):
             pixels = layers.Activation("sigmoid", name="pixels")(pixels)
         return keras.Model(inputs, pixels, name="generator")
 
-    # -- saving ---------------------------------------------------------------------------------------
-
-    def get_config(self) -> dict[str, Any]:
-        networks = {name: getattr(self, name) for name in ("encoder", "decoder")}
-        plain = ("likelihood", "scale", "learn_scale", "beta", "warm_up_steps", "free_bits", "seed")
-        return {
-            **super().get_config(),
-            **{name: keras.saving.serialize_keras_object(network) for name, network in networks.items()},
-            **{name: getattr(self, name) for name in plain},
-        }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> VAE:
-        networks = {
-            name: keras.saving.deserialize_keras_object(config.pop(name), custom_objects)
-            for name in ("encoder", "decoder")
-        }
-        return cls(**networks, **config)
-
-    def build(self, input_shape: Any = None) -> None:
-        # Encoder and decoder are Functional models: they are built when they are made.
-        self.built = True
-
-    def load_weights(self, filepath: Any, **options: Any) -> None:
-        """Weights that ``save_weights`` wrote for a model of the same settings.
-
-        Raises:
-            ValueError: weights of another architecture, or no such file; this model keeps its own.
-        """
-        before = self.get_weights()
-        try:
-            with warnings.catch_warnings():
-                # Keras only warns of layers that the file lacks, and leaves them as they were.
-                warnings.simplefilter("error", UserWarning)
-                super().load_weights(filepath, **options)
-        except Exception as error:
-            self.set_weights(before)
-            raise ValueError(
-                f"{filepath} does not hold weights of this architecture; build the model with the settings "
-                "that they were saved with"
-            ) from error
-
-    # -- helpers --------------------------------------------------------------------------------------
-
-    def _full(self, outputs: Any) -> Any:
-        """What a network gives, in the precision of the weights: a sum of 784 nats needs more than 8 bits."""
-        if isinstance(outputs, (tuple, list)):
-            return [self._full(each) for each in outputs]
-        return ops.cast(outputs, self.variable_dtype)
-
-    def _unpack(self, inputs: Any) -> tuple[Any, list[Any]]:
-        """Images, and the one-hot condition as a list that is empty when the model has none."""
-        if not self.class_count:
-            return (inputs[0] if isinstance(inputs, (tuple, list)) else inputs), []
-        if not isinstance(inputs, (tuple, list)):
-            raise ValueError("this VAE is conditional: give it (images, labels)")
-        return inputs[0], [ops.one_hot(ops.cast(inputs[1], "int32"), self.class_count)]
-
     def _reconstruction(self, images: Any, pixels: Any) -> Any:
         if self.likelihood == "bernoulli":
             return bernoulli_nats(images, pixels)
@@ -515,70 +382,20 @@ class VAE(keras.Model):
         """``samples`` times: noise and z ``(n, latent_size)``, and -log p(x|z) in nats ``(n,)``."""
         if samples < 1:
             raise ValueError(f"samples must be at least 1, got {samples}")
-        images = self._checked_images(x)
+        images = self.checked_images(x)
         condition = one_hot(labels, self.class_count, len(images))
         random = np.random.default_rng(seed)
 
         def reconstruction_nats(inputs: list[Any]) -> Any:
             images, latent, *condition = inputs
             pixels = self.decoder(self.decoder_inputs(latent, images, condition))
-            return self._reconstruction(images, self._full(pixels))
+            return self._reconstruction(images, self.full_precision(pixels))
 
         for _ in range(samples):
             noise = random.standard_normal(mean.shape, dtype="float32")
             latent = mean + np.exp(0.5 * log_variance) * noise
             (nats,) = in_batches(reconstruction_nats, [images, latent, *condition])
             yield noise, latent, nats
-
-    def _checked_images(self, x: np.ndarray) -> np.ndarray:
-        images = np.asarray(x)
-        if images.dtype == np.uint8:
-            raise ValueError("images must be float in [0, 1], got uint8; use Dataset.arrays()")
-        if images.shape[1:] != self.image_shape:
-            raise ValueError(
-                f"images must have shape (n, {', '.join(map(str, self.image_shape))}), got {images.shape}"
-            )
-        if not np.isfinite(images).all():
-            raise ValueError("images hold NaN or infinite values; drop or repair those items first")
-        if self.likelihood == "bernoulli" and images.size:
-            low, high = float(images.min()), float(images.max())
-            if low < -1e-6 or high > 1 + 1e-6:
-                raise ValueError(
-                    f"Bernoulli pixels must lie in [0, 1], got {low:g} to {high:g}; rescale the images "
-                    "(Dataset.arrays() does), or use likelihood='gaussian'"
-                )
-        return images.astype("float32", copy=False)
-
-
-def one_hot(labels: Any, class_count: int, count: int) -> list[np.ndarray]:
-    """``(count, class_count)`` in a list, which is empty where there are no classes.
-
-    Raises:
-        ValueError: no labels, or labels that are no class numbers.
-    """
-    if not class_count:
-        return []
-    if labels is None:
-        raise ValueError(f"this model is conditional: give a label from 0 to {class_count - 1} for each item")
-    labels = np.broadcast_to(np.asarray(labels), (count,))
-    if count and (labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= class_count):
-        raise ValueError(
-            f"labels must be whole numbers from 0 to {class_count - 1}, got {np.unique(labels)[:5]}"
-        )
-    return [np.eye(class_count, dtype="float32")[labels]]
-
-
-def in_batches(network: Any, inputs: list[np.ndarray], size: int = 500) -> list[np.ndarray]:
-    """Run ``network`` on slices, so that memory stays bounded however many items come in."""
-    count = len(inputs[0])
-    if not count:
-        raise ValueError("there are no items; give at least one")
-    parts = []
-    for start in range(0, count, size):
-        outputs = network([ops.convert_to_tensor(each[start : start + size]) for each in inputs])
-        outputs = outputs if isinstance(outputs, (tuple, list)) else [outputs]
-        parts.append([ops.convert_to_numpy(ops.stop_gradient(each)) for each in outputs])
-    return [np.concatenate(each) for each in zip(*parts, strict=True)]
 
 
 def _sigmoid(logits: np.ndarray) -> np.ndarray:

@@ -273,7 +273,7 @@ def test_data_that_the_model_does_not_take_are_refused(images):
     fit = {"steps": 1, "progress": False}
     with pytest.raises(ValueError, match="needs 2 items or more in a batch"):
         train.fit(plain_gan(), images, batch_size=1, **fit)
-    with pytest.raises(ValueError, match=r"draws \(8, 8, 1\), the images are \(4, 8, 1\)"):
+    with pytest.raises(ValueError, match=r"shape \(n, 8, 8, 1\), got \(32, 4, 8, 1\); build"):
         train.fit(plain_gan(), images[:, :4], batch_size=8, **fit)
     conditional = plain_gan(class_count=3)
     with pytest.raises(ValueError, match="from 0 to 2"):

@@ -333,21 +333,6 @@ def test_every_setting_survives_saving(tmp_path, builder):
     assert again.scale_now() == pytest.approx(model.scale_now())
 
 
-def test_weights_of_another_architecture_are_refused_and_nothing_is_lost(tmp_path, images):
-    path = tmp_path / "other.weights.h5"
-    small_vae(latent_size=4).save_weights(path)
-    model = small_vae()
-    before = model.elbo(images[0])
-    for wrong in (path, tmp_path / "missing.weights.h5"):
-        with pytest.raises(ValueError, match="does not hold weights of this architecture"):
-            model.load_weights(wrong)
-    assert np.array_equal(model.elbo(images[0]), before)
-    right = tmp_path / "right.weights.h5"
-    small_vae(seed=9).save_weights(right)
-    model.load_weights(right)
-    assert np.array_equal(model.elbo(images[0]), small_vae(seed=9).elbo(images[0]))
-
-
 def test_equal_seeds_give_equal_models_and_other_seeds_others(images):
     x, _ = images
     assert np.array_equal(small_vae().elbo(x), small_vae().elbo(x))

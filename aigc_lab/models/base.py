@@ -1,0 +1,189 @@
+"""What the VAE and the GAN share: images from latent points, saving, and checks of what a caller brings."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+
+class LatentModel(keras.Model):
+    """A model that draws images from latent points.
+
+    A subclass sets ``image_shape``, ``latent_size``, ``class_count`` (0 without classes) and ``trackers``,
+    which Keras' own ``fit`` shows beside the loss. It names its ``networks`` (parts that are saved) and its
+    ``settings``, and has ``loss_terms`` (see ``train``) and ``draw``: a batch of points to its images.
+    """
+
+    networks: tuple[str, ...]
+    settings: tuple[str, ...]
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """What Keras' own ``fit`` minimises (the same number as ``loss_terms``)."""
+        terms = self.loss_terms(x, y_pred)
+        for tracker in self.trackers:
+            tracker.update_state(terms[tracker.name])
+        return terms["loss"]
+
+    def decode(self, z: np.ndarray, labels: Any = None) -> np.ndarray:
+        """Images ``(n, *image_shape)`` for latent points ``(n, latent_size)``.
+
+        Raises:
+            ValueError: points of another shape, or labels that are no class numbers of this model.
+        """
+        latent = np.asarray(z, "float32")
+        if latent.ndim != 2 or latent.shape[1] != self.latent_size:
+            raise ValueError(f"latent points must have shape (n, {self.latent_size}), got {latent.shape}")
+        (pixels,) = in_batches(self.draw, [latent, *one_hot(labels, self.class_count, len(latent))])
+        return pixels
+
+    def sample(self, n: int, labels: Any = None, seed: int = 0, temperature: float = 1.0) -> np.ndarray:
+        """``n`` new images; without ``labels`` a conditional model takes each class in turn.
+
+        z is drawn from N(0, temperature^2). The model was trained at 1; below 1 the images are more
+        typical and less diverse (the trade of Brock et al. 2019, arXiv 1809.11096, section 3.1, who
+        cut the tails off instead).
+        """
+        if not 0 <= temperature < np.inf:
+            raise ValueError(f"temperature must be a number from 0 up, got {temperature}")
+        z = np.random.default_rng(seed).standard_normal((n, self.latent_size), "float32")
+        if labels is None and self.class_count:
+            labels = np.arange(n) % self.class_count
+        return self.decode(temperature * z, labels)
+
+    def get_config(self) -> dict[str, Any]:
+        parts = {name: getattr(self, name) for name in self.networks}
+        return {
+            **super().get_config(),
+            **{name: part and keras.saving.serialize_keras_object(part) for name, part in parts.items()},
+            **{name: getattr(self, name) for name in self.settings},
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> LatentModel:
+        for name in cls.networks:
+            if config[name] is not None:
+                config[name] = keras.saving.deserialize_keras_object(config[name], custom_objects)
+        return cls(**config)
+
+    def build(self, input_shape: Any = None) -> None:
+        # The networks are Functional models: they are built when they are made.
+        self.built = True
+
+    def full_precision(self, outputs: Any) -> Any:
+        """What a network gives, in the precision of the weights: a sum of 784 nats needs more than 8 bits."""
+        if isinstance(outputs, (tuple, list)):
+            return [self.full_precision(each) for each in outputs]
+        return ops.cast(outputs, self.variable_dtype)
+
+    def unpack(self, inputs: Any) -> tuple[Any, list[Any]]:
+        """Images, and the one-hot condition as a list that is empty when the model has none."""
+        pair = isinstance(inputs, (tuple, list))
+        if not self.class_count:
+            return (inputs[0] if pair else inputs), []
+        if not pair:
+            raise ValueError("this model is conditional: give it (images, labels)")
+        return inputs[0], [ops.one_hot(ops.cast(inputs[1], "int32"), self.class_count)]
+
+    def checked_images(self, x: np.ndarray) -> np.ndarray:
+        """Images as float32, or a ValueError that says what is wrong with them."""
+        images = np.asarray(x)
+        if images.dtype == np.uint8:
+            raise ValueError("images must be float in [0, 1], got uint8; use Dataset.arrays()")
+        if images.shape[1:] != self.image_shape:
+            raise ValueError(
+                f"images must have shape (n, {', '.join(map(str, self.image_shape))}), got {images.shape}; "
+                "build the model for this shape or resize them"
+            )
+        if not np.isfinite(images).all():
+            raise ValueError("images hold NaN or infinite values; drop or repair those items first")
+        return images.astype("float32", copy=False)
+
+    def check_training_data(self, x: np.ndarray, labels: Any = None) -> None:
+        """What ``train.fit`` asks before the first step.
+
+        Raises:
+            ValueError: images or labels that the model does not take.
+
+        Warns:
+            UserWarning: there is one image only, or all are equal: nothing but a copy can be learned.
+        """
+        images = self.checked_images(x)
+        one_hot(labels, self.class_count, len(images))
+        if (images == images[:1]).all():
+            what = "there is only one image" if len(images) == 1 else "all images are the same"
+            warnings.warn(f"{what}: the model can only learn to copy it; add other images", stacklevel=3)
+
+
+def built(model: LatentModel) -> LatentModel:
+    """The model, ready to be saved before its first batch."""
+    model.build()
+    return model
+
+
+def check_sizes(
+    image_shape: tuple[int, ...], latent_size: int, class_count: int, width: int, multiple: int = 1
+) -> None:
+    """What no builder takes.
+
+    Raises:
+        ValueError: a size below 1, a height or width that is no multiple, or too many latent dimensions.
+    """
+    height, image_width, _ = image_shape
+    if height % multiple or image_width % multiple:
+        raise ValueError(
+            f"height and width must be multiples of {multiple}, got {height} x {image_width}; "
+            "resize or pad first"
+        )
+    if min(*image_shape, latent_size, width) < 1 or class_count < 0:
+        raise ValueError("all sizes must be at least 1, and class_count at least 0")
+    if latent_size > math.prod(image_shape):
+        raise ValueError(
+            f"latent_size {latent_size} is more than the {math.prod(image_shape)} values of an image; "
+            "choose a smaller one: a code is meant to be shorter than what it stands for"
+        )
+
+
+def label_input(class_count: int) -> list[Any]:
+    """The input for one-hot labels, in a list that is empty where there are no classes."""
+    return [keras.Input((class_count,), name="label")] if class_count else []
+
+
+def with_label(tensor: Any, label: list[Any]) -> Any:
+    """The label's one-hot row joined to each row of ``tensor``; ``tensor`` itself where there is none."""
+    return keras.layers.Concatenate()([tensor, *label]) if label else tensor
+
+
+def one_hot(labels: Any, class_count: int, count: int) -> list[np.ndarray]:
+    """``(count, class_count)`` in a list, which is empty where there are no classes.
+
+    Raises:
+        ValueError: no labels, or labels that are no class numbers.
+    """
+    if not class_count:
+        return []
+    if labels is None:
+        raise ValueError(f"this model is conditional: give a label from 0 to {class_count - 1} for each item")
+    labels = np.broadcast_to(np.asarray(labels), (count,))
+    if count and (labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= class_count):
+        raise ValueError(
+            f"labels must be whole numbers from 0 to {class_count - 1}, got {np.unique(labels)[:5]}"
+        )
+    return [np.eye(class_count, dtype="float32")[labels]]
+
+
+def in_batches(network: Any, inputs: list[np.ndarray], size: int = 500) -> list[np.ndarray]:
+    """Run ``network`` on slices, so that memory stays bounded however many items come in."""
+    count = len(inputs[0])
+    if not count:
+        raise ValueError("there are no items; give at least one")
+    parts = []
+    for start in range(0, count, size):
+        outputs = network([ops.convert_to_tensor(each[start : start + size]) for each in inputs])
+        outputs = outputs if isinstance(outputs, (tuple, list)) else [outputs]
+        parts.append([ops.convert_to_numpy(ops.stop_gradient(each)) for each in outputs])
+    return [np.concatenate(each) for each in zip(*parts, strict=True)]
