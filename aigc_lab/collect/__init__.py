@@ -12,7 +12,6 @@ from aigc_lab.collect.load import (
     label_review,
     load,
     names,
-    photo_licences,
     photos,
     poems,
 )
@@ -32,7 +31,6 @@ __all__ = [
     "load",
     "names",
     "own_card",
-    "photo_licences",
     "photos",
     "poems",
 ]

@@ -12,6 +12,7 @@ import os
 import uuid
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from difflib import get_close_matches
@@ -84,7 +85,7 @@ class Dataset:
             raise ValueError(f"modality must be one of {', '.join(MODALITIES)}, got {self.modality!r}")
         text = self.modality == "text"
         data = _checked_text(self.data) if text else _checked_array(self.data, self.modality)
-        class_names = checked_class_names(self.class_names)
+        class_names = _checked_class_names(self.class_names)
         object.__setattr__(self, "data", data)
         object.__setattr__(self, "class_names", class_names)
         if self.labels is not None:
@@ -292,11 +293,10 @@ def _read_only(array: np.ndarray) -> np.ndarray:
 
 
 def _checked_text(items: Any) -> tuple[str, ...]:
-    if isinstance(items, (str, bytes)):
-        raise ValueError("text data must be a sequence of str, got one string; put it in a list")
-    items = tuple(items)
-    if not all(isinstance(item, str) for item in items):
-        raise ValueError("text data must be a sequence of str; decode bytes before making a Dataset")
+    if isinstance(items, (str, bytes)) or not all(isinstance(item, str) for item in items):
+        raise ValueError(
+            "text data must be a sequence of str; put one string in a list, and decode bytes first"
+        )
     return tuple(str(item) for item in items)
 
 
@@ -307,31 +307,30 @@ def _checked_array(data: Any, modality: str) -> np.ndarray:
     except (ValueError, TypeError) as error:
         sentence = f"{modality} must be one array of numbers with items of one size; resize them first"
         raise ValueError(sentence) from error
-    shapes = "(n, samples)" if modality == "audio" else "(n, height, width) or (n, height, width, channels)"
-    if data.ndim not in ((2,) if modality == "audio" else (3, 4)):
+    audio = modality == "audio"
+    shapes = "(n, samples)" if audio else "(n, height, width) or (n, height, width, channels)"
+    if data.ndim not in ((2,) if audio else (3, 4)):
         raise ValueError(f"{modality} must have shape {shapes}, got {data.shape}")
     if not finite:
         raise ValueError(f"{modality} must not hold NaN or infinite values; drop or repair those items first")
-    if modality == "audio":
-        if data.size and (data.min() < -1 or data.max() > 1):
-            raise ValueError(f"audio must lie in [-1, 1], got {data.min()} to {data.max()}; scale it first")
-        return _read_only(data.astype("float32", copy=False))
-    if data.dtype != np.uint8:
-        found = f"got {data.dtype}; scale and round them first"
-        raise ValueError(f"images must be uint8 with values 0 to 255, {found}")
-    return _read_only(data)
+    if audio and data.size and (data.min() < -1 or data.max() > 1):
+        raise ValueError(f"audio must lie in [-1, 1], got {data.min()} to {data.max()}; scale it first")
+    if not audio and data.dtype != np.uint8:
+        raise ValueError(
+            f"images must be uint8 with values 0 to 255, got {data.dtype}; scale and round them first"
+        )
+    return _read_only(data.astype("float32", copy=False) if audio else data)
 
 
-def checked_class_names(names: Any) -> tuple[str, ...]:
-    """Class names as a tuple; ValueError where one is given twice or a single string is given."""
+def _checked_class_names(names: Any) -> tuple[str, ...]:
     if isinstance(names, str):
         raise ValueError(f"class_names must be a sequence of names, got the one string {names!r}")
     names = tuple(str(name) for name in names)
-    for place, name in enumerate(names if len(set(names)) < len(names) else ()):
-        if name in names[:place]:
-            raise ValueError(
-                f"the class name {name!r} is given more than once; each class needs its own name"
-            )
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise ValueError(
+            f"the class name {twice[0]!r} is given more than once; each class needs its own name"
+        )
     return names
 
 

@@ -39,30 +39,25 @@ def cache_folder() -> Path:
     return Path(chosen).expanduser().absolute() if chosen else Path(pooch.os_cache("aigc-lab"))
 
 
-def fetch(files: Sequence[RemoteFile], embedded: str, progress: bool = True) -> list[Path]:
+def fetch(files: Sequence[RemoteFile], embedded: str) -> list[Path]:
     """Paths of the given files, each with the SHA-256 that ``cards.yaml`` states.
 
     Taken from the cache; else from the folder ``AIGC_LAB_MIRROR`` where it is set (then
-    no network is used); else downloaded into the cache.
-
-    Args:
-        files: what to fetch.
-        embedded: name of the data set to suggest where a file cannot be had.
-        progress: show a bar while downloading.
+    no network is used); else downloaded into the cache. ``embedded`` is the set to suggest where that fails.
 
     Raises:
         DownloadError: no network, an HTTP error, a wrong hash, or a cache folder that is full or cannot
             be written. One sentence names the file, its address, the cache and what to do.
     """
-    return [_fetch_one(file, cache_folder(), embedded, progress) for file in files]
+    return [_fetch_one(file, cache_folder(), embedded) for file in files]
 
 
-def _fetch_one(file: RemoteFile, cache: Path, embedded: str, progress: bool) -> Path:
+def _fetch_one(file: RemoteFile, cache: Path, embedded: str) -> Path:
     mirror = os.environ.get("AIGC_LAB_MIRROR")
     try:
         if _is_whole(cache / file.path, file):
             return cache / file.path
-        return _from_mirror(file, Path(mirror)) if mirror else _download(file, cache, progress)
+        return _from_mirror(file, Path(mirror)) if mirror else _download(file, cache)
     except (LookupError, OSError, ValueError) as error:
         raise DownloadError(
             f"could not get {file.path} from {file.url} into the cache folder {cache}: "
@@ -80,7 +75,7 @@ def _from_mirror(file: RemoteFile, mirror: Path) -> Path:
     )
 
 
-def _download(file: RemoteFile, cache: Path, progress: bool) -> Path:
+def _download(file: RemoteFile, cache: Path) -> Path:
     import pooch
     import requests
     from tqdm.auto import tqdm
@@ -88,9 +83,7 @@ def _download(file: RemoteFile, cache: Path, progress: bool) -> Path:
     pooch.get_logger().setLevel("WARNING")  # the bar says it already
     target = cache / file.path
     for attempt in range(1, ATTEMPTS + 1):
-        bar = tqdm(
-            desc=file.path, total=file.size, unit="B", unit_scale=True, leave=False, disable=not progress
-        )
+        bar = tqdm(desc=file.path, total=file.size, unit="B", unit_scale=True, leave=False)
         downloader = pooch.HTTPDownloader(progressbar=bar, timeout=TIMEOUT)
         try:
             with bar:

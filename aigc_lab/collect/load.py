@@ -15,16 +15,17 @@ import json
 import pickle
 import sysconfig
 from collections.abc import Callable
-from difflib import get_close_matches
-from functools import cache
+from functools import cache, partial
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import numpy as np
+import yaml
+from PIL import Image
 
-from aigc_lab.collect.dataset import Card, Dataset
+from aigc_lab.collect.dataset import Card, Dataset, unknown_name
 from aigc_lab.collect.download import RemoteFile, fetch
 
 if TYPE_CHECKING:
@@ -41,20 +42,12 @@ DIGIT_NAMES = tuple(str(digit) for digit in range(10))
 
 @cache
 def _entries() -> dict[str, dict[str, Any]]:
-    import yaml
-
     return yaml.safe_load(Path(__file__).with_name("cards.yaml").read_text(encoding="utf-8"))
 
 
-def names(tier: str | None = None) -> list[str]:
-    """The names that ``load`` knows, embedded sets first.
-
-    Args:
-        tier: ``"embedded"`` (no network needed) or ``"download"``; None gives both.
-    """
-    if tier not in (None, "embedded", "download"):
-        raise ValueError(f"tier must be 'embedded', 'download' or None, got {tier!r}")
-    return [name for name, entry in _entries().items() if tier in (None, entry["tier"])]
+def names() -> list[str]:
+    """The names that ``load`` knows, embedded sets first."""
+    return list(_entries())
 
 
 def card(name: str) -> Card:
@@ -63,12 +56,8 @@ def card(name: str) -> Card:
     Raises:
         ValueError: there is no set of this name; the nearest one is suggested.
     """
-    known = names()
-    if name not in known:
-        plain = str(name).strip().lower().replace("_", "-")
-        near = [plain] if plain in known else get_close_matches(plain, known, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise ValueError(f"no data set is named {name!r}; {hint}The names are: {', '.join(known)}")
+    if name not in _entries():
+        raise unknown_name("data set", name, names())
     entry = _entries()[name]
     facts = {key: entry[key] for key in ("title", "modality", "source", "licence", "size", "tier")}
     return Card(name, known_faults=tuple(entry["known_faults"]), citation=entry.get("citation", ""), **facts)
@@ -83,47 +72,34 @@ def remote_files(name: str) -> list[RemoteFile]:
     ]
 
 
-def load(name: str, progress: bool = True) -> Dataset:
-    """A data set by name, with its card.
+def load(name: str) -> Dataset:
+    """A data set by name (one of ``names()``), with its card.
 
     Embedded sets come from installed packages. The others are downloaded once, checked by
     SHA-256 and kept in ``cache_folder()``; with ``AIGC_LAB_MIRROR=/folder`` they are taken
     from that folder instead and no network is used.
-
-    Args:
-        name: one of ``names()``.
-        progress: show a bar while downloading.
 
     Raises:
         ValueError: there is no set of this name; the nearest one is suggested.
         DownloadError: a file could not be had; the message says what to do.
     """
     its_card = card(name)
-    reader = _READERS[name]
-    data, labels, class_names = reader() if its_card.tier == "embedded" else reader(progress)
-    return Dataset(data, labels, class_names, its_card)
+    return Dataset(*_READERS[name](), its_card)
 
 
-def photos(name: str = "photos", progress: bool = True) -> dict[str, np.ndarray]:
-    """Photographs at their own sizes, by name.
+def photos(name: str = "photos") -> dict[str, np.ndarray]:
+    """Photographs at their own sizes, by name: ``"photos"`` (embedded) or ``"kodak"`` (downloaded).
 
-    Args:
-        name: ``"photos"`` (embedded) or ``"kodak"`` (downloaded).
-        progress: show a bar while downloading.
-
-    Returns:
-        uint8 arrays ``(height, width, 3)``, or ``(height, width)`` where the image is grey.
-        Introduced in notebook 10.
+    uint8 arrays ``(height, width, 3)``, or ``(height, width)`` where the image is grey. Introduced in
+    notebook 10.
     """
-    from PIL import Image
-
     if name == "photos":
         listed = _entries()[name]["files"].items()
         paths = {
             key: package_file(package, path, _DISTRIBUTION[package]) for key, (package, path, _) in listed
         }
     elif name == "kodak":
-        paths = {Path(key).stem: path for key, path in _files(name, progress).items()}
+        paths = {Path(key).stem: path for key, path in _files(name).items()}
     else:
         raise ValueError(f"images of different sizes are in 'photos' and 'kodak', not in {name!r}")
     found = {}
@@ -133,20 +109,15 @@ def photos(name: str = "photos", progress: bool = True) -> dict[str, np.ndarray]
     return found
 
 
-def photo_licences() -> dict[str, str]:
-    """The licence of each image in ``photos``, with its author. Introduced in notebook 01."""
-    return {name: licence for name, (_, _, licence) in _entries()["photos"]["files"].items()}
-
-
-def label_probabilities(progress: bool = True) -> np.ndarray:
+def label_probabilities() -> np.ndarray:
     """Out-of-sample class probabilities for ``mnist-label-errors``: float64 ``(10000, 10)``, rows sum to 1.
 
     From cleanlab/label-errors (Northcutt et al. 2021). Introduced in notebook 03.
     """
-    return np.load(_files("mnist-label-errors", progress)["mnist_test_set_pyx.npy"], allow_pickle=False)
+    return np.load(_files("mnist-label-errors")["mnist_test_set_pyx.npy"], allow_pickle=False)
 
 
-def label_review(progress: bool = True) -> pd.DataFrame:
+def label_review() -> pd.DataFrame:
     """What five or more people said about 100 doubtful labels of ``mnist-label-errors``.
 
     Columns: ``item`` (position in the set), ``given`` and ``suggested`` (labels), the votes
@@ -156,11 +127,10 @@ def label_review(progress: bool = True) -> pd.DataFrame:
     """
     import pandas as pd
 
-    path = _files("mnist-label-errors", progress)["mnist_mturk.json"]
     rows = []
-    for entry in json.loads(path.read_text(encoding="utf-8")):
-        votes = {"given": entry["mturk"]["given"], "suggested": entry["mturk"]["guessed"]}
-        votes["neither"] = entry["mturk"]["neither"]
+    for entry in json.loads(_files("mnist-label-errors")["mnist_mturk.json"].read_text(encoding="utf-8")):
+        said = entry["mturk"]
+        votes = {"given": said["given"], "suggested": said["guessed"], "neither": said["neither"]}
         best = [choice for choice, count in votes.items() if count == max(votes.values())]
         row = {
             "item": entry["id"],
@@ -172,7 +142,7 @@ def label_review(progress: bool = True) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def poems(name: str = "tang-poems", progress: bool = True) -> pd.DataFrame:
+def poems(name: str = "tang-poems") -> pd.DataFrame:
     """``tang-poems`` or ``tang-300`` as a table: ``title``, ``author``, ``text``, ordered as ``load``.
 
     Introduced in notebook 11.
@@ -181,7 +151,7 @@ def poems(name: str = "tang-poems", progress: bool = True) -> pd.DataFrame:
 
     if name not in ("tang-poems", "tang-300"):
         raise ValueError(f"poems are in 'tang-poems' and 'tang-300', not in {name!r}")
-    stored = (json.loads(path.read_text(encoding="utf-8")) for path in _files(name, progress).values())
+    stored = (json.loads(path.read_text(encoding="utf-8")) for path in _files(name).values())
     rows = [
         (poem["title"], poem["author"], "\n".join(poem["paragraphs"])) for part in stored for poem in part
     ]
@@ -243,9 +213,9 @@ def read_pickled_array(path: Path, sha256: str, distribution: str) -> np.ndarray
 # Readers: what ``Dataset`` takes before its card: data, labels, class names.
 
 
-def _files(name: str, progress: bool) -> dict[str, Path]:
+def _files(name: str) -> dict[str, Path]:
     """The files of a downloaded set by file name; fetched where they are missing."""
-    return {path.name: path for path in fetch(remote_files(name), _entries()[name]["instead"], progress)}
+    return {path.name: path for path in fetch(remote_files(name), _entries()[name]["instead"])}
 
 
 def _animals() -> tuple:
@@ -292,8 +262,6 @@ def dialogue_pairs(path: Path) -> list[tuple[str, str]]:
     In ``conversations.yml`` the speakers take turns, so each line answers the one before.
     In the other files the lines after the first are alternative answers to it.
     """
-    import yaml
-
     pairs = []
     for lines in yaml.safe_load(path.read_text(encoding="utf-8"))["conversations"]:
         if isinstance(lines, str):  # a missing dash in the file: one text where a list should be
@@ -318,21 +286,21 @@ def _python_code() -> tuple:
     return items, None, ()
 
 
-def _quickdraw(progress: bool) -> tuple:
+def _quickdraw() -> tuple:
     """Six classes of 3,000 sketches; the files hold ``(3000, 1, 784)``."""
-    files = _files("quickdraw", progress)
+    files = _files("quickdraw")
     images = [np.load(path, allow_pickle=False).reshape(-1, 28, 28) for path in files.values()]
     labels = np.repeat(np.arange(len(files)), [len(part) for part in images])
     return np.concatenate(images), labels, tuple(Path(name).stem for name in files)
 
 
-def _mnist(progress: bool) -> tuple:
+def _mnist() -> tuple:
     """The 10,000 test digits with the labels as published, in the gzipped IDX format.
 
     A file is a magic number whose last byte counts the dimensions, the sizes (big-endian), then the bytes.
     """
     arrays = []
-    for path in _files("mnist-t10k", progress).values():
+    for path in _files("mnist-t10k").values():
         stored = gzip.decompress(path.read_bytes())
         shape = np.frombuffer(stored, ">i4", count=stored[3], offset=4)
         arrays.append(np.frombuffer(stored, "uint8", offset=4 + 4 * len(shape)).reshape(shape))
@@ -340,37 +308,32 @@ def _mnist(progress: bool) -> tuple:
     return images, labels, DIGIT_NAMES
 
 
-def _mnist_label_errors(progress: bool) -> tuple:
+def _mnist_label_errors() -> tuple:
     """The same digits and labels; ``label_review`` tells which labels people doubt."""
-    _files("mnist-label-errors", progress)
-    return _mnist(progress)
+    _files("mnist-label-errors")
+    return _mnist()
 
 
-def _poem_reader(name: str) -> Callable[[bool], tuple]:
-    def read(progress: bool) -> tuple:
-        """Poems; the label is the poet, in order of first appearance."""
-        table = poems(name, progress)
-        labels, authors = table["author"].factorize()
-        return table["text"].tolist(), labels, tuple(authors)
-
-    return read
+def _poems(name: str) -> tuple:
+    """Poems; the label is the poet, in order of first appearance."""
+    table = poems(name)
+    labels, authors = table["author"].factorize()
+    return table["text"].tolist(), labels, tuple(authors)
 
 
-def _tiny_shakespeare(progress: bool) -> tuple:
+def _tiny_shakespeare() -> tuple:
     """One item a speech; ``"\\n\\n".join(dataset.data)`` is the original file."""
-    path = _files("tiny-shakespeare", progress)["input.txt"]
+    path = _files("tiny-shakespeare")["input.txt"]
     return path.read_bytes().decode("utf-8").split("\n\n"), None, ()
 
 
-def _kodak(progress: bool) -> tuple:
+def _kodak() -> tuple:
     """The centre 512 x 512 of each photograph, no pixel resampled."""
-    return np.stack([_centre_square(image, 512) for image in photos("kodak", progress).values()]), None, ()
+    return np.stack([_centre_square(image, 512) for image in photos("kodak").values()]), None, ()
 
 
 def _centre_square(image: np.ndarray, size: int) -> np.ndarray:
     """The largest centre square as RGB ``(size, size, 3)``; resized (Lanczos) only where it must be."""
-    from PIL import Image
-
     height, width = image.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
@@ -387,8 +350,8 @@ _READERS: dict[str, Callable[..., tuple]] = {
     "quickdraw": _quickdraw,
     "mnist-t10k": _mnist,
     "mnist-label-errors": _mnist_label_errors,
-    "tang-poems": _poem_reader("tang-poems"),
-    "tang-300": _poem_reader("tang-300"),
+    "tang-poems": partial(_poems, "tang-poems"),
+    "tang-300": partial(_poems, "tang-300"),
     "tiny-shakespeare": _tiny_shakespeare,
     "kodak": _kodak,
 }

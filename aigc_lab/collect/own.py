@@ -8,19 +8,15 @@ from __future__ import annotations
 import os
 import warnings
 import zipfile
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+from tqdm.auto import tqdm
 
-from aigc_lab.collect.dataset import Card, Dataset, own_card
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from PIL import Image
+from aigc_lab.collect.dataset import Dataset, own_card
 
 # Formats that Pillow decodes by itself; some others would start an outside program.
 FORMATS = ("PNG", "JPEG", "MPO", "GIF", "BMP", "WEBP", "TIFF", "PPM")
@@ -61,57 +57,44 @@ def from_folder(
     path: str | os.PathLike[str],
     size: tuple[int, int] | None = (28, 28),
     mode: str = "L",
-    labels_from: str | Callable[[Path], str] | None = "folders",
+    labels_from: str | None = "folders",
     modality: str = "images",
-    background: int = 255,
-    card: Card | None = None,
     progress: bool = True,
     stretch: bool = False,
 ) -> tuple[Dataset, FolderReport]:
-    """A folder of still images, or of UTF-8 ``.txt`` files, as a ``Dataset``.
+    """A folder of still images, or of UTF-8 ``.txt`` files, as a ``Dataset``, and the report.
 
-    A file that cannot be read is left out and named in the report; the rest is loaded.
-    Left out are: empty and corrupt files, images of more than 50 million pixels,
-    animated and many-page images, hidden files, and files that are no images.
-    Converted, and named in the report, are: 16-bit grey (scaled), CMYK, transparent
-    pixels (laid on ``background``), and photos that EXIF says to turn.
+    A file that cannot be read (empty, corrupt, hidden, no image, animated, over 50 million pixels) is left
+    out and named in the report, as are changes: 16-bit grey scaled, CMYK converted, transparent pixels laid
+    on white, photos turned as EXIF says.
 
     Args:
         path: the folder; files are read in the order of their paths.
         size: ``(height, width)`` to which each image is fitted in its own proportions, the
-            rest filled with ``background``; None keeps the sizes, which must then be equal.
+            rest filled with white; None keeps the sizes, which must then be equal.
         mode: ``"L"`` (grey, ``(n, height, width)``) or ``"RGB"`` (``(n, height, width, 3)``).
         labels_from: ``"folders"``: the first folder below ``path`` names the class (no labels
-            where there is none); a function from the path below ``path`` to the class name;
-            or None for no labels.
+            where there is none); None for no labels.
         modality: ``"images"`` or ``"text"``.
-        background: grey value from 0 to 255.
-        card: the data's card; made from the folder's name where it is None.
         progress: show a bar where reading takes more than two seconds.
-        stretch: fill ``size`` whatever the proportions, with no ``background`` around the image.
-
-    Returns:
-        the data set and the report.
+        stretch: fill ``size`` whatever the proportions, with no white around the image.
 
     Raises:
         FileNotFoundError, NotADirectoryError: no such folder.
         ValueError: an empty folder, no readable file, sizes that differ with ``size=None``,
             or an argument out of its range.
     """
-    from tqdm.auto import tqdm
-
     folder = Path(path).expanduser()
-    _check_arguments(folder, size, mode, labels_from, modality, background)
+    _check_arguments(folder, size, mode, labels_from, modality)
     below = (Path(top) / name for top, _, inside in os.walk(folder) for name in inside)
     files = sorted((file.relative_to(folder) for file in below), key=Path.as_posix)
     if not files:
-        kind = "images" if modality == "images" else "texts"
         raise ValueError(
-            f"the folder {folder} holds no files; put {kind} in it, one sub-folder for each class"
+            f"the folder {folder} holds no files; put {modality} in it, a sub-folder for each class"
         )
     by_folder = labels_from == "folders" and any(len(file.parts) > 1 for file in files)
 
-    items, names, kept, skipped, converted = [], [], [], [], []
+    items, kept, skipped, converted = [], [], [], []
     for file in tqdm(files, desc="reading", unit="file", leave=False, delay=_PATIENCE, disable=not progress):
         try:
             if any(part.startswith(".") for part in file.parts):
@@ -119,7 +102,7 @@ def from_folder(
             if by_folder and len(file.parts) == 1:
                 raise Unreadable("lies beside the class folders, not in one of them")
             if modality == "images":
-                item, changes = read_image(folder / file, size, mode, background, stretch)
+                item, changes = read_image(folder / file, size, mode, stretch)
             else:
                 item, changes = _read_text(folder / file), []
         except Unreadable as reason:
@@ -128,10 +111,6 @@ def from_folder(
         items.append(item)
         kept.append(file.as_posix())
         converted += [(file.as_posix(), change) for change in changes]
-        if by_folder:
-            names.append(file.parts[0])
-        elif callable(labels_from):
-            names.append(str(labels_from(file)))
 
     if not items:
         first, reason = skipped[0]
@@ -142,33 +121,33 @@ def from_folder(
     if modality == "images":
         _check_equal_sizes(items, kept)
         items = np.stack(items)
-    classes = sorted(set(names))
-    labels = np.array([classes.index(name) for name in names]) if names else None
-    report = FolderReport(tuple(kept), tuple(skipped), tuple(converted), _notes(classes, skipped, by_folder))
-    card = card or own_card(folder.resolve().name)
-    card = replace(card, modality=modality, size=card.size or f"{len(items)} of {len(files)} files")
+    classes, labels = (), None
+    if by_folder:
+        classes, labels = np.unique([name.partition("/")[0] for name in kept], return_inverse=True)
+    notes = _notes(list(classes), skipped) if by_folder else ()
+    card = replace(own_card(folder.resolve().name, modality), size=f"{len(items)} of {len(files)} files")
+    report = FolderReport(tuple(kept), tuple(skipped), tuple(converted), notes)
     return Dataset(items, labels, tuple(classes), card), report
 
 
-def _check_arguments(
-    folder: Path, size: Any, mode: str, labels_from: Any, modality: str, background: int
-) -> None:
+def _check_arguments(folder: Path, size: object, mode: str, labels_from: object, modality: str) -> None:
     if not folder.exists():
         raise FileNotFoundError(f"there is no folder {folder}; check the path")
     if not folder.is_dir():
         raise NotADirectoryError(f"{folder} is a file; give the folder it lies in, or use collect.from_file")
-    if modality not in ("images", "text"):
-        raise ValueError(f"modality must be 'images' or 'text', got {modality!r}")
-    if mode not in ("L", "RGB"):
-        raise ValueError(f"mode must be 'L' (grey) or 'RGB', got {mode!r}")
-    whole = (int, np.integer)
+    choices = {
+        "modality": (modality, ("images", "text")),
+        "mode": (mode, ("L", "RGB")),
+        "labels_from": (labels_from, ("folders", None)),
+    }
+    for name, (given, known) in choices.items():
+        if given not in known:
+            raise ValueError(f"{name} must be {known[0]!r} or {known[1]!r}, got {given!r}")
     pair = isinstance(size, (tuple, list)) and len(size) == 2
-    if size is not None and not (pair and all(isinstance(side, whole) and side > 0 for side in size)):
+    if size is not None and not (
+        pair and all(isinstance(side, (int, np.integer)) and side > 0 for side in size)
+    ):
         raise ValueError(f"size must be (height, width) in whole pixels or None, got {size!r}")
-    if labels_from not in ("folders", None) and not callable(labels_from):
-        raise ValueError(f"labels_from must be 'folders', a function or None, got {labels_from!r}")
-    if not (isinstance(background, whole) and 0 <= background <= 255):
-        raise ValueError(f"background must be a grey value from 0 to 255, got {background!r}")
 
 
 def _check_equal_sizes(images: list[np.ndarray], names: list[str]) -> None:
@@ -181,30 +160,13 @@ def _check_equal_sizes(images: list[np.ndarray], names: list[str]) -> None:
             )
 
 
-def _notes(classes: list[str], skipped: list[tuple[str, str]], by_folder: bool) -> tuple[str, ...]:
+def _notes(classes: list[str], skipped: list[tuple[str, str]]) -> tuple[str, ...]:
     notes = []
     if len(classes) == 1:
         notes.append(f"all items are of one class ({classes[0]}): a classifier needs at least two")
-    if by_folder:
-        folders = {file.partition("/")[0] for file, _ in skipped if "/" in file and not file.startswith(".")}
-        lost = sorted(folders - set(classes))
-        notes += [f"the folder {name} gave no item, so it is no class" for name in lost]
-    return tuple(notes)
-
-
-def _read_text(path: Path) -> str:
-    if path.suffix.lower() != ".txt":
-        raise Unreadable("not a .txt file")
-    _check_file(path)
-    try:
-        size = path.stat().st_size
-        if size > TEXT_LIMIT:
-            raise Unreadable(f"huge: {size:,} bytes, the limit is {TEXT_LIMIT:,}")
-        return path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise Unreadable(f"not UTF-8 (byte {error.start}); save it as UTF-8") from error
-    except OSError as error:
-        raise Unreadable(f"cannot be read: {error.strerror}") from error
+    folders = {file.partition("/")[0] for file, _ in skipped if "/" in file and not file.startswith(".")}
+    lost = sorted(folders - set(classes))
+    return (*notes, *(f"the folder {name} gave no item, so it is no class" for name in lost))
 
 
 def _check_file(path: Path) -> None:
@@ -214,17 +176,30 @@ def _check_file(path: Path) -> None:
         raise Unreadable("empty: zero bytes")
 
 
+def _read_text(path: Path) -> str:
+    if path.suffix.lower() != ".txt":
+        raise Unreadable("not a .txt file")
+    _check_file(path)
+    if (size := path.stat().st_size) > TEXT_LIMIT:
+        raise Unreadable(f"huge: {size:,} bytes, the limit is {TEXT_LIMIT:,}")
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise Unreadable(f"not UTF-8 (byte {error.start}); save it as UTF-8") from error
+    except OSError as error:
+        raise Unreadable(f"cannot be read: {error.strerror}") from error
+
+
 def read_image(
-    path: Path, size: tuple[int, int] | None, mode: str, background: int = 255, stretch: bool = False
+    path: Path, size: tuple[int, int] | None, mode: str, stretch: bool = False
 ) -> tuple[np.ndarray, list[str]]:
     """One still image as uint8 and the changes that were made to it; the arguments are ``from_folder``'s.
 
     Raises:
         Unreadable: with the reason.
     """
-    from PIL import Image, UnidentifiedImageError
-
     _check_file(path)
+    changes: list[str] = []
     try:
         with warnings.catch_warnings():
             # Pillow warns of large images and odd metadata; both are judged here.
@@ -232,9 +207,8 @@ def read_image(
             with Image.open(path, formats=_known_formats()) as image:
                 _check_header(image)
                 image.load()
-                changes: list[str] = []
-                image = _eight_bits(_upright(image, changes), mode, background, changes)
-                return np.asarray(_fit(image, size, background, stretch)), changes
+                image = _eight_bits(_upright(image, changes), mode, changes)
+                return np.asarray(_fit(image, size, stretch)), changes
     except Unreadable:
         raise
     except Image.DecompressionBombError as error:
@@ -250,8 +224,6 @@ def read_image(
 @cache
 def _known_formats() -> tuple[str, ...]:
     """The FORMATS of this Pillow; it loads some of its decoders only when told to."""
-    from PIL import Image
-
     Image.init()
     return tuple(name for name in FORMATS if name in Image.OPEN)
 
@@ -269,8 +241,6 @@ def _check_header(image: Image.Image) -> None:
 
 
 def _upright(image: Image.Image, changes: list[str]) -> Image.Image:
-    from PIL import ImageOps
-
     try:
         turn = image.getexif().get(0x0112, 1)
         upright = ImageOps.exif_transpose(image) if turn in range(2, 9) else image
@@ -281,10 +251,8 @@ def _upright(image: Image.Image, changes: list[str]) -> Image.Image:
     return upright
 
 
-def _eight_bits(image: Image.Image, mode: str, background: int, changes: list[str]) -> Image.Image:
+def _eight_bits(image: Image.Image, mode: str, changes: list[str]) -> Image.Image:
     """Grey or RGB with 8 bits a channel, nothing transparent."""
-    from PIL import Image
-
     if image.mode.startswith("I") or image.mode == "F":
         values = np.asarray(image)
         if image.mode == "F" or values.min() < 0 or values.max() > 65535:
@@ -299,16 +267,13 @@ def _eight_bits(image: Image.Image, mode: str, background: int, changes: list[st
     if image.has_transparency_data:
         image = image.convert("RGBA")
         if image.getextrema()[3][0] < 255:
-            ground = Image.new("RGBA", image.size, (background,) * 3 + (255,))
-            image = Image.alpha_composite(ground, image)
-            changes.append(f"transparent pixels laid on grey value {background}")
+            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+            changes.append("transparent pixels laid on grey value 255")
         image = image.convert("RGB")
-    return image if image.mode == mode else image.convert(mode)
+    return image.convert(mode)
 
 
-def _fit(image: Image.Image, size: tuple[int, int] | None, background: int, stretch: bool) -> Image.Image:
-    from PIL import Image
-
+def _fit(image: Image.Image, size: tuple[int, int] | None, stretch: bool) -> Image.Image:
     if size is None or image.size == (size[1], size[0]):
         return image
     height, width = size
@@ -316,8 +281,7 @@ def _fit(image: Image.Image, size: tuple[int, int] | None, background: int, stre
         return image.resize((width, height), Image.Resampling.LANCZOS)
     scale = min(width / image.width, height / image.height)
     inner = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    ground = background if image.mode == "L" else (background,) * 3
-    fitted = Image.new(image.mode, (width, height), ground)
+    fitted = Image.new(image.mode, (width, height), "white")
     place = ((width - inner[0]) // 2, (height - inner[1]) // 2)
     fitted.paste(image.resize(inner, Image.Resampling.LANCZOS), place)
     return fitted
@@ -333,23 +297,14 @@ def _unknown(path: Path) -> str:
 
 
 def from_file(
-    path: str | os.PathLike[str],
-    text_column: str = "text",
-    label_column: str | None = None,
-    card: Card | None = None,
+    path: str | os.PathLike[str], text_column: str = "text", label_column: str | None = None
 ) -> Dataset:
-    """One file as a ``Dataset``. Introduced in notebook 21.
+    """One file as a ``Dataset``; its suffix says how it is read. Introduced in notebook 21.
 
     ``.npz``: what ``Dataset.save`` wrote, or uint8 images named ``data``, ``images`` or
-    ``x`` with whole-number ``labels`` or ``y``; ``.npy``: uint8 images. ``.csv`` (UTF-8)
-    and ``.parquet``: a column of texts, and a column of class names. ``.txt`` (UTF-8):
-    one item a line, empty lines left out. No file is unpickled.
-
-    Args:
-        path: the file; its suffix says how it is read.
-        text_column: the column of texts in a table.
-        label_column: the column of class names in a table; None for no labels.
-        card: the data's card; made from the file's name where it is None.
+    ``x`` with ``labels`` or ``y``; ``.npy``: uint8 images. ``.csv`` (UTF-8) and ``.parquet``: a column
+    of texts, and one of class names where it is given. ``.txt`` (UTF-8): one item a line, empty lines
+    left out. No file is unpickled.
 
     Raises:
         FileNotFoundError: no such file.
@@ -360,73 +315,66 @@ def from_file(
         raise ValueError(f"{path} is a folder; use collect.from_folder")
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}; check the path")
+    readers = {
+        ".npz": _from_arrays,
+        ".npy": _from_arrays,
+        ".csv": None,
+        ".parquet": None,
+        ".txt": _from_lines,
+    }
     suffix = path.suffix.lower()
-    if suffix not in (".npz", ".npy", ".csv", ".parquet", ".txt"):
-        raise ValueError(
-            f"cannot read {path.name}; give a file that ends in .npz, .npy, .csv, .parquet, .txt"
-        )
-    if path.stat().st_size == 0:
-        raise ValueError(f"{path.name} is empty (zero bytes)")
+    if suffix not in readers:
+        raise ValueError(f"cannot read {path.name}; give a file that ends in {', '.join(readers)}")
     try:
-        if suffix in (".npz", ".npy"):
-            return _from_arrays(path, card)
-        if suffix == ".txt":
-            lines = path.read_bytes().decode("utf-8-sig").splitlines()
-            return Dataset([line for line in lines if line.strip()], card=card or own_card(path.stem, "text"))
-        table = _read_table(path, suffix)
+        return readers[suffix](path) if readers[suffix] else _from_table(path, text_column, label_column)
     except UnicodeDecodeError as error:
         raise ValueError(f"{path.name} is not UTF-8 (byte {error.start}); save it as UTF-8") from error
-    return _from_table(table, path, text_column, label_column, card)
-
-
-def _from_arrays(path: Path, card: Card | None) -> Dataset:
-    try:
-        if path.suffix.lower() == ".npy":
-            stored = {"data": np.load(path, allow_pickle=False)}
-        else:
-            with np.load(path, allow_pickle=False) as archive:
-                stored = dict(archive)
-        found = [name for name in _DATA_NAMES if name in stored]
-        if not found and "about" not in stored:
-            raise ValueError(f"it has no array named {', '.join(_DATA_NAMES)}, only {', '.join(stored)}")
-    except (ValueError, EOFError, TypeError, AttributeError, zipfile.BadZipFile) as error:
-        raise ValueError(f"cannot read {path.name}: {error}") from error
-    if "about" in stored:
-        return Dataset.load(path)
-    labels, classes = next((stored[name] for name in _LABEL_NAMES if name in stored), None), ()
-    if labels is not None:
-        values, labels = np.unique(labels, return_inverse=True)
-        classes = tuple(str(value) for value in values)
-    return Dataset(stored[found[0]], labels, classes, card or own_card(path.stem))
-
-
-def _read_table(path: Path, suffix: str) -> pd.DataFrame:
-    import pandas as pd
-
-    try:
-        if suffix == ".parquet":
-            return pd.read_parquet(path)
-        # Texts stay as they are written: "NA" is a word here, not a missing value.
-        return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise
-    except (ValueError, OSError) as error:  # what pandas and pyarrow raise for damaged files
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:  # their own words are clear
         raise ValueError(f"cannot read {path.name}: {str(error).splitlines()[0]}") from error
 
 
-def _from_table(
-    table: pd.DataFrame, path: Path, text_column: str, label_column: str | None, card: Card | None
-) -> Dataset:
+def _from_lines(path: Path) -> Dataset:
+    lines = path.read_bytes().decode("utf-8-sig").splitlines()
+    return Dataset([line for line in lines if line.strip()], card=own_card(path.stem, "text"))
+
+
+def _from_arrays(path: Path) -> Dataset:
+    stored = np.load(path, allow_pickle=False)
+    if isinstance(stored, np.ndarray):
+        return Dataset(stored, card=own_card(path.stem))
+    with stored:
+        if "about" in stored:
+            return Dataset.load(path)
+        arrays = dict(stored)
+    data = next((arrays[name] for name in _DATA_NAMES if name in arrays), None)
+    if data is None:
+        raise ValueError(f"it has no array named {', '.join(_DATA_NAMES)}, only {', '.join(arrays)}")
+    named = next((arrays[name] for name in _LABEL_NAMES if name in arrays), None)
+    classes, labels = ((), None) if named is None else np.unique(named, return_inverse=True)
+    return Dataset(data, labels, tuple(classes), own_card(path.stem))
+
+
+def _from_table(path: Path, text_column: str, label_column: str | None) -> Dataset:
+    import pandas as pd  # here, because it is slow to import
+
+    if path.suffix.lower() == ".parquet":
+        table = pd.read_parquet(path)
+    else:  # texts stay as they are written: "NA" is a word here, not a missing value
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     for column in (text_column, label_column):
         if column is not None and column not in table.columns:
-            there = ", ".join(map(str, table.columns))
-            raise ValueError(f"{path.name} has no column {column!r}; its columns are {there}")
+            raise ValueError(
+                f"it has no column {column!r}; its columns are {', '.join(map(str, table.columns))}"
+            )
     if missing := int(table[text_column].isna().sum()):
-        column = f"the column {text_column!r}"
-        raise ValueError(f"{missing} texts in {column} are missing; fill or drop those rows first")
-    labels, classes = None, ()
+        raise ValueError(
+            f"{missing} texts in the column {text_column!r} are missing; fill or drop those rows"
+        )
+    classes, labels = (), None
     if label_column is not None:
-        named = table[label_column].astype(str).to_numpy(dtype=object)
-        classes, labels = np.unique(named, return_inverse=True)
-    texts = table[text_column].astype(str).tolist()
-    return Dataset(texts, labels, tuple(classes), card or own_card(path.stem, "text"))
+        classes, labels = np.unique(
+            table[label_column].astype(str).to_numpy(dtype=object), return_inverse=True
+        )
+    return Dataset(
+        table[text_column].astype(str).tolist(), labels, tuple(classes), own_card(path.stem, "text")
+    )

@@ -44,11 +44,10 @@ class CorruptionLog:
     """What ``apply`` did, item by item.
 
     Args:
-        table: pandas table, one row per item and corruption: ``item`` (position in the dirty set),
-            ``corruption``, ``source`` (position in the original set, -1 for junk), ``detail`` (short
-            text such as ``"cat -> dog"``), ``inherited`` (True where a copy has the corruption only
-            because the item it was copied from has it).
-        dropped: pandas table of the items that imbalance removed: ``source``, ``corruption``, ``detail``.
+        table: one row per item and corruption: ``item`` (position in the dirty set), ``corruption``,
+            ``source`` (position in the original set, -1 for junk), ``detail`` (such as ``"cat -> dog"``),
+            ``inherited`` (True where a copy has the corruption only from the item it copies).
+        dropped: the items that imbalance removed: ``source``, ``corruption``, ``detail``.
         sources: integers ``(n,)``, for every dirty item the position it came from, -1 for junk.
         true_labels: integers ``(n,)``, the label before any flip, -1 for junk; None without labels.
         names: the corruptions that exist.
@@ -68,11 +67,6 @@ class CorruptionLog:
         """Number of rows of the table."""
         return len(self.table)
 
-    @property
-    def item_count(self) -> int:
-        """Number of items in the dirty set."""
-        return len(self.sources)
-
     def items(self, corruption: str) -> np.ndarray:
         """Sorted positions in the dirty set of the items that have the corruption, inherited or not.
 
@@ -85,7 +79,7 @@ class CorruptionLog:
 
     def mask(self, *corruptions: str) -> np.ndarray:
         """Booleans ``(n,)``: True where an item has any of the corruptions (of all, if none is named)."""
-        chosen = np.zeros(self.item_count, dtype=bool)
+        chosen = np.zeros(len(self.sources), dtype=bool)
         for corruption in corruptions or self.names:
             chosen[self.items(corruption)] = True
         return chosen
@@ -101,7 +95,7 @@ class CorruptionLog:
 
     def report(self) -> str:
         """The counts as text, one corruption a line."""
-        lines = [f"{self.item_count} items after corruption (seed {self.seed})"]
+        lines = [f"{len(self.sources)} items after corruption (seed {self.seed})"]
         inherited = self.table["corruption"][self.table["inherited"].to_numpy(dtype=bool)].value_counts()
         for name, count in self.counts().items():
             verb = "dropped" if name == "imbalance" else "given to"
@@ -144,10 +138,11 @@ def apply(dataset: Dataset, rates: Mapping[str, float], seed: int = 0) -> tuple[
 
     rows: list[Row] = []
     labels = None if dataset.labels is None else dataset.labels.copy()
+    names = dataset.class_names
     for source in hit.get("label_flip", ()):
-        step = stream(seed, "label_flip", source).integers(1, len(dataset.class_names))
-        labels[source] = (labels[source] + step) % len(dataset.class_names)
-        change = f"{dataset.class_names[dataset.labels[source]]} -> {dataset.class_names[labels[source]]}"
+        right, step = labels[source], stream(seed, "label_flip", source).integers(1, len(names))
+        labels[source] = (right + step) % len(names)
+        change = f"{names[right]} -> {names[labels[source]]}"
         rows.append((position[source], "label_flip", source, change, False))
 
     items = list(dataset[kept].data) if is_text else dataset[kept].data.copy()
@@ -238,27 +233,28 @@ def checked_seed(seed: int) -> int:
 
 
 def _check_fits(dataset: Dataset, active: list[str]) -> None:
+    """ValueError where a corruption does not fit the modality, the labels or the size of the images."""
+    fits = dict.fromkeys(_IMAGE_DAMAGE, ("images",)) | dict.fromkeys(
+        (*_TEXT_DAMAGE, "foreign_language"), ("text",)
+    )
+    fits |= {"near_duplicate": ("images", "text"), "junk": ("images", "text")}
+    classes = len(dataset.class_names)
+    shape = dataset.data.shape[1:3] if dataset.modality == "images" else ()
     for name in active:
-        held = f"the data set holds {dataset.modality}"
-        if name in _IMAGE_DAMAGE and dataset.modality != "images":
-            raise ValueError(f"{name!r} is for images; {held}")
-        if name in (*_TEXT_DAMAGE, "foreign_language") and dataset.modality != "text":
-            raise ValueError(f"{name!r} is for text; {held}")
-        if name in ("near_duplicate", "junk") and dataset.modality == "audio":
-            raise ValueError(f"{name!r} is for images or text; {held}")
+        if name in fits and dataset.modality not in fits[name]:
+            raise ValueError(
+                f"{name!r} is for {' or '.join(fits[name])}; the data set holds {dataset.modality}"
+            )
         if name in ("imbalance", "label_flip"):
-            classes = len(dataset.class_names)
             if dataset.labels is None:
                 raise ValueError(f"{name!r} needs labels, and the data set {dataset.card.name!r} has none")
             if classes < 2:
                 raise ValueError(f"{name!r} needs at least two classes, and the data set has {classes}")
             if name == "imbalance" and len(dataset) and len(np.unique(dataset.labels)) < 2:
                 raise ValueError("'imbalance' needs items of at least two classes, and all items are of one")
-        elif dataset.modality == "images" and name != "exact_duplicate":
-            height, width = dataset.data.shape[1:3]
-            if min(height, width) < SMALLEST_SIDE:
-                size = f"{height} x {width}"
-                raise ValueError(f"{name!r} needs images of at least 8 x 8 pixels, and these are {size}")
+        elif dataset.modality == "images" and name != "exact_duplicate" and min(shape) < SMALLEST_SIDE:
+            size = f"{shape[0]} x {shape[1]}"
+            raise ValueError(f"{name!r} needs images of at least 8 x 8 pixels, and these are {size}")
 
 
 def _chosen(total: int, kept: np.ndarray, rate: float, name: str, seed: int) -> list[int]:
@@ -292,23 +288,29 @@ def _copies(
     items: Any, rows: list[Row], hit: dict[str, list[int]], position: dict[int, int], seed: int
 ) -> tuple[list[Any], list[Row]]:
     """The copied items, and their rows: one for being a copy, and those of the item they copy."""
-    rows_of: dict[int, list[Row]] = {}
-    for row in rows:
-        rows_of.setdefault(row[0], []).append(row)
-    copies: list[Any] = []
-    copy_rows: list[Row] = []
+    nearly = text.nearly_copy_text if isinstance(items, list) else nearly_copy
+    copies, copy_rows, original = [], [], {}
     for name in _COPIES:
         for source in hit.get(name, ()):
             item, number = position[source], len(items) + len(copies)
             copy, detail = items[item], f"copy of item {item}"
             if name == "near_duplicate":
-                nearly = text.nearly_copy_text if isinstance(copy, str) else nearly_copy
                 copy, how = _damaged(nearly, copy, stream(seed, name, source))
                 detail += f", {how}"
             copies.append(copy)
             copy_rows.append((number, name, source, detail, False))
-            copy_rows += [(number, *row[1:4], True) for row in rows_of.get(item, ())]
-    return copies, copy_rows
+            original[number] = item
+    return copies, copy_rows + inherited(rows, original)
+
+
+def inherited(rows: list[tuple], original: Mapping[int, int]) -> list[tuple]:
+    """The rows of the originals once more, for their copies; ``original`` maps a copy to what it copies."""
+    rows_of: dict[int, list[tuple]] = {}
+    for row in rows:
+        rows_of.setdefault(row[0], []).append(row)
+    return [
+        (copy, *row[1:4], True, *row[5:]) for copy, item in original.items() for row in rows_of.get(item, ())
+    ]
 
 
 def _new_item(dataset: Dataset, name: str, rng: np.random.Generator) -> tuple[Any, str]:

@@ -19,6 +19,7 @@ from aigc_lab.corrupt.images import (
     checked_rates,
     checked_seed,
     count_of,
+    inherited,
     make_log,
     stream,
 )
@@ -73,14 +74,12 @@ def apply_to_table(
             rows.append((row, corruption, row, f"{name}: {before} -> {after!r}{how}", False, str(name)))
 
     copied = _hit(np.zeros(len(frame), dtype=int), wanted["duplicate_row"], "duplicate_row", seed)
-    damage_of: dict[int, list[tuple[int, str, int, str, bool, str]]] = {}
-    for entry in rows:
-        damage_of.setdefault(entry[0], []).append(entry)
-    for item, source in enumerate(copied, start=len(frame)):
+    original = dict(enumerate(copied, start=len(frame)))
+    for item, source in original.items():
         for cells in columns.values():
             cells.append(cells[source])
         rows.append((item, "duplicate_row", source, f"copy of row {source}", False, ""))
-        rows += [(item, *entry[1:4], True, entry[5]) for entry in damage_of.get(source, ())]
+    rows += inherited(rows, original)
 
     dirty = pd.DataFrame({name: _like(cells, frame[name]) for name, cells in columns.items()})
     sources = np.array([*range(len(frame)), *copied], dtype=np.int64)

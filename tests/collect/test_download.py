@@ -26,7 +26,7 @@ PATH = "sketches/cat.npy"
 
 
 def got(remote: RemoteFile) -> Path:
-    (path,) = fetch([remote], "animals", progress=False)
+    (path,) = fetch([remote], "animals")
     return path
 
 
@@ -138,10 +138,10 @@ def test_load_tells_what_to_use_instead(cache, monkeypatch):
 
     monkeypatch.setattr(pooch.HTTPDownloader, "__call__", refused)
     with pytest.raises(collect.DownloadError, match=r"collect\.load\('photos'\)"):
-        collect.load("kodak", progress=False)
-    for name in collect.names("download"):
+        collect.load("kodak")
+    for name in collect.names()[5:]:
         with pytest.raises(collect.DownloadError) as caught:
-            collect.load(name, progress=False)
+            collect.load(name)
         instead = re.search(r"or use collect\.load\('(.*)'\)", str(caught.value))[1]
         assert collect.card(instead).tier == "embedded"
         assert collect.card(instead).modality == collect.card(name).modality
@@ -152,7 +152,7 @@ import json, sys
 from aigc_lab.collect.download import RemoteFile, fetch
 import pooch, requests, tqdm.auto
 print("ready", flush=True)
-print(fetch([RemoteFile(**json.loads(sys.argv[1]))], "animals", progress=False)[0], flush=True)
+print(fetch([RemoteFile(**json.loads(sys.argv[1]))], "animals")[0], flush=True)
 """
 
 
@@ -207,9 +207,9 @@ def test_cache_folder_follows_the_environment(monkeypatch, tmp_path):
 def test_the_registry_is_the_manifest(mirror):
     manifest = json.loads((mirror / "MANIFEST.json").read_text(encoding="utf-8"))
     expected = {entry["file"]: (entry["bytes"], entry["sha256"], entry["url"]) for entry in manifest}
-    files = [file for name in collect.names("download") for file in remote_files(name)]
+    files = [file for name in collect.names()[5:] for file in remote_files(name)]
     assert {file.path: (file.size, file.sha256, file.url) for file in files} == expected
-    assert set(collect.names("download")) == {entry["dataset"] for entry in manifest}
+    assert set(collect.names()[5:]) == {entry["dataset"] for entry in manifest}
 
 
 def test_the_licences_on_the_cards_are_those_of_the_manifest(mirror):
@@ -220,7 +220,7 @@ def test_the_licences_on_the_cards_are_those_of_the_manifest(mirror):
 
 
 def test_every_file_of_the_mirror_has_its_hash(mirror):
-    for name in collect.names("download"):
+    for name in collect.names()[5:]:
         for file in remote_files(name):
             content = (mirror / file.path).read_bytes()
             assert (len(content), hashlib.sha256(content).hexdigest()) == (file.size, file.sha256)

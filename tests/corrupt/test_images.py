@@ -67,7 +67,7 @@ def test_counts_match_the_rate_and_the_log_names_exactly_what_changed(animals, n
     assert log.counts() == {name: count}
     assert len(log.items(name)) == len(set(log.items(name))) == count
     assert np.array_equal(np.flatnonzero(log.mask(name)), log.items(name))
-    assert len(dirty) == len(animals) + (count if name in ADDING else 0) == log.item_count
+    assert len(dirty) == len(animals) + (count if name in ADDING else 0) == len(log.sources)
     pixels, labels = expected_change(animals, dirty, log)
     mask, none = log.mask(name), np.zeros(len(dirty), dtype=bool)
     assert np.array_equal(pixels, mask if name in (*IMAGE_DAMAGE, "near_duplicate") else none)
@@ -268,7 +268,7 @@ def test_tiny_images_are_refused_and_an_empty_set_stays_empty():
     with pytest.raises(ValueError, match="at least 8 x 8 pixels, and these are 7 x 9"):
         corrupt.apply(random_images((3, 7, 9)), {"blur": 0.5})
     dirty, log = corrupt.apply(random_images((0, 8, 8)), dict.fromkeys(corrupt.IMAGE_CORRUPTIONS, 1.0))
-    assert len(dirty) == 0 and log.item_count == 0
+    assert len(dirty) == 0 and len(log.sources) == 0
 
 
 def test_the_card_and_the_report_say_what_was_done(animals):

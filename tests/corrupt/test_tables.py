@@ -22,7 +22,7 @@ def iris() -> pd.DataFrame:
 
 def test_the_log_names_every_changed_cell_and_no_other(iris):
     dirty, log = corrupt.apply_to_table(iris, dict.fromkeys(corrupt.TABLE_CORRUPTIONS, 0.2), seed=4)
-    assert len(dirty) == 180 == log.item_count
+    assert len(dirty) == 180 == len(log.sources)
     changed = {
         (item, name)
         for item in range(len(dirty))

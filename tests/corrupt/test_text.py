@@ -28,7 +28,7 @@ def test_counts_match_the_rate_and_the_log_names_exactly_what_changed(dialogues,
     dirty, log = corrupt.apply(dialogues, {name: rate}, seed=3)
     count = round(rate * len(dialogues))
     assert log.counts() == ({name: count} if rate else {}) and len(log.items(name)) == count
-    assert len(dirty) == len(dialogues) + (count if name in ADDING else 0) == log.item_count
+    assert len(dirty) == len(dialogues) + (count if name in ADDING else 0) == len(log.sources)
     changed = [source >= 0 and dirty.data[item] != before[source] for item, source in enumerate(log.sources)]
     expected = log.mask(name) if name in (*DAMAGING, "near_duplicate") else np.zeros(len(dirty), bool)
     assert np.array_equal(changed, expected)
@@ -116,5 +116,5 @@ def test_any_text_can_be_damaged(texts):
     own = Dataset(texts, None, (), own_card("own", "text"))
     rates = {name: 1.0 for name in corrupt.TEXT_CORRUPTIONS if name not in ("label_flip", "imbalance")}
     dirty, log = corrupt.apply(own, rates, seed=1)
-    assert len(dirty) == 5 * len(texts) == log.item_count
+    assert len(dirty) == 5 * len(texts) == len(log.sources)
     assert own.data == texts
