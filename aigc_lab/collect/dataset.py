@@ -341,7 +341,7 @@ def _checked_labels(labels: Any, length: int, class_names: Sequence[str]) -> np.
         raise ValueError(f"{found}; give one label for each item")
     if length and not np.issubdtype(labels.dtype, np.integer):
         raise ValueError(f"labels must be integers that index class_names, got {labels.dtype}")
-    if length and (labels.min() < 0 or labels.max() >= len(class_names)):
+    if length and not 0 <= labels.min() <= labels.max() < len(class_names):
         found = f"labels go from {labels.min()} to {labels.max()}"
         raise ValueError(f"{found}, but there are {len(class_names)} class names")
     return _read_only(labels.astype("int64", copy=False))

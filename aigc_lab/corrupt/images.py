@@ -1,15 +1,10 @@
 """Set corruptions by their rates and get the dirty set with its corruption log. Introduced in notebook 00.
 
-Order. Whatever the order of the mapping, corruptions are applied in the order of ``IMAGE_CORRUPTIONS``, the
-way data go wrong on their way to a data set: some classes are scarce, annotators err, something stands
-in front of the camera, the light is bad, the lens is out of focus, the sensor is noisy; then the
-result is copied, and junk gets in. Texts have their own, in the order of ``TEXT_CORRUPTIONS``: people
-write personal data, pages add notices, programs mix up code points and encodings; copies are made, and
-texts of other languages and junk get in. So an item may be hit several times, and a copy carries the
-damage and the wrong label of what it copies (rows marked ``inherited``).
-
-Positions. First come the items of the given set in their order, then exact copies, near copies, texts
-of other languages and junk. So a copy always stands behind its source.
+Order. Whatever the order of the mapping, corruptions are applied in the order of ``IMAGE_CORRUPTIONS`` or
+``TEXT_CORRUPTIONS``, the way data go wrong on their way to a data set: classes are scarce, annotators err,
+items are damaged, the result is copied, and junk gets in. So an item may be hit several times, and a copy
+carries the damage and the wrong label of what it copies (rows marked ``inherited``). Copies and junk stand
+behind the items of the given set, in this order.
 
 Randomness. Which items a corruption hits depends on (seed, corruption); what it does to one depends on
 (seed, corruption, item). Changing one rate therefore never changes what another corruption does to an
@@ -219,8 +214,8 @@ def checked_rates(rates: Mapping[str, float], known: tuple[str, ...]) -> dict[st
     for name, rate in rates.items():
         if name not in known:
             raise unknown_name("corruption", name, known)
-        number = isinstance(rate, Real) and not isinstance(rate, (bool, np.bool_))
-        if not number or not math.isfinite(rate) or not 0 <= rate <= 1:
+        # Written so that NaN fails too: no comparison with NaN is true.
+        if not isinstance(rate, Real) or isinstance(rate, (bool, np.bool_)) or not 0 <= rate <= 1:
             raise ValueError(f"the rate of {name!r} must be a number from 0 to 1, got {rate!r}")
     return {name: float(rates.get(name, 0.0)) for name in known}
 
