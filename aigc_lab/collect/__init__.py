@@ -12,6 +12,7 @@ from aigc_lab.collect.load import (
     label_review,
     load,
     names,
+    photo_licences,
     photos,
     poems,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "load",
     "names",
     "own_card",
+    "photo_licences",
     "photos",
     "poems",
 ]

@@ -109,6 +109,11 @@ def photos(name: str = "photos") -> dict[str, np.ndarray]:
     return found
 
 
+def photo_licences() -> dict[str, str]:
+    """The licence of each image in ``photos``, with its author, as the card of the set says."""
+    return {name: licence for name, (_, _, licence) in _entries()["photos"]["files"].items()}
+
+
 def label_probabilities() -> np.ndarray:
     """Out-of-sample class probabilities for ``mnist-label-errors``: float64 ``(10000, 10)``, rows sum to 1.
 

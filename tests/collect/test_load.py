@@ -150,8 +150,9 @@ class TestOtherEmbedded:
         assert (min(counts.values()), max(counts.values())) == (counts["8"], counts["3"]) == (174, 183)
 
     def test_photos(self):
-        originals, stack = collect.photos(), collect.load("photos")
-        assert set(originals) == set(stack.class_names)
+        originals, licences, stack = collect.photos(), collect.photo_licences(), collect.load("photos")
+        assert set(originals) == set(licences) == set(stack.class_names)
+        assert all(licences.values())
         assert stack.data.shape == (14, 256, 256, 3)
         assert originals["chelsea"].shape == (300, 451, 3)
         assert {name for name, image in originals.items() if image.ndim == 2} == {
