@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 import warnings
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from aigc_lab.train.checkpoint import Best, digest, give, kept, random_state, ready, restore, store, values_of
+from aigc_lab.train.checkpoint import digest, give, lowest, ready, restore, store, values_of
 
 SCHEDULES = ("cosine", "constant", "step", "warm-up")
 END = 0.02  # share of the peak at which every falling schedule ends
@@ -140,7 +141,14 @@ class Trainer:
         from aigc_lab.train.optimizer import Adam, Rates
 
         on_tensorflow = keras.backend.backend() == "tensorflow"
-        _check_trainer(steps, batch_size, micro_batches, on_tensorflow)
+        if steps < 1:
+            raise ValueError(f"training must last at least one step, got {steps}")
+        if micro_batches < 1 or batch_size % micro_batches:
+            raise ValueError(
+                f"batch_size must be a multiple of micro_batches, got {batch_size} and {micro_batches}"
+            )
+        if micro_batches > 1 and not on_tensorflow:
+            raise ValueError("micro_batches needs the TensorFlow backend; elsewhere use a smaller batch_size")
         self.model, self.steps, self.batch_size = model, int(steps), batch_size
         self.learning_rate, self.micro_batches = learning_rate, micro_batches
         self._rates = None
@@ -188,6 +196,8 @@ class Trainer:
                 trainer that was made with the schedule ``"cosine"`` or on another backend.
             FloatingPointError: as ``train.fit``.
         """
+        import keras
+
         data = checked_data(x, labels)
         checked_for(self.model, data, self.batch_size)
         shapes = [[tuple(each.shape) for each in model.variables] for model in (self.model, start)]
@@ -199,19 +209,14 @@ class Trainer:
         give(self.model.variables, values_of(start.variables))
         give(*self._optimizer_start)
         if rates is not None:
-            self._give_rates(rates)
+            if self._rates is None or keras.backend.backend() != "tensorflow":
+                raise ValueError(
+                    "this trainer cannot take other rates: make it on TensorFlow and with schedule='constant'"
+                )
+            given = checked_rates(rates, self.steps)
+            self._rates.assign(given)
+            self.learning_rate = float(given.max())
         return self.train(data, seed, validation, None, reports, measure, progress, patience)
-
-    def _give_rates(self, rates: Any) -> None:
-        import keras
-
-        if self._rates is None or keras.backend.backend() != "tensorflow":
-            raise ValueError(
-                "this trainer cannot take other rates: make it on TensorFlow and with schedule='constant'"
-            )
-        given = checked_rates(rates, self.steps)
-        self._rates.assign(given)
-        self.learning_rate = float(given.max())
 
     def train(
         self,
@@ -245,14 +250,18 @@ class Trainer:
             ready(Path(checkpoint), state)
             if Path(checkpoint).exists():
                 done, rows = restore(Path(checkpoint), state, settings)
-        best = Best(patience, state, checkpoint, settings, held_out is not None)
+        if patience is not None:
+            _check_patience(patience, held_out)
+        best_file, best = Path(f"{checkpoint}.best"), None
         run_steps = self.make_steps(data)
         stops = np.unique(np.linspace(0, total, min(reports, total) + 1).round().astype(int)[1:])
-        line = ProgressLine(total, progress)
+        line = RewrittenLine(bool(progress))
+        name = f"{progress} " if isinstance(progress, str) else ""
         remarked = False
         begun = time.perf_counter() - (rows[-1]["seconds"] if rows else 0.0)
         for stop in stops[stops > done]:
-            if best.stops(rows):
+            # From the history alone, so that a run that goes on stops where an uninterrupted one stops.
+            if patience is not None and rows and len(rows) - 1 - lowest(rows) >= patience:
                 break
             before = values_of(state)
             terms = run_steps(batches(count, self.batch_size, done, int(stop), seed))
@@ -276,11 +285,21 @@ class Trainer:
             if remark:
                 remarked = True
                 warnings.warn(remark, stacklevel=3)
-            line.show(done, rows[-1]["loss"], rows[-1]["seconds"])
-            best.keep(done, rows)
+            bar = "#" * round(20 * done / total)
+            seconds = rows[-1]["seconds"]
+            line.show(f"{name}[{bar:.<20}] step {done}/{total}, loss {row['loss']:.1f}, {seconds:.0f} s")
+            if done == total:
+                line.end()
+            if patience is not None and lowest(rows) == len(rows) - 1:
+                best = values_of(state)
+                if checkpoint is not None:
+                    store(best_file, state, settings, done, rows)
             if checkpoint is not None:
                 store(Path(checkpoint), state, settings, done, rows)
-        best.put_back()
+        if patience is not None and checkpoint is not None:
+            restore(best_file, state, settings)
+        elif best is not None:
+            give(state, best)
         return History(pd.DataFrame(rows))
 
 
@@ -288,13 +307,15 @@ def validation_loss(model: Any, data: list[np.ndarray], size: int = 500) -> floa
     """Mean loss on held-out data; the model's random state is put back, so training is not changed."""
     from keras import ops
 
+    random_state = [each for each in model.variables if "seed_generator_state" in each.path]
+    before = values_of(random_state)
     total = 0.0
-    with kept(random_state(model)):
-        for start in range(0, len(data[0]), size):
-            batch = [ops.convert_to_tensor(each[start : start + size]) for each in data]
-            inputs = batch[0] if len(batch) == 1 else tuple(batch)
-            loss = model.loss_terms(inputs, model(inputs, training=False))["loss"]
-            total += float(ops.convert_to_numpy(ops.stop_gradient(loss))) * len(batch[0])
+    for start in range(0, len(data[0]), size):
+        batch = [ops.convert_to_tensor(each[start : start + size]) for each in data]
+        inputs = batch[0] if len(batch) == 1 else tuple(batch)
+        loss = model.loss_terms(inputs, model(inputs, training=False))["loss"]
+        total += float(ops.convert_to_numpy(ops.stop_gradient(loss))) * len(batch[0])
+    give(random_state, before)
     return total / len(data[0])
 
 
@@ -515,15 +536,11 @@ def checked_for(model: Any, data: list[np.ndarray], batch_size: int) -> None:
         raise ValueError(f"this model needs {smallest} items or more in a batch, got batch_size={batch_size}")
 
 
-def _check_trainer(steps: int, batch_size: int, micro_batches: int, on_tensorflow: bool) -> None:
-    if steps < 1:
-        raise ValueError(f"training must last at least one step, got {steps}")
-    if micro_batches < 1 or batch_size % micro_batches:
-        raise ValueError(
-            f"batch_size must be a multiple of micro_batches, got {batch_size} and {micro_batches}"
-        )
-    if micro_batches > 1 and not on_tensorflow:
-        raise ValueError("micro_batches needs the TensorFlow backend; elsewhere choose a smaller batch_size")
+def _check_patience(patience: int, held_out: Any) -> None:
+    if isinstance(patience, bool) or int(patience) != patience or patience < 1:
+        raise ValueError(f"patience must be a whole number of reports from 1 up, got {patience!r}")
+    if held_out is None:
+        raise ValueError("patience watches the validation loss: give validation=(x,) as well")
 
 
 # -- a line that follows the work ---------------------------------------------------------------------
@@ -539,7 +556,8 @@ class RewrittenLine:
 
     def __init__(self, wanted: bool, width: int = 0) -> None:
         self.wanted, self.width, self.handle = wanted, width, None
-        self.in_notebook = wanted and _in_notebook()
+        shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+        self.in_notebook = type(shell).__name__ == "ZMQInteractiveShell"
 
     def show(self, text: str) -> None:
         if not self.wanted:
@@ -558,26 +576,3 @@ class RewrittenLine:
         """What a terminal prints next begins on a new line."""
         if self.wanted and not self.in_notebook:
             print(flush=True)
-
-
-class ProgressLine:
-    """Steps and loss of one training."""
-
-    def __init__(self, total: int, wanted: bool | str) -> None:
-        self.total, self.line = total, RewrittenLine(bool(wanted))
-        self.name = f"{wanted} " if isinstance(wanted, str) else ""
-
-    def show(self, done: int, loss: float, seconds: float) -> None:
-        filled = "#" * round(20 * done / self.total)
-        progress = f"{self.name}[{filled:.<20}] step {done}/{self.total}"
-        self.line.show(f"{progress}, loss {loss:.1f}, {seconds:.0f} s")
-        if done == self.total:
-            self.line.end()
-
-
-def _in_notebook() -> bool:
-    try:
-        from IPython import get_ipython
-    except ImportError:
-        return False
-    return type(get_ipython()).__name__ == "ZMQInteractiveShell"

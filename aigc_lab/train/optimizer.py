@@ -32,7 +32,7 @@ class Adam(keras.optimizers.Adam):
         place = self._get_variable_index(variable)
         if self.factors:
             learning_rate = learning_rate * self.factors[place]
-        if keras.backend.backend() != "tensorflow" or self.amsgrad:
+        if keras.backend.backend() != "tensorflow":
             super().update_step(gradient, variable, learning_rate)
             return
         import tensorflow as tf
