@@ -128,7 +128,8 @@ CORRUPTION_TERMS = {
 
 def test_stages_and_corruptions_are_in_the_glossary():
     assert set(STAGE_TERMS) == set(aigc_lab.STAGES)
-    wanted = set(STAGE_TERMS.values()) | {CORRUPTION_TERMS.get(name, name) for name in corrupt.IMAGE_CORRUPTIONS}
+    corruptions = {CORRUPTION_TERMS.get(name, name) for name in corrupt.IMAGE_CORRUPTIONS}
+    wanted = set(STAGE_TERMS.values()) | corruptions
     assert wanted <= glossary_terms()
 
 
