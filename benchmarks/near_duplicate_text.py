@@ -82,7 +82,7 @@ def exact_pairs(texts: list[str]) -> set[tuple[int, int]]:
 
 
 def by_aigc_lab(texts: list[str]) -> set[tuple[int, int]]:
-    pairs, _ = minhash.near_duplicate_pairs(texts, THRESHOLD, permutations=PERMUTATIONS)
+    pairs, _ = minhash.near_duplicate_pairs(texts, THRESHOLD)
     return set(map(tuple, pairs.tolist()))
 
 

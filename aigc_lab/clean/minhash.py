@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -25,7 +26,6 @@ from aigc_lab.collect.dataset import Dataset
 
 ALPHABETIC_SIZE = 4  # characters of a shingle in alphabetic scripts
 CHINESE_SIZE = 2  # a Chinese character says about as much as a short word
-LARGEST_SIZE = 32
 # Kana, Bopomofo, Han, Hangul: scripts whose single characters carry much.
 _DENSE = (
     *((0x3040, 0x312F), (0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xAC00, 0xD7AF), (0xF900, 0xFAFF)),
@@ -35,7 +35,6 @@ _BLOCK = 1 << 20  # characters that are hashed at once: bounds the memory, and k
 _ROW = 256  # shingles: longer texts are cut into rows of so many, and the lowest of all rows counts
 _CELLS = 1 << 16  # shingles that one ranking is applied to at once: they stay in the processor's cache
 _HUBS = 20  # of a large bucket: that many by content and as many by position are paired with all
-_PAIRS_AT_ONCE = 1 << 23
 
 
 class Shingles(NamedTuple):
@@ -62,17 +61,21 @@ def as_texts(texts: Any, wanted_by: str) -> tuple[str, ...]:
     if isinstance(texts, (str, bytes)):
         raise ValueError(f"{wanted_by} takes a sequence of texts, got one string; put it in a list")
     found = tuple(texts)
-    for place, text in enumerate(found):
-        if not isinstance(text, str):
-            kind = type(text).__name__
-            raise ValueError(f"{wanted_by} takes texts, and item {place} is of type {kind}; decode it first")
+    strange = next((place for place, text in enumerate(found) if not isinstance(text, str)), None)
+    if strange is not None:
+        kind = type(found[strange]).__name__
+        raise ValueError(f"{wanted_by} takes texts, and item {strange} is of type {kind}; decode it first")
     return found
+
+
+def with_texts(dataset: Any, texts: Sequence[str]) -> Any:
+    """The data set with other texts in it; a tuple of them if no data set was given."""
+    return replace(dataset, data=tuple(texts)) if isinstance(dataset, Dataset) else tuple(texts)
 
 
 def comparable(text: str) -> str:
     """The form in which two texts are compared: NFKC, no case, every run of white space one space.
 
-    Full-width and half-width letters, ligatures, capital letters and line breaks then make no difference.
     It is meant for comparing only: it is too coarse to be kept as the text.
     """
     if not text.isascii():
@@ -81,49 +84,39 @@ def comparable(text: str) -> str:
     return " ".join(text.lower().split())
 
 
-def shingles(text: str, size: int | None = None) -> set[str]:
-    """The set of pieces of ``size`` characters, one starting at every character.
+def shingles(text: str) -> set[str]:
+    """The set of short pieces of a text, one starting at every character.
 
-    Near the end of the text they are cut short, so that a text shorter than ``size`` has shingles too.
-    Without a size the script decides: a shingle that begins with a Chinese, Japanese or Korean character
-    has two characters, any other has four.
+    A shingle that begins with a Chinese, Japanese or Korean character has two characters, any other has
+    four. Near the end of the text they are cut short, so that the shortest text has shingles too.
     """
-    size = _checked_size(size)
     alphabetic = _alphabetic()
-    pieces = set()
-    for place, character in enumerate(text):
-        length = size or (ALPHABETIC_SIZE if alphabetic[ord(character) + 1] else CHINESE_SIZE)
-        pieces.add(text[place : place + length])
-    return pieces
+    sizes = (ALPHABETIC_SIZE if alphabetic[ord(one) + 1] else CHINESE_SIZE for one in text)
+    return {text[place : place + size] for place, size in enumerate(sizes)}
 
 
-def jaccard(one: str, two: str, size: int | None = None) -> float:
+def jaccard(one: str, two: str) -> float:
     """The share of the shingles of two texts that both have: |A and B| / |A or B|, from 0 to 1.
 
     Exact and slow: the definition that every faster way is compared with. Two empty texts are equal: 1.
     Source: P. Jaccard 1912, "The distribution of the flora in the alpine zone".
     """
-    first, second = shingles(one, size), shingles(two, size)
-    if not first and not second:
-        return 1.0
-    return len(first & second) / len(first | second)
+    first, second = shingles(one), shingles(two)
+    return len(first & second) / len(first | second) if first | second else 1.0
 
 
-def minhash(
-    texts: Any, permutations: int = 128, seed: int = 0, shingle_size: int | None = None
-) -> np.ndarray:
+def minhash(texts: Any, permutations: int = 128, seed: int = 0) -> np.ndarray:
     """The signature of each text: its lowest shingle in each of many random rankings.
 
     The rank of shingle x in ranking k is ``a_k * hash(x) mod 2**32`` with a random odd ``a_k``. A text
-    without shingles (an empty one) has the highest rank everywhere. Texts are taken as they are: see
-    ``comparable`` for the form in which ``near_duplicate_pairs`` compares them. The share of rankings in
-    which two signatures agree is an unbiased estimate of the Jaccard similarity J.
+    without shingles (an empty one) has the highest rank everywhere. Texts are taken as they are, not in
+    the form of ``comparable``. The share of rankings in which two signatures agree is an unbiased estimate
+    of the Jaccard similarity J.
 
     Args:
         texts: a text data set or a sequence of ``str``.
         permutations: how many rankings. The estimate's standard deviation is sqrt(J (1 - J) / permutations).
         seed: chooses the rankings; signatures of different seeds cannot be compared.
-        shingle_size: characters of a shingle; None: by script, see ``shingles``.
 
     Returns:
         ``uint32 (n, permutations)``. A row depends on its own text alone.
@@ -131,13 +124,12 @@ def minhash(
     Raises:
         ValueError: no texts, or a number of rankings outside 1..4096.
     """
-    size = _checked_size(shingle_size)
     texts = as_texts(texts, "minhash")
     count = int(checked_number("permutations", permutations, 1, 4096))
     factors = np.random.default_rng([seed, 128]).integers(0, 2**32, count, dtype=np.uint32) | np.uint32(1)
     signatures = np.empty((len(texts), count), dtype=np.uint32)
     for start, end in _blocks(texts):
-        signatures[start:end] = _lowest(shingle_hashes(texts[start:end], size), factors)
+        signatures[start:end] = _lowest(shingle_hashes(texts[start:end]), factors)
     return signatures
 
 
@@ -190,19 +182,12 @@ def band_keys(signatures: np.ndarray, bands: int) -> np.ndarray:
     return keys
 
 
-def text_keys(
-    texts: Sequence[str],
-    threshold: float,
-    shingle_size: int | None = None,
-    permutations: int = 128,
-    seed: int = 0,
-) -> np.ndarray:
+def text_keys(texts: Sequence[str], threshold: float) -> np.ndarray:
     """``band_keys`` of texts, with bands for the threshold. The signatures, three times as large, go."""
-    bands, _ = bands_for(threshold, permutations)
+    bands, _ = bands_for(threshold)
     parts = [np.empty((0, bands), dtype=np.uint64)]
     for start in range(0, len(texts), 4096):
-        signatures = minhash(texts[start : start + 4096], permutations, seed, shingle_size)
-        parts.append(band_keys(signatures, bands))
+        parts.append(band_keys(minhash(texts[start : start + 4096]), bands))
     return np.concatenate(parts)
 
 
@@ -222,12 +207,8 @@ def candidate_pairs(keys: np.ndarray, order: np.ndarray | None = None) -> np.nda
     count = len(keys)
     ranking = np.arange(count) if order is None else np.argsort(order, kind="stable")
     codes = np.empty(0, dtype=np.int64)
-    waiting: list[np.ndarray] = []
     for band in keys.T:
-        waiting.append(_bucket_codes(band, ranking, count))
-        if sum(map(len, waiting)) > _PAIRS_AT_ONCE:
-            codes, waiting = np.unique(np.concatenate([codes, *waiting])), []
-    codes = np.unique(np.concatenate([codes, *waiting]))
+        codes = np.union1d(codes, _bucket_codes(band, ranking, count))
     return np.stack(np.divmod(codes, max(count, 1)), axis=1)
 
 
@@ -238,28 +219,26 @@ def content_order(texts: Sequence[str]) -> np.ndarray:
     return np.frombuffer(digests, dtype="<u8")
 
 
-def similarities(texts: Sequence[str], pairs: np.ndarray, shingle_size: int | None = None) -> np.ndarray:
-    """The Jaccard similarity of each pair of texts, ``float64 (m,)``.
+def similarities(texts: Sequence[str], pairs: np.ndarray) -> np.ndarray:
+    """The Jaccard similarity of each pair of texts (as they are), ``float64 (m,)``.
 
     Args:
-        texts: texts, compared as they are.
+        texts: texts.
         pairs: integers ``(m, 2)``, positions in ``texts``.
-        shingle_size: characters of a shingle; None: by script, see ``shingles``.
     """
     from scipy.sparse import csr_array
 
-    size = _checked_size(shingle_size)
     used, places = np.unique(np.asarray(pairs, dtype=np.int64), return_inverse=True)
     places = places.reshape(-1, 2)
-    found = np.ones(len(places))
     chosen = [texts[place] for place in used]
     # A row for each text, a column for each possible hash: True where the text has that shingle.
-    hashed = [shingle_hashes(chosen[start:end], size) for start, end in _blocks(chosen)]
+    hashed = [shingle_hashes(chosen[start:end]) for start, end in _blocks(chosen)]
     columns = np.concatenate([np.empty(0, np.int64), *(part.hashes for part in hashed)], dtype=np.int64)
-    ends = np.cumsum([0, *(count for part in hashed for count in part.counts)])
+    ends = np.cumsum([0, *map(len, chosen)])
     sets = csr_array((np.ones(len(columns), dtype=bool), columns, ends), shape=(len(used), 2**32))
     sets.sum_duplicates()
     counts = np.diff(sets.indptr)
+    found = np.ones(len(places))
     for start in range(0, len(places), 4096):
         one, two = places[start : start + 4096].T
         shared = np.diff(sets[one].multiply(sets[two]).tocsr().indptr)
@@ -268,13 +247,7 @@ def similarities(texts: Sequence[str], pairs: np.ndarray, shingle_size: int | No
     return found
 
 
-def near_duplicate_pairs(
-    texts: Any,
-    threshold: float = 0.8,
-    shingle_size: int | None = None,
-    permutations: int = 128,
-    seed: int = 0,
-) -> tuple[np.ndarray, np.ndarray]:
+def near_duplicate_pairs(texts: Any, threshold: float = 0.8) -> tuple[np.ndarray, np.ndarray]:
     """All pairs of texts whose shingles are nearly the same, and how similar they are.
 
     MinHash signatures, bands chosen for the threshold, then the exact Jaccard similarity of every
@@ -285,26 +258,20 @@ def near_duplicate_pairs(
     Args:
         texts: a text data set or a sequence of ``str``.
         threshold: pairs from this Jaccard similarity up are near-duplicates.
-        shingle_size: characters of a shingle; None: by script, see ``shingles``.
-        permutations: length of the signatures; more of them hide fewer pairs.
-        seed: chooses the random rankings.
 
     Returns:
         Positions ``int64 (m, 2)``, the earlier first, sorted; similarities ``float64 (m,)``.
 
     Raises:
-        ValueError: no texts, or a threshold, size or number of permutations that makes no sense.
+        ValueError: no texts, or a threshold outside 0..1.
     """
-    forms = [comparable(text) for text in as_texts(texts, "near_duplicate_pairs")]
     places: dict[str, int] = {}
-    for place, form in enumerate(forms):
-        if form:
-            places.setdefault(form, place)
+    for place, text in enumerate(as_texts(texts, "near_duplicate_pairs")):
+        places.setdefault(comparable(text), place)
+    places.pop("", None)
     chosen, unique = list(places), np.array(list(places.values()), dtype=np.int64)
-    keys = text_keys(chosen, threshold, shingle_size, permutations, seed)
-    candidates = candidate_pairs(keys, content_order(chosen))
-    del keys
-    similarity = similarities(chosen, candidates, shingle_size)
+    candidates = candidate_pairs(text_keys(chosen, threshold), content_order(chosen))
+    similarity = similarities(chosen, candidates)
     near = similarity >= threshold
     return unique[candidates[near]], similarity[near]
 
@@ -322,26 +289,22 @@ def behind_the_first(pairs: np.ndarray, similarity: np.ndarray) -> tuple[np.ndar
     Returns:
         The items that go, the item that stays for each, and their similarity.
     """
-    first: dict[int, tuple[int, float]] = {}
+    behind: dict[int, int] = {}  # an item that goes: the place of its pair
     for place in np.lexsort((pairs[:, 0], -similarity, pairs[:, 1])):
-        one, two = int(pairs[place, 0]), int(pairs[place, 1])
-        if two not in first and one not in first:
-            first[two] = (one, float(similarity[place]))
-    items = np.array(list(first), dtype=np.int64)
-    firsts = np.array([one for one, _ in first.values()], dtype=np.int64)
-    return items, firsts, np.array([share for _, share in first.values()], dtype=np.float64)
+        one, two = pairs[place].tolist()
+        if two not in behind and one not in behind:
+            behind[two] = place
+    chosen = np.array(list(behind.values()), dtype=np.int64)
+    return pairs[chosen, 1], pairs[chosen, 0], similarity[chosen]
 
 
-def shingle_hashes(texts: Sequence[str], size: int | None = None) -> Shingles:
+def shingle_hashes(texts: Sequence[str]) -> Shingles:
     """Hashes of all shingles of the texts, repeats included, in the order of their places."""
-    longest = size or ALPHABETIC_SIZE
-    multipliers = np.random.default_rng(20260).integers(0, 2**32, LARGEST_SIZE, dtype=np.uint32) | 1
+    multipliers = np.random.default_rng(20260).integers(0, 2**32, ALPHABETIC_SIZE, dtype=np.uint32) | 1
     counts = np.array([len(text) for text in texts], dtype=np.int64)
     starts = np.cumsum(counts) - counts
-    if not counts.sum():
-        return Shingles(np.empty(0, dtype=np.uint32), starts, counts)
     # Every text is followed by zeros, which stand for no character; characters count from one.
-    gap = longest - 1
+    gap = ALPHABETIC_SIZE - 1
     joined = ("\0" * gap).join(texts) + "\0" * gap
     codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype=np.uint32) + np.uint32(1)
     inside = np.ones(len(codes), dtype=bool)
@@ -351,28 +314,16 @@ def shingle_hashes(texts: Sequence[str], size: int | None = None) -> Shingles:
     codes = codes * inside
     total = len(codes) - gap
     hashes = codes[:total] * multipliers[0]
-    piece = np.empty_like(hashes)
-    long = None if size or codes.max() <= _DENSE[0][0] else _alphabetic()[codes[:total]]
-    for step in range(1, longest):
-        np.multiply(codes[step : total + step], multipliers[step], out=piece)
-        if long is not None and step >= CHINESE_SIZE:
-            piece *= long
-        hashes += piece
+    long = _alphabetic()[codes[:total]]
+    for step in range(1, ALPHABETIC_SIZE):
+        piece = codes[step : total + step] * multipliers[step]
+        hashes += piece if step < CHINESE_SIZE else piece * long
     hashes = hashes[inside[:total]]
     # The last mixing step of MurmurHash3 (A. Appleby): every bit of the input moves every bit of the output.
-    for shift, multiplier in ((16, 0x85EBCA6B), (13, 0xC2B2AE35)):
+    for shift, multiplier in ((16, 0x85EBCA6B), (13, 0xC2B2AE35), (16, 1)):
         hashes ^= hashes >> np.uint32(shift)
         hashes *= np.uint32(multiplier)
-    hashes ^= hashes >> np.uint32(16)
     return Shingles(hashes, starts, counts)
-
-
-def _checked_size(size: int | None) -> int | None:
-    whole = isinstance(size, (int, np.integer)) and not isinstance(size, bool)
-    if size is not None and not (whole and 1 <= size <= LARGEST_SIZE):
-        limits = f"a whole number from 1 to {LARGEST_SIZE}, or None"
-        raise ValueError(f"shingle_size must be {limits}, got {size!r}")
-    return None if size is None else int(size)
 
 
 @lru_cache(maxsize=1)

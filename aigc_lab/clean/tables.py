@@ -47,7 +47,7 @@ def number(
         # What is no number at all is a wrong type; infinity is a number out of range.
         "out_of_range": lambda cell: not _is_real(cell) or (math.isfinite(cell) and low <= cell <= high),
     }
-    return _column(checks, missing, {"kind": "number", "low": low, "high": high, "unit": unit})
+    return _column(checks, missing, {"low": low, "high": high, "unit": unit})
 
 
 def category(*names: str, missing: bool = False) -> pandera.Column:
@@ -59,32 +59,21 @@ def category(*names: str, missing: bool = False) -> pandera.Column:
     if not names or not all(isinstance(name, str) for name in names):
         raise ValueError("category needs at least one name, each a string: category('cat', 'dog')")
     checks = {"wrong_category": lambda cell: isinstance(cell, str) and cell in names}
-    return _column(checks, missing, {"kind": "category", "names": names})
-
-
-def text(pattern: str | None = None, missing: bool = False) -> pandera.Column:
-    """A column of strings, which match ``pattern`` (a regular expression) as a whole where one is given."""
-    checks: dict[str, Callable[[Any], bool]] = {"wrong_type": lambda cell: isinstance(cell, str)}
-    if pattern:
-        checks["wrong_category"] = lambda cell: not isinstance(cell, str) or re.fullmatch(pattern, cell)
-    return _column(checks, missing, {"kind": "text", "pattern": pattern})
+    return _column(checks, missing, {"names": names})
 
 
 def _column(
-    checks: Mapping[str, Callable[[Any], Any]], missing: bool, about: dict[str, Any]
+    checks: Mapping[str, Callable[[Any], bool]], missing: bool, about: dict[str, Any]
 ) -> pandera.Column:
     """A pandera column whose checks look at one cell each; missing cells are pandera's own matter."""
     import pandera.pandas as pandera
 
-    named = [
-        pandera.Check(lambda cell, test=test: bool(test(cell)), element_wise=True, name=name)
-        for name, test in checks.items()
-    ]
+    named = [pandera.Check(test, element_wise=True, name=name) for name, test in checks.items()]
     return pandera.Column(None, named, nullable=missing, metadata=about)
 
 
 def schema(columns: Mapping[str, pandera.Column]) -> pandera.DataFrameSchema:
-    """What a table must hold: column name to ``number(...)``, ``category(...)`` or ``text(...)``.
+    """What a table must hold: column name to ``number(...)`` or ``category(...)``.
 
     >>> flowers = schema({"petal": number(0, 30, unit="cm"), "species": category("setosa", "virginica")})
 
@@ -96,8 +85,8 @@ def schema(columns: Mapping[str, pandera.Column]) -> pandera.DataFrameSchema:
     if not columns:
         raise ValueError("a schema needs at least one column")
     for name, column in columns.items():
-        if "kind" not in (getattr(column, "metadata", None) or {}):
-            raise ValueError(f"the column {name!r} must be made by number(), category() or text()")
+        if not getattr(column, "metadata", None):
+            raise ValueError(f"the column {name!r} must be made by number() or category()")
     return pandera.DataFrameSchema(dict(columns))
 
 
@@ -148,16 +137,14 @@ def _judged(kind: str, about: Mapping[str, Any], value: Any) -> tuple[float, str
     if kind == "missing":
         return 1.0, "the cell is empty"
     if kind == "wrong_type":
-        return 1.0, f"{shown} is not {'a number' if about['kind'] == 'number' else 'text'}"
-    if kind == "out_of_range":
-        low, high = about["low"], about["high"]
-        beyond = max(low - value, value - high)
-        width = high - low if math.isfinite(high - low) and high > low else max(1.0, abs(value) - beyond)
-        far = 1.0 if math.isinf(value) else beyond / (beyond + width)
-        return 0.5 + far / 2, f"{shown} is outside {low:g} to {high:g} {about['unit']}".rstrip()
-    if about["kind"] == "text":
-        return 1.0, f"{shown} does not match {about['pattern']}"
-    return 1.0, f"{shown} is not one of {', '.join(about['names'][:5])}"
+        return 1.0, f"{shown} is not a number"
+    if kind == "wrong_category":
+        return 1.0, f"{shown} is not one of {', '.join(about['names'][:5])}"
+    low, high = about["low"], about["high"]
+    beyond = max(low - value, value - high)
+    width = high - low if math.isfinite(high - low) and high > low else max(1.0, abs(value) - beyond)
+    far = 1.0 if math.isinf(value) else beyond / (beyond + width)
+    return 0.5 + far / 2, f"{shown} is outside {low:g} to {high:g} {about['unit']}".rstrip()
 
 
 def fix(frame: pd.DataFrame, rules: pandera.DataFrameSchema) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -179,13 +166,13 @@ def fix(frame: pd.DataFrame, rules: pandera.DataFrameSchema) -> tuple[pd.DataFra
     _check_frame(frame, rules)
     fixed, changes = frame.copy(), []
     for name, column in rules.columns.items():
-        about, cells = column.metadata, list(frame[name])
+        cells = list(frame[name])
         for item, cell in enumerate(cells):
-            cells[item], change = _fixed_cell(cell, about)
+            cells[item], change = _fixed_cell(cell, column.metadata)
             if change:
                 changes.append((item, name, change, cell, cells[item]))
         fixed[name] = pd.Series(cells, index=frame.index, dtype=object)
-        if about["kind"] == "number" and all(_is_real(cell) or _is_missing(cell) for cell in cells):
+        if "unit" in column.metadata and all(_is_real(cell) or _is_missing(cell) for cell in cells):
             fixed[name] = [np.nan if _is_missing(cell) else float(cell) for cell in cells]
     changes.sort(key=lambda change: change[0])
     columns = ["item", "column", "change", "before", "after"]
@@ -194,26 +181,23 @@ def fix(frame: pd.DataFrame, rules: pandera.DataFrameSchema) -> tuple[pd.DataFra
 
 def _fixed_cell(cell: Any, about: Mapping[str, Any]) -> tuple[Any, str]:
     """The cell afterwards, and what was changed (empty text: nothing)."""
-    plain = " ".join(unicodedata.normalize("NFKC", cell).split()) if isinstance(cell, str) else cell
-    if _is_missing(cell) or cell in about.get("names", ()):
+    names = about.get("names", ())
+    plain = _plain(cell) if isinstance(cell, str) else None
+    if _is_missing(cell) or cell in names:
         return cell, ""
-    if isinstance(plain, str) and plain.casefold() in NOTHING and plain not in about.get("names", ()):
+    if plain is not None and plain.casefold() in NOTHING and plain not in names:
         return None, "a word for nothing is a missing cell"
-    if about["kind"] == "category":
-        named = [
-            name for name in about["names"] if isinstance(plain, str) and _folded(name) == _folded(plain)
-        ]
+    if names:
+        named = [name for name in names if plain is not None and _plain(name).casefold() == plain.casefold()]
         return (
             (named[0], "spelt as in the schema") if len(named) == 1 else (None, "no such category: emptied")
         )
-    if about["kind"] == "number":
-        value = _parsed(plain, about["unit"]) if isinstance(plain, str) else plain
-        if not _is_real(value):
-            return cell, ""
-        if not (math.isfinite(value) and about["low"] <= value <= about["high"]):
-            return None, "out of range: emptied"
-        return (value, "text to number") if isinstance(cell, str) else (cell, "")
-    return cell, ""
+    value = cell if plain is None else _parsed(plain, about["unit"])
+    if not _is_real(value):
+        return cell, ""
+    if not (math.isfinite(value) and about["low"] <= value <= about["high"]):
+        return None, "out of range: emptied"
+    return (cell, "") if plain is None else (value, "text to number")
 
 
 def _parsed(words: str, unit: str) -> float | None:
@@ -225,8 +209,8 @@ def _parsed(words: str, unit: str) -> float | None:
     return float(words) if re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", words) else None
 
 
-def _folded(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+def _plain(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", text).split())
 
 
 def _is_real(cell: Any) -> bool:
@@ -234,10 +218,9 @@ def _is_real(cell: Any) -> bool:
 
 
 def _is_missing(cell: Any) -> bool:
-    import pandas as pd  # NaN, None, NaT and pandas' NA are missing; a list in a cell is not
+    import pandas as pd
 
-    known = pd.isna(cell)
-    return bool(known) if isinstance(known, (bool, np.bool_)) else False
+    return pd.isna(cell) is True  # NaN, None, NaT and pandas' NA; a list in a cell is not missing
 
 
 def _check_frame(frame: Any, rules: pandera.DataFrameSchema) -> None:

@@ -12,7 +12,6 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from importlib import resources
 from types import MappingProxyType
@@ -22,7 +21,7 @@ import numpy as np
 
 from aigc_lab.clean.issues import issue_table, label_note
 from aigc_lab.clean.language import other_language
-from aigc_lab.clean.minhash import as_texts, behind_the_first, comparable, near_duplicate_pairs
+from aigc_lab.clean.minhash import as_texts, behind_the_first, comparable, near_duplicate_pairs, with_texts
 from aigc_lab.clean.personal import mask, personal_data
 from aigc_lab.collect.dataset import Dataset
 
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 __all__ = [
     "DETECTORS",
     "boilerplate",
-    "comparable",
     "detect_all",
     "exact_duplicates",
     "fix",
@@ -48,11 +46,9 @@ __all__ = [
 Texts = Dataset | Sequence[str]
 
 
-def _issues(
-    detector: str, texts: Sequence[str], look: Callable[[str], tuple[float, str] | None]
-) -> pd.DataFrame:
+def _issues(detector: str, dataset: Texts, look: Callable[[str], tuple[float, str] | None]) -> pd.DataFrame:
     """The issues of a detector that looks at each text alone and gives a score and a reason, or None."""
-    found = {item: look(text) for item, text in enumerate(texts)}
+    found = {item: look(text) for item, text in enumerate(as_texts(dataset, detector))}
     found = {item: issue for item, issue in found.items() if issue}
     scores, reasons = zip(*found.values(), strict=True) if found else ((), ())
     return issue_table(detector, list(found), scores, reasons)
@@ -62,7 +58,7 @@ def _issues(
 
 
 def exact_duplicates(dataset: Texts) -> pd.DataFrame:
-    """Texts that equal an earlier one in the form of ``comparable``. The first one stays.
+    """Texts that equal an earlier one in the form of ``minhash.comparable``. The first one stays.
 
     Returns:
         Issues with ``duplicate_of``. The score is 1 for the very same characters, 0.9 for texts that differ
@@ -72,32 +68,30 @@ def exact_duplicates(dataset: Texts) -> pd.DataFrame:
     seen: dict[str, int] = {}
     first = [seen.setdefault(comparable(text), item) for item, text in enumerate(texts)]
     copies = [item for item in range(len(texts)) if first[item] != item]
-    same = [texts[item] == texts[first[item]] for item in copies]
+    scores = [1.0 if texts[item] == texts[first[item]] else 0.9 for item in copies]
+    how = {1.0: "same text as", 0.9: "but for width, case and white space the same text as"}
     reasons = [
-        f"{'same text as' if equal else 'but for width, case and white space the same text as'} "
-        f"item {first[item]}{_note(dataset, item, first[item])}"
-        for item, equal in zip(copies, same, strict=True)
+        f"{how[score]} item {first[item]}{_note(dataset, item, first[item])}"
+        for item, score in zip(copies, scores, strict=True)
     ]
-    scores = np.where(np.array(same, dtype=bool), 1.0, 0.9)
     return issue_table("exact_duplicates", copies, scores, reasons, [first[item] for item in copies])
 
 
-def near_duplicates(dataset: Texts, threshold: float = 0.8, **options: Any) -> pd.DataFrame:
+def near_duplicates(dataset: Texts, threshold: float = 0.8) -> pd.DataFrame:
     """Texts whose shingles are nearly those of an earlier one, see ``minhash.near_duplicate_pairs``.
 
-    Texts that are equal in the form of ``comparable`` are not reported again: see ``exact_duplicates``. Each
-    issue refers to an item that stays, so a chain of texts, each like the next, is not merged into one.
+    Texts that are equal in the form of ``minhash.comparable`` are not reported again. Each issue refers to an
+    item that stays, so a chain of texts, each like the next, is not merged into one.
 
     Args:
         dataset: texts.
         threshold: pairs from this Jaccard similarity up are near-duplicates.
-        options: more of ``near_duplicate_pairs``.
 
     Returns:
         Issues with ``duplicate_of``; the score is the Jaccard similarity.
     """
     texts = as_texts(dataset, "near_duplicates")
-    items, firsts, found = behind_the_first(*near_duplicate_pairs(texts, threshold, **options))
+    items, firsts, found = behind_the_first(*near_duplicate_pairs(texts, threshold))
     reasons = [
         f"nearly item {first}: {share:.0%} of their shingles are the same{_note(dataset, item, first)}"
         for item, first, share in zip(items, firsts, found, strict=True)
@@ -112,14 +106,7 @@ def _note(dataset: Texts, item: int, first: int) -> str:
 # --- mojibake: bytes that were read in the wrong encoding ---
 
 _HAN = re.compile("[㐀-䶿一-鿿]")
-# Characters that are in nearly every Chinese text, modern or old, simplified or traditional.
-_COMMON = re.compile(
-    "[的一是不了在人有我他这中大来上个国到说们为子和你地出道也时年得就那要下以生会自着去之过家学对可她里后小么心多天而能好"
-    "都然没日于起还发成事只作当想看文无开手十用主行方又如前所本见经头面公同三已老从动两长吗呢吧什谁哪很"
-    "請這們說會對時來國個為過裡後開從見長無發麼還沒學書與東門風山月花春何處君]"
-)
 _LOST = "\ufffd"
-_PIECE = 100_000  # characters: a longer line is repaired in pieces
 # What GBK cannot write becomes a byte that UTF-8 never has.
 codecs.register_error("aigc_lab.no_byte_of_utf8", lambda error: (b"\xff", error.start + 1))
 
@@ -143,7 +130,7 @@ def garbled(dataset: Texts) -> pd.DataFrame:
         lost = text.count(_LOST)
         return (0.6, f"{lost} characters were lost when it was decoded") if lost else None
 
-    return _issues("garbled", as_texts(dataset, "garbled"), look)
+    return _issues("garbled", dataset, look)
 
 
 def _right_encoding(text: str) -> tuple[str, str]:
@@ -158,12 +145,8 @@ def _right_encoding(text: str) -> tuple[str, str]:
             return repaired, how
     import ftfy
 
-    lines = (
-        line[start : start + _PIECE]
-        for line in re.split("(\n)", text)
-        for start in range(0, len(line), _PIECE)
-    )
-    repaired = "".join(map(ftfy.fix_encoding, lines))
+    pieces = re.findall("\n|[^\n]{1,100000}", text)  # ftfy is slow on a line of megabytes
+    repaired = "".join(map(ftfy.fix_encoding, pieces))
     return repaired, "UTF-8 read in a one-byte encoding" if repaired != text else ""
 
 
@@ -172,13 +155,9 @@ def _gbk_as_latin(text: str) -> str:
     high = len("".join(re.findall("[\x80-\xff]{2,}", text)))
     if high < 4 or 2 * high < sum(map(str.isalpha, text)) or max(text) > "\xff":
         return text
-    try:
-        repaired = text.encode("latin-1").decode("gbk")
-    except UnicodeDecodeError:
-        return text
-    pairs = high // 2
-    chinese = len(_HAN.findall(repaired)) >= max(2, 0.7 * pairs)
-    return repaired if chinese and len(_COMMON.findall(repaired)) >= 0.1 * pairs else text
+    repaired = text.encode("latin-1").decode("gbk", "replace")
+    chinese = len(_HAN.findall(repaired)) >= max(2, 0.7 * (high // 2))
+    return repaired if _LOST not in repaired and chinese and _common(repaired) >= 0.1 * (high // 2) else text
 
 
 def _utf8_as_gbk(text: str) -> str:
@@ -191,17 +170,21 @@ def _utf8_as_gbk(text: str) -> str:
     outside = sum(character > "\x7f" for character in repaired) - lost
     if found < 2 or lost > max(1, 0.5 * found) or found < 0.7 * outside:
         return text
-    return repaired if len(_COMMON.findall(repaired)) >= len(_COMMON.findall(text)) else text
+    return repaired if _common(repaired) >= _common(text) else text
 
 
-def _first_difference(before: str, after: str, length: int = 24) -> tuple[str, str]:
-    """Where two texts begin to differ: a piece of each, from a little before on."""
-    same = (place for place, (one, two) in enumerate(zip(before, after, strict=False)) if one != two)
-    start = max(0, next(same, min(len(before), len(after))) - 4)
+def _common(text: str) -> int:
+    """How many characters are of those in nearly every Chinese text, modern or old."""
+    return sum(map(_wordings()["common characters"].__contains__, text))
+
+
+def _first_difference(before: str, after: str) -> tuple[str, str]:
+    """Where two texts begin to differ: 24 characters of each, from a little before on."""
+    unlike = (place for place, (one, two) in enumerate(zip(before, after, strict=False)) if one != two)
+    start = max(0, next(unlike, min(len(before), len(after))) - 4)
+    pieces = (text[start : start + 24].encode("utf-8", "backslashreplace") for text in (before, after))
     # A lone surrogate can be neither printed nor kept in a table: it is shown by its number.
-    one, two = (
-        text[start : start + length].encode("utf-8", "backslashreplace").decode() for text in (before, after)
-    )
+    one, two = (piece.decode() for piece in pieces)
     return one, two
 
 
@@ -214,7 +197,7 @@ _ALWAYS = "\u2025\u2026™℠ªº²³¹⁰-ₜ¼-¾⅐-⅟↉´¨¯¸˘-˝"
 _EAST_ASIAN = re.compile(
     "[\u3005-\u3007\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\U00020000-\U0003347f]"
 )
-_KEPT, _KEPT_EAST_ASIAN = re.compile(f"([{_ALWAYS}]+)"), re.compile(f"([{_ALWAYS}{_WIDE_MARKS}]+)")
+_KEPT, _KEPT_EAST_ASIAN = f"([{_ALWAYS}]+)", f"([{_ALWAYS}{_WIDE_MARKS}]+)"
 
 
 def normal_form(text: str) -> str:
@@ -234,7 +217,7 @@ def normal_form(text: str) -> str:
 
 def _pieces(text: str) -> list[str]:
     """The text cut up: pieces to normalise at even places, what is kept between them."""
-    return (_KEPT_EAST_ASIAN if _EAST_ASIAN.search(text) else _KEPT).split(text)
+    return re.split(_KEPT_EAST_ASIAN if _EAST_ASIAN.search(text) else _KEPT, text)
 
 
 def unnormalised(dataset: Texts) -> pd.DataFrame:
@@ -257,15 +240,12 @@ def unnormalised(dataset: Texts) -> pd.DataFrame:
         what = ", ".join(list(names)[:2]) or "letters and their accents apart"
         return max(1, len(changed)) / len(text), f"{what}: {before!r} should be {after!r}"
 
-    return _issues("unnormalised", as_texts(dataset, "unnormalised"), look)
+    return _issues("unnormalised", dataset, look)
 
 
 # --- notices that say something of the page and nothing of the text ---
 
-_LINES = 3  # from either end of a text are looked at for repeats
 _EDGE = 5000  # characters from either end are looked at
-_FEWEST_TEXTS, _LEAST_SHARE = 5, 0.01
-_FEWEST_WORDS = 4  # shorter lines, such as "else:" or the name of a speaker, repeat for good reasons
 
 
 def boilerplate(dataset: Texts) -> pd.DataFrame:
@@ -283,11 +263,11 @@ def boilerplate(dataset: Texts) -> pd.DataFrame:
     texts = as_texts(dataset, "boilerplate")
     lines_of = {text: _edge_lines(text) for text in texts}
     counts = Counter(line for lines in lines_of.values() for line in lines)
-    least = max(_FEWEST_TEXTS, _LEAST_SHARE * len(lines_of))
+    least = max(5, 0.01 * len(lines_of))
 
     def look(text: str) -> tuple[float, str] | None:
         edges = text if len(text) <= 2 * _EDGE else f"{text[:_EDGE]}\n{text[-_EDGE:]}"
-        for about, pattern in _notices().items():
+        for about, pattern in _wordings()["notices"].items():
             if found := pattern.search(edges):
                 start = edges.rfind("\n", 0, found.start()) + 1
                 place = edges[max(start, found.start() - 20) : found.end() + 20].split("\n")[0]
@@ -298,21 +278,25 @@ def boilerplate(dataset: Texts) -> pd.DataFrame:
         score = 0.5 + 0.4 * counts[again] / len(lines_of)
         return score, f"{counts[again]} different texts have this line: {again[:60]!r}"
 
-    return _issues("boilerplate", texts, look)
+    return _issues("boilerplate", dataset, look)
 
 
 @lru_cache(maxsize=1)
-def _notices() -> dict[str, re.Pattern[str]]:
+def _wordings() -> dict[str, Any]:
+    """What ``notices.yaml`` holds, its regular expressions compiled: one for each kind of notice."""
     import yaml
 
-    wordings = yaml.safe_load(resources.files(__package__).joinpath("notices.yaml").read_text("utf-8"))
-    return {
-        about: re.compile("|".join(some), re.IGNORECASE | re.MULTILINE) for about, some in wordings.items()
-    }
+    read = yaml.safe_load(resources.files(__package__).joinpath("notices.yaml").read_text("utf-8"))
+    flags = re.IGNORECASE | re.MULTILINE
+    notices = {about: re.compile("|".join(some), flags) for about, some in read["notices"].items()}
+    return {"notices": notices, "common characters": frozenset("".join(read["common characters"]))}
 
 
 def _edge_lines(text: str) -> frozenset[str]:
-    """Lines near the ends that are long enough to be a notice; none if the text is a single line."""
+    """The first and last three lines that are long enough to be a notice; none if there is a single line.
+
+    Shorter lines, such as "else:" or the name of a speaker, repeat for good reasons.
+    """
     if "\n" not in text:
         return frozenset()
     first, last = (
@@ -320,57 +304,49 @@ def _edge_lines(text: str) -> frozenset[str]:
     )
     return frozenset(
         comparable(line)
-        for line in first[:_LINES] + last[-_LINES:]
+        for line in first[:3] + last[-3:]
         if not line.startswith("#!")  # which program runs a script
         and (
-            len(re.findall("[぀-ヿ㐀-䶿一-鿿가-힯]", line)) >= 2 * _FEWEST_WORDS
-            or len(re.findall(r"[^\W\d_]{2,}", line)) >= _FEWEST_WORDS
+            len(re.findall("[぀-ヿ㐀-䶿一-鿿가-힯]", line)) >= 8 or len(re.findall(r"[^\W\d_]{2,}", line)) >= 4
         )
     )
 
 
 # --- texts that say nothing ---
 
-_LOOKED_AT = 100_000  # characters: a longer text is judged by its beginning
-_LONGEST_UNIT = 12  # characters of a piece that is repeated
-_FEWEST_REPEATS = 4
-_BINARY_SHARE = 0.1
 _LAYOUT = "\t\n\r\f\v\x85"
 
 
 def uninformative(dataset: Texts) -> pd.DataFrame:
     """Texts that are empty, a single character, marks without a letter, one thing repeated, or no text.
 
+    A text of more than 100,000 characters is judged by its beginning.
+
     Returns:
         Issues. The score is 1 for nothing at all and for bytes that are no text, 0.9 for a single
-        character, 0.8 for marks only, 0.7 for repeats.
+        character, 0.8 for marks only, 0.7 for a piece of up to 12 characters, four times or more.
     """
-    return _issues("uninformative", as_texts(dataset, "uninformative"), _nothing_said)
+    return _issues("uninformative", dataset, _nothing_said)
 
 
 def _nothing_said(text: str) -> tuple[float, str] | None:
-    looked_at = text[:_LOOKED_AT]
+    looked_at = text[:100_000]
     visible = "".join(looked_at.split())
     if not visible:
         return (1.0, "empty") if not text.strip() else None
-    strange = sum(map(_no_text, looked_at))
-    if "\0" in text or strange > max(1, _BINARY_SHARE * len(looked_at)):
+    kinds = ((unicodedata.category(character), character) for character in looked_at)
+    strange = sum(kind in ("Cc", "Cs", "Co", "Cn") and one not in _LAYOUT for kind, one in kinds)
+    if "\0" in text or strange > max(1, 0.1 * len(looked_at)):
         return 1.0, f"no text: {strange} of {len(looked_at)} characters are control characters or unassigned"
     if len(visible) == 1:
         return 0.9, f"a single character, {visible!r}"
     # Letters, numbers, and symbols such as emoji. One in the first few characters settles it for most texts.
     if not any(unicodedata.category(character).startswith(("L", "N", "So")) for character in visible):
         return 0.8, f"marks only: {visible[:20]!r}"
-    for length in range(1, min(_LONGEST_UNIT, len(visible) // _FEWEST_REPEATS) + 1):
+    for length in range(1, min(12, len(visible) // 4) + 1):
         if visible[length:] == visible[:-length]:
             return 0.7, f"{visible[:length]!r}, {len(visible) // length} times"
     return None
-
-
-def _no_text(character: str) -> bool:
-    if character.isascii():
-        return not (character.isprintable() or character in _LAYOUT)
-    return unicodedata.category(character) in ("Cc", "Cs", "Co", "Cn") and character not in _LAYOUT
 
 
 # --- repair ---
@@ -413,20 +389,18 @@ def fix(dataset: Texts) -> tuple[Any, pd.DataFrame]:
     fixed, rows = [], []
     for item, text in enumerate(as_texts(dataset, "fix")):
         changed: dict[str, tuple[str, str]] = {}
-        start = None
         for _ in range(10):  # one repair can make way for another
-            if text == start:
-                break
             start = text
             for change, step in steps.items():
                 before, text = text, step(text)
                 if text != before:
                     changed.setdefault(change, _first_difference(before, text))
+            if text == start:
+                break
         fixed.append(text)
         rows += [(item, change, *pieces) for change, pieces in changed.items()]
     table = pd.DataFrame(rows, columns=["item", "change", "before", "after"]).astype({"item": "int64"})
-    data = tuple(fixed)
-    return (replace(dataset, data=data) if isinstance(dataset, Dataset) else data), table
+    return with_texts(dataset, fixed), table
 
 
 def _tidy(text: str) -> str:
@@ -459,11 +433,7 @@ def detect_all(dataset: Texts, expected: Any = None) -> dict[str, Any]:
     """Every detector's issues, keyed by the corruption it looks for.
 
     ``other_language`` comes last and looks only at texts that are neither garbled nor empty of meaning:
-    mojibake is a language of its own to any model.
-
-    Args:
-        dataset: texts.
-        expected: languages, see ``other_language``.
+    mojibake is a language of its own to any model. ``expected`` are the languages, see there.
     """
     found = {name: find(dataset) for name, find in DETECTORS.items() if find is not other_language}
     readable = np.ones(len(as_texts(dataset, "detect_all")), dtype=bool)

@@ -92,21 +92,15 @@ def test_fixing_makes_numbers_of_what_is_surely_one_and_empties_the_impossible()
 CELLS = st.one_of(
     st.none(), st.floats(), st.integers(-50, 50), st.booleans(), st.sampled_from(["1", "2,5 kg", "n/a", "A "])
 )
-ROWS = st.lists(st.tuples(CELLS, CELLS, CELLS), max_size=12)
+ROWS = st.lists(st.tuples(CELLS, CELLS), max_size=12)
 
 
 @settings(max_examples=20, deadline=None)
 @given(ROWS)
 def test_check_and_fix_take_any_cells_leave_the_table_alone_and_fixing_twice_is_fixing_once(rows):
-    frame = pd.DataFrame(rows, columns=["n", "c", "t"], dtype=object)
+    frame = pd.DataFrame(rows, columns=["n", "c"], dtype=object)
     before = frame.copy(deep=True)
-    rules = tables.schema(
-        {
-            "n": tables.number(0, 9, unit="kg"),
-            "c": tables.category("a", "b"),
-            "t": tables.text("[A-Z]*"),
-        }
-    )
+    rules = tables.schema({"n": tables.number(0, 9, unit="kg"), "c": tables.category("a", "b")})
     once, _ = tables.fix(frame, rules)
     twice, changes = tables.fix(once, rules)
     issues = tables.check(frame, rules)
@@ -133,7 +127,7 @@ def test_order_of_the_rows_does_not_change_which_cells_are_found(iris, rules):
         (lambda rules: tables.check(pd.DataFrame({"a": [1]}), rules), "no column 'sepal length'"),
         (lambda rules: tables.fix(pd.DataFrame([[1, 2]], columns=["a", "a"]), rules), "same name"),
         (lambda rules: tables.schema({}), "at least one column"),
-        (lambda rules: tables.schema({"a": float}), "number\\(\\), category"),
+        (lambda rules: tables.schema({"a": float}), "number\\(\\) or category"),
         (lambda rules: tables.number(3, 1), "low not above high"),
         (lambda rules: tables.category(), "at least one name"),
     ],

@@ -247,7 +247,6 @@ def kinds(one: str) -> list[tuple[str, str]]:
         ),
         ("电话１３８１２３４５６７８。", [("telephone", "１３８１２３４５６７８")]),
         ("IBAN GB82 WEST 1234 5698 7654 32, please", [("bank account", "GB82 WEST 1234 5698 7654 32")]),
-        ("SSN 536-90-4399", [("identity number", "536-90-4399")]),
     ],
 )
 def test_personal_data_with_its_place(one, expected):
@@ -276,7 +275,7 @@ def test_personal_data_with_its_place(one, expected):
         "0000000000 0123456789 9876543210",
         "from 00:01:23,456 to 00:01:25,789 at 51.5074 -0.1278",
         "100 200 3000 and 212 3004000 of 12 345 678 901 people",
-        "GB82 WEST 1234 5698 7654 33, DE89370400440532013001 and 000-12-3456 fail their checks",
+        "GB82 WEST 1234 5698 7654 33, DE89370400440532013001 fail their checks",
     ],
 )
 def test_numbers_that_are_nobody_s(one):
