@@ -12,7 +12,7 @@ one or for a threshold out of its range. Introduced in notebook 00; ``low_inform
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -26,42 +26,42 @@ from aigc_lab.collect.dataset import Dataset
 if TYPE_CHECKING:
     import pandas as pd
 
+_REFERENCES = 5000  # neighbours are sought among at most so many items, which keeps the cost linear
+_FEWEST = 10  # items; among fewer nothing can be called unusual
 _BLOCK_VALUES = 2_000_000  # pixels looked at in one go: 8 MB as float32, whatever the size of the set
 
 
-def _grey_blocks(dataset: Dataset, wanted_by: str) -> Iterator[np.ndarray]:
-    """The grey images ``(block, height, width)``, a block at a time; at least one block."""
+def _measured(
+    dataset: Dataset, wanted_by: str, measure: Callable[[np.ndarray], Any], numbers: int = 1
+) -> np.ndarray:
+    """``measure`` of the grey images ``(block, height, width)``, block by block: ``(numbers, n)``."""
     grey_images(dataset[:0], wanted_by)  # refuses what holds no images
     length = max(1, _BLOCK_VALUES // int(np.prod(dataset.data.shape[1:])))
-    for start in range(0, max(1, len(dataset)), length):
-        yield grey_images(dataset[start : start + length], wanted_by)
+    starts = range(0, len(dataset), length)
+    blocks = [np.atleast_2d(measure(grey_images(dataset[s : s + length], wanted_by))) for s in starts]
+    return np.concatenate(blocks, axis=1) if blocks else np.empty((numbers, 0))
 
 
 def blurred(dataset: Dataset, sharpest_step: float = 0.46) -> pd.DataFrame:
-    """Images whose sharpest edge is soft.
+    """Images whose sharpest edge is soft; the score is 1 - step.
 
     Measured: the largest step between two neighbouring pixels, as a share of the image's contrast
-    (brightest minus darkest). On ``animals`` it is at least 0.74 in images as published, at least 0.51
-    in shifted and turned copies, and at most 0.43 after the corruption ``blur``. Noise brings sharp steps
-    back: an image that is blurred and then noisy is not found. Images without any contrast are left to
-    ``badly_lit``.
-
-    Args:
-        sharpest_step: images below it are reported.
-
-    Returns:
-        Issues; the score is 1 - step.
+    (brightest minus darkest). Below ``sharpest_step`` an image is reported. On ``animals`` it is at least
+    0.74 in images as published, at least 0.51 in shifted and turned copies, and at most 0.43 after the
+    corruption ``blur``. Noise brings sharp steps back: an image that is blurred and then noisy is not found.
+    Images without any contrast are left to ``badly_lit``.
     """
     sharpest_step = checked_number("sharpest_step", sharpest_step, 0, 1)
-    shares, contrasts = [], []
-    for grey in _grey_blocks(dataset, "blurred"):
-        contrasts.append(np.ptp(grey, axis=(1, 2)))
+
+    def step_and_contrast(grey: np.ndarray) -> list[np.ndarray]:
+        contrast = np.ptp(grey, axis=(1, 2))
         down, across = (np.abs(np.diff(grey, axis=axis)).max(axis=(1, 2)) for axis in (1, 2))
-        shares.append(np.maximum(down, across) / np.maximum(contrasts[-1], 1))
-    share, contrast = np.concatenate(shares), np.concatenate(contrasts)
-    items = np.flatnonzero((share < sharpest_step) & (contrast >= 8))
-    reasons = [f"its sharpest edge rises by {share[item]:.0%} of the contrast in one pixel" for item in items]
-    return issue_table("blurred", items, 1 - share[items], reasons)
+        return [np.maximum(down, across) / np.maximum(contrast, 1), contrast]
+
+    step, contrast = _measured(dataset, "blurred", step_and_contrast, 2)
+    items = np.flatnonzero((step < sharpest_step) & (contrast >= 8))
+    reasons = [f"its sharpest edge rises by {step[item]:.0%} of the contrast in one pixel" for item in items]
+    return issue_table("blurred", items, 1 - step[items], reasons)
 
 
 def noise_level(grey: np.ndarray) -> np.ndarray:
@@ -80,19 +80,13 @@ def noise_level(grey: np.ndarray) -> np.ndarray:
 
 
 def noisy(dataset: Dataset, level: float = 1.5) -> pd.DataFrame:
-    """Images that are rough even where they are calmest.
+    """Images that are rough even where they are calmest; the score is ``noise_level``, in grey levels.
 
-    Measured: ``noise_level``. On ``animals`` 99.9 % of the images as published are at most at 0.5 levels,
-    and all with the corruption ``noise`` at least at 2.3.
-
-    Args:
-        level: images above it, in grey levels, are reported.
-
-    Returns:
-        Issues; the score is the measured level.
+    Above ``level`` an image is reported. On ``animals`` 99.9 % of the images as published are at most at 0.5
+    levels, and all with the corruption ``noise`` at least at 2.3.
     """
     level = checked_number("level", level, 0, 255)
-    calm = np.concatenate([noise_level(grey) for grey in _grey_blocks(dataset, "noisy")])
+    (calm,) = _measured(dataset, "noisy", noise_level)
     items = np.flatnonzero(calm > level)
     reasons = [f"four fifths of it are rougher than {calm[item]:.1f} levels" for item in items]
     return issue_table("noisy", items, calm[items], reasons)
@@ -101,25 +95,17 @@ def noisy(dataset: Dataset, level: float = 1.5) -> pd.DataFrame:
 def badly_lit(dataset: Dataset, darkest_white: float = 150, lightest_black: float = 100) -> pd.DataFrame:
     """Images that are too dark, or washed out, or show nothing at all.
 
-    Measured: the levels that 99 % and 1 % of the pixels stay below. In ``animals`` as published the first
-    is above 200 and the second 0; darkened images end at 128, washed out ones begin at 127. Noise on
-    a dark image lifts its bright end: such an image may be found by ``noisy`` only.
-
-    Args:
-        darkest_white: an image whose bright end is below it is too dark.
-        lightest_black: an image whose dark end is above it is washed out.
-
-    Returns:
-        Issues; the score is how far the end lies beyond its limit, as a share of 255.
+    Measured: the levels that 99 % and 1 % of the pixels stay below; the first below ``darkest_white`` is too
+    dark, the second above ``lightest_black`` washed out. In ``animals`` as published the first is above 200
+    and the second 0; darkened images end at 128, washed out ones begin at 127. Noise on a dark image lifts
+    its bright end: such an image may be found by ``noisy`` only. The score is how far the end lies beyond its
+    limit, as a share of 255.
     """
     darkest_white = checked_number("darkest_white", darkest_white, 0, 255)
     lightest_black = checked_number("lightest_black", lightest_black, 0, 255)
-    ends = [
-        np.quantile(grey.reshape(len(grey), -1), [0.01, 0.99], axis=1)
-        for grey in _grey_blocks(dataset, "badly_lit")
-        if len(grey)
-    ]
-    low, high = np.concatenate([np.empty((2, 0)), *ends], axis=1)
+    low, high = _measured(
+        dataset, "badly_lit", lambda grey: np.quantile(grey.reshape(len(grey), -1), [0.01, 0.99], axis=1), 2
+    )
     too_dark, too_light = darkest_white - high, low - lightest_black
     items = np.flatnonzero((too_dark > 0) | (too_light > 0))
     reasons = []
@@ -134,130 +120,83 @@ def badly_lit(dataset: Dataset, darkest_white: float = 150, lightest_black: floa
 
 
 def occluded(dataset: Dataset, smallest_area: float = 0.03) -> pd.DataFrame:
-    """Images with a plain rectangle in them.
+    """Images with a plain rectangle in them; the score is its area as a share of the image.
 
     Measured: the area of the largest filled rectangle of exactly one level that is neither among the
-    image's darkest nor among its brightest 8 levels. So a rectangle of the colour of the ground or of
-    the animal cannot be told from either, and one that was blurred or made noisy later is not plain any
-    more: on ``animals`` 93 of 100 rectangles are found when nothing else is put in.
-
-    Args:
-        smallest_area: rectangles from this share of the image up are reported.
-
-    Returns:
-        Issues; the score is the area as a share of the image.
+    image's darkest nor among its brightest 8 levels, reported from ``smallest_area`` up. So a rectangle of
+    the colour of the ground or of the animal cannot be told from either, and one that was blurred or made
+    noisy later is not plain any more: on ``animals`` 93 of 100 are found when nothing else is put in.
     """
     smallest_area = checked_number("smallest_area", smallest_area, 0, 1)
-    items, areas, reasons = [], [], []
-    whole = (image for grey in _grey_blocks(dataset, "occluded") for image in np.rint(grey).astype(np.int64))
-    for item, image in enumerate(whole):
+
+    def rectangle(grey: np.ndarray) -> list[float]:
+        """Height, width, level and area of the rectangle, zeros if there is none."""
+        image = np.rint(grey).astype(np.int64)
         least = max(4, smallest_area * image.size)
         counts = np.bincount(image.ravel(), minlength=256)
         counts[: image.min() + 9] = 0
         counts[max(0, image.max() - 8) :] = 0
         level = int(counts.argmax())
         if counts[level] < least:
-            continue
+            return [0, 0, 0, 0]
         pieces, _ = ndimage.label(image == level)
         piece = np.bincount(pieces.ravel())[1:].argmax() + 1
         rows, columns = np.nonzero(pieces == piece)
         height, width = np.ptp(rows) + 1, np.ptp(columns) + 1
-        if len(rows) >= least and len(rows) >= 0.9 * height * width:
-            items.append(item)
-            areas.append(len(rows) / image.size)
-            reasons.append(f"a plain {height} x {width} rectangle of level {level}")
-    return issue_table("occluded", items, areas, reasons)
+        plain = len(rows) >= least and len(rows) >= 0.9 * height * width
+        return [height, width, level, len(rows) / image.size] if plain else [0, 0, 0, 0]
+
+    found = _measured(dataset, "occluded", lambda grey: np.transpose([rectangle(one) for one in grey]), 4)
+    items = np.flatnonzero(found[3])
+    reasons = [
+        f"a plain {height:.0f} x {width:.0f} rectangle of level {level:.0f}"
+        for height, width, level, _ in found[:, items].T
+    ]
+    return issue_table("occluded", items, found[3, items], reasons)
 
 
-_LEVELS = 32  # grey levels are counted in steps of 8, so that faint noise does not count as content
-_STEP = 256 // _LEVELS
-
-
-def grey_entropy(grey: np.ndarray) -> np.ndarray:
-    """Entropy of the grey levels of each image, in bits a pixel: H = -sum over levels of p log2 p.
-
-    Levels are counted in 32 steps of 8, so H lies between 0 (all pixels in one step) and 5. It does not
-    know where the pixels are: shuffling them changes nothing. Source: Shannon 1948.
-
-    Args:
-        grey: ``(n, height, width)`` in 0..255.
-
-    Returns:
-        ``(n,)`` bits a pixel.
-    """
-    steps = (grey.reshape(len(grey), grey.shape[1] * grey.shape[2]) // _STEP).astype(np.int64)
-    places = steps + _LEVELS * np.arange(len(steps))[:, None]
-    counts = np.bincount(places.ravel(), minlength=_LEVELS * len(steps)).reshape(len(steps), _LEVELS)
-    shares = counts / steps.shape[1]
-    logarithms = np.log2(shares, out=np.zeros_like(shares), where=shares > 0)
-    return np.abs((shares * logarithms).sum(axis=1))
-
-
-def low_information(
-    dataset: Dataset, least_content: float = 0.01, least_entropy: float = 0.2
-) -> pd.DataFrame:
+def low_information(dataset: Dataset) -> pd.DataFrame:
     """Images that are blank, nearly blank, or of very small entropy.
 
-    Measured: the share of pixels at least 8 levels from the image's median level, and the entropy of the
-    grey levels (``grey_entropy``). The emptiest image of ``animals``, ``quickdraw``, ``digits`` and
-    ``mnist-t10k`` has 5.6 % of such pixels and 0.41 bits: nothing real comes near the defaults. Noise and
-    gradients have much entropy and say nothing: those are for ``noisy`` and ``outliers``.
-
-    Args:
-        least_content: images with a smaller share of such pixels are reported.
-        least_entropy: bits a pixel, from 0 to 5; images below it are reported.
-
-    Returns:
-        Issues; the score is 1 for a plain image, and falls to 0 at both limits.
+    Measured: the share of pixels at least 8 levels from the image's median level (least: 1 %), and the
+    entropy of the grey levels in 32 steps of 8, in bits a pixel: H = -sum of p log2 p (Shannon 1948; least:
+    0.2 bits). The emptiest image of ``animals``, ``quickdraw``, ``digits`` and ``mnist-t10k`` has 5.6 % of
+    such pixels and 0.41 bits: nothing real comes near. Noise and gradients have much entropy and say nothing:
+    those are for ``noisy`` and ``outliers``. The score is 1 for a plain image, and falls to 0 at both limits.
     """
-    least_content = checked_number("least_content", least_content, 0, 1)
-    least_entropy = checked_number("least_entropy", least_entropy, 0, 5)
-    measured = [np.empty((3, 0))]
-    for grey in _grey_blocks(dataset, "low_information"):
-        if len(grey):
-            flat = grey.reshape(len(grey), -1)
-            middle = np.median(flat, axis=1)
-            content = (np.abs(flat - middle[:, None]) >= _STEP).mean(axis=1)
-            measured.append(np.stack([content, grey_entropy(grey), middle]))
-    content, entropy, level = np.concatenate(measured, axis=1)
-    items = np.flatnonzero((content < least_content) | (entropy < least_entropy))
+    from skimage.measure import shannon_entropy  # here, because it is slow to import
+
+    def content_entropy_level(grey: np.ndarray) -> list[Any]:
+        flat = grey.reshape(len(grey), -1)
+        middle = np.median(flat, axis=1)
+        content = (np.abs(flat - middle[:, None]) >= 8).mean(axis=1)
+        return [content, [shannon_entropy(image // 8) for image in flat], middle]
+
+    content, entropy, level = _measured(dataset, "low_information", content_entropy_level, 3)
+    items = np.flatnonzero((content < 0.01) | (entropy < 0.2))
     reasons = []
     for item in items:
         if content[item] == 0:
             reasons.append(f"plain: every pixel is about level {level[item]:.0f}")
-        elif content[item] < least_content:
+        elif content[item] < 0.01:
             reasons.append(
                 f"nearly plain: only {content[item]:.1%} of it differs from level {level[item]:.0f}"
             )
         else:
             reasons.append(f"its grey levels hold {entropy[item]:.2f} bits a pixel")
     # Of the two measures the one that is further below its limit counts.
-    left = np.minimum(
-        content[items] / max(least_content, 1e-9),
-        np.where(content[items] > 0, entropy[items] / max(least_entropy, 1e-9), 0),
-    )
+    left = np.minimum(content[items] / 0.01, np.where(content[items] > 0, entropy[items] / 0.2, 0))
     return issue_table("low_information", items, 1 - np.clip(left, 0, 1), reasons)
 
 
-DESCRIPTORS = (
-    "mean level", "contrast", "highest level", "level at the border", "share of middle levels",
-    "steps across", "steps down", "roughness",
-    "centre, down", "centre, across", "spread down", "spread across", "slant",
-    "pieces", "share of the largest piece", "holes", "outline for its area",
-)  # fmt: skip
-_REFERENCES = 5000  # neighbours are sought among at most so many items, which keeps the cost linear
-_ROUNDS = 3
-_FEWEST = 10  # items; among fewer nothing can be called unusual
-
-
 def describe_images(grey: np.ndarray) -> np.ndarray:
-    """Seventeen plain measurements of each image (``DESCRIPTORS``): light, edges, shape, pieces.
+    """Seventeen plain measurements of each image: light, edges, shape, pieces.
 
     Args:
         grey: ``(n, height, width)`` in 0..255.
 
     Returns:
-        ``(n, 17)``, each column in its own unit.
+        ``(n, 17)``, each column in its own unit; the comments in the code name them.
     """
     count, height, width = grey.shape
     light = grey / np.float32(255)
@@ -278,23 +217,23 @@ def describe_images(grey: np.ndarray) -> np.ndarray:
     holes, _ = _pieces(light <= 0.5)
     return np.stack(
         [
-            flat.mean(axis=1),
-            flat.std(axis=1),
-            flat.max(axis=1, initial=0),
-            edge.mean(axis=1),
-            ((flat > 0.1) & (flat < 0.9)).mean(axis=1),
-            across.mean(axis=(1, 2)),
-            down.mean(axis=(1, 2)),
-            rough.mean(axis=(1, 2)),
+            flat.mean(axis=1),  # mean level
+            flat.std(axis=1),  # contrast
+            flat.max(axis=1, initial=0),  # highest level
+            edge.mean(axis=1),  # level at the border
+            ((flat > 0.1) & (flat < 0.9)).mean(axis=1),  # share of middle levels
+            across.mean(axis=(1, 2)),  # steps across
+            down.mean(axis=(1, 2)),  # steps down
+            rough.mean(axis=(1, 2)),  # roughness
             centre_down,
             centre_across,
-            moment(rows**2) - centre_down**2,
-            moment(columns**2) - centre_across**2,
-            moment(rows * columns) - centre_down * centre_across,
+            moment(rows**2) - centre_down**2,  # spread down
+            moment(columns**2) - centre_across**2,  # spread across
+            moment(rows * columns) - centre_down * centre_across,  # slant
             np.log1p(pieces),
-            largest,
+            largest,  # share of the largest piece
             np.log1p(holes),
-            (across.sum(axis=(1, 2)) + down.sum(axis=(1, 2))) / np.sqrt(total),
+            (across.sum(axis=(1, 2)) + down.sum(axis=(1, 2))) / np.sqrt(total),  # outline for its area
         ],
         axis=1,
     )
@@ -315,19 +254,16 @@ def _pieces(masks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def outliers(
-    dataset: Dataset,
-    features: Any = None,
-    threshold: float | None = None,
-    neighbours: float = 0.04,
-    among: Any = None,
-    seed: int = 0,
-    lowest: float | None = None,
+    dataset: Dataset, features: Any = None, among: Any = None, seed: int = 0, lowest: float | None = None
 ) -> pd.DataFrame:
     """Items far from all others: junk, and the strangest of the real ones.
 
     Measured: the distance to the k-th nearest neighbour (Ramaswamy, Rastogi and Shim 2000, "Efficient
-    algorithms for mining outliers from large data sets"), where k is a share of the set; of its logarithm,
-    how many robust standard deviations (from the median absolute deviation) it lies above the median.
+    algorithms for mining outliers from large data sets"), where k is 4 % of the set; of its logarithm, how
+    many robust standard deviations (from the median absolute deviation) it lies above the median. That number
+    is the score. From 3 up (2 with features) an item is reported: of ``animals`` as published, 2 to 4 images
+    in a hundred are above the first, and 1 in a hundred above the second with the features of
+    ``aigc_lab.evaluate``. Fewer than 10 items give no issues.
 
     k is the point: junk comes in kinds, and fifty noise images are each other's neighbours. With k = 5 they
     look as common as any animal; with k at 4 % of the set, a kind must make up more than 4 % to hide itself.
@@ -339,41 +275,34 @@ def outliers(
         dataset: the items; images if ``features`` is None.
         features: ``(n, d)`` numbers. They are compared by angle, so each row is scaled to length 1.
             None takes the seventeen descriptors of ``describe_images``, standardised.
-        threshold: items above it are reported. None takes 3 for the descriptors and 2 for features.
-            These were chosen on ``animals`` as published, where 2 to 4 images in a hundred are above
-            the first, and 1 in a hundred above the second with the features of ``aigc_lab.evaluate``.
-        neighbours: k as a share of the items, above 0 and at most 1.
         among: booleans ``(n,)``, the items to look at and to compare with; None takes all. Leave out
             what other detectors have found: many damaged images make a strange one look less so.
         seed: with more than 5,000 items, neighbours are sought among 5,000 drawn with this seed.
-        lowest: report items above this score instead of above the threshold, to see both sides of it. The
-            threshold still says which items are usual, so that the scores stay the same.
-
-    Returns:
-        Issues; the score is the number of robust standard deviations. Fewer than 10 items give none.
+        lowest: report items above this score instead, to see both sides of the threshold. The scores stay.
 
     Raises:
-        ValueError: features or ``among`` of another length, NaN or infinite features, or a bad setting.
+        ValueError: features or ``among`` of another length, or NaN or infinite features.
     """
-    if threshold is None:
-        threshold = 3.0 if features is None else 2.0
-    threshold = checked_number("threshold", threshold, 0)
-    neighbours = checked_number("neighbours", neighbours, 1e-9, 1)
     mask = np.ones(len(dataset), dtype=bool) if among is None else np.asarray(among)
     if mask.shape != (len(dataset),) or mask.dtype != bool:
         raise ValueError(f"among must be booleans of shape ({len(dataset)},), got {mask.dtype} {mask.shape}")
+    if features is None:
+        points = _measured(dataset, "outliers without features", lambda grey: describe_images(grey).T, 17).T
+    else:
+        points = _unit_rows(features, len(dataset))
     places = np.flatnonzero(mask)
-    points = _points(dataset, features)[places]
+    points = points[places]
     if len(points) < _FEWEST:
         return issue_table("outliers", [], [], [])
 
+    threshold = 3.0 if features is None else 2.0
     usual = np.ones(len(points), dtype=bool)
-    for _ in range(_ROUNDS):
+    for _ in range(3):
         scaled = points
         if features is None:  # each column with mean 0 and standard deviation 1 over the usual items
             spread = points[usual].std(axis=0)
             scaled = (points - points[usual].mean(axis=0)) / np.where(spread > 1e-9, spread, 1)
-        distance = np.log(_neighbour_distance(scaled, usual, neighbours, seed) + 1e-6)
+        distance = np.log(_neighbour_distance(scaled, usual, seed) + 1e-6)
         middle = np.median(distance[usual])
         deviation = 1.4826 * np.median(np.abs(distance[usual] - middle))
         unusual = (distance - middle) / max(deviation, 1e-6)
@@ -386,14 +315,11 @@ def outliers(
     return issue_table("outliers", places[found], unusual[found], reasons)
 
 
-def _points(dataset: Dataset, features: Any) -> np.ndarray:
-    if features is None:
-        blocks = _grey_blocks(dataset, "outliers without features")
-        return np.concatenate([describe_images(grey) for grey in blocks if len(grey)] or [np.empty((0, 17))])
+def _unit_rows(features: Any, count: int) -> np.ndarray:
     points = np.asarray(features)
-    if points.ndim != 2 or len(points) != len(dataset) or points.dtype.kind not in "fiu":
+    if points.ndim != 2 or len(points) != count or points.dtype.kind not in "fiu":
         raise ValueError(
-            f"features must be numbers of shape ({len(dataset)}, d), one row for each item, "
+            f"features must be numbers of shape ({count}, d), one row for each item, "
             f"got {points.dtype} {points.shape}"
         )
     points = points.astype(np.float32)
@@ -403,23 +329,18 @@ def _points(dataset: Dataset, features: Any) -> np.ndarray:
     return points / np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-6)
 
 
-def _neighbour_distance(points: np.ndarray, usual: np.ndarray, share: float, seed: int) -> np.ndarray:
-    """Distance of each point to its k-th nearest usual neighbour, k being a share of the usual ones."""
-    points = np.ascontiguousarray(points, dtype=np.float32)
+def _neighbour_distance(points: np.ndarray, usual: np.ndarray, seed: int) -> np.ndarray:
+    """Distance of each point to its k-th nearest usual neighbour, k being 4 % of the usual ones."""
+    from sklearn.neighbors import NearestNeighbors  # here, because it is slow to import
+
+    points = np.asarray(points, dtype=np.float32)
     chosen = np.flatnonzero(usual)
     if len(chosen) > _REFERENCES:
         chosen = np.sort(np.random.default_rng(seed).permutation(chosen)[:_REFERENCES])
-    references = points[chosen]
     # Place k in the sorted distances; place 0 is the point itself where it is among the references.
-    place = min(len(references) - 1, max(5, round(share * len(references))))
-    lengths = np.einsum("nd,nd->n", references, references)
-    distance = np.empty(len(points))
-    for start in range(0, len(points), 1024):
-        block = points[start : start + 1024]
-        squared = lengths[None] - 2 * block @ references.T + np.einsum("nd,nd->n", block, block)[:, None]
-        at_place = np.partition(squared, place, axis=1)[:, place]
-        distance[start : start + 1024] = np.sqrt(np.maximum(at_place, 0))
-    return distance
+    place = min(len(chosen) - 1, max(5, round(0.04 * len(chosen))))
+    search = NearestNeighbors(n_neighbors=place + 1, algorithm="brute").fit(points[chosen])
+    return search.kneighbors(points)[0][:, place]
 
 
 # Each corruption that shows in the images, with the detector that looks for it.
