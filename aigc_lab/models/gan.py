@@ -153,12 +153,9 @@ def dense_gan(
     hundred images wins within 500 steps and the generator learns nothing more.
 
     Args:
-        image_shape: height, width, channels.
-        latent_size: dimensions of z.
         width: units of each hidden layer, two in either network.
-        augmentation: see ``GAN``.
-        seed: seed of the weights and of the latent points; equal seeds give equal models.
-        momentum, options: of ``GAN``: loss, penalty, discriminator_rate.
+        image_shape, latent_size, seed: as for ``dcgan``.
+        augmentation, momentum, options: of ``GAN``: loss, penalty, discriminator_rate.
 
     Raises:
         ValueError: a size below 1.
@@ -209,16 +206,15 @@ def dcgan(
         latent_size: dimensions of z.
         class_count: 0 for an unconditional model, else the number of classes.
         width: channels on the finer grid, twice as many on the coarser.
-        augmentation: see ``GAN``.
         seed: seed of the weights and of the latent points; equal seeds give equal models.
         penalty: weight of the gradient penalty. WGAN-GP is ``loss="wasserstein", penalty=10``.
-        penalty_share: the penalty is taken on this share of the batch. A quarter makes a step a fifth
-            cheaper, and no difference in KID was seen over two seeds.
-        momentum: beta_1 of Adam. Zero, as in later GANs: with the paper's 0.5 the KID of drawings was
-            0.099 and not 0.075 after 400 steps (three seeds).
-        spectral: spectral normalisation in the discriminator (Miyato et al. 2018, arXiv 1802.05957);
-            None for: only where there is no penalty.
-        options: of ``GAN``: loss, discriminator_rate.
+        penalty_share: of the batch. A quarter makes a step a fifth cheaper, and no difference in KID was
+            seen over two seeds.
+        momentum: zero, as in later GANs: with the paper's 0.5 the KID of drawings was 0.099 and not 0.075
+            after 400 steps (three seeds).
+        spectral: spectral normalisation in the discriminator (Miyato et al. 2018); None for: only where
+            there is no penalty.
+        augmentation, options: of ``GAN``: loss, discriminator_rate.
 
     Raises:
         ValueError: a height or width that is no multiple of 4, or a size below 1.
@@ -289,20 +285,18 @@ def _normalisation(spectral: bool) -> Any:
 class GAN(LatentModel):
     """A generator and a discriminator that one ``train.fit`` trains together.
 
-    ``loss`` is the sum of both losses, built so that its gradient is what two separate passes
-    give: the discriminator's loss sees fakes that are cut off from the generator
-    (``stop_gradient``), and the generator's loss goes through a copy of the discriminator whose
-    weights are cut off (``stateless_call``). The sum itself says nothing about quality. Both players
-    step at the same time, from the same fakes: the *simultaneous* update of the game, where the
-    usual loop lets the generator answer a discriminator that has moved already. Step for step the
-    usual loop draws better, in equal time no difference was seen (``benchmarks/gan_step.py``).
+    ``loss`` is the sum of both losses, built so that its gradient is what two separate passes give: the
+    discriminator sees fakes that are cut off from the generator (``stop_gradient``), and the generator's loss
+    goes through a discriminator whose weights are cut off (``stateless_call``). The sum itself says nothing
+    about quality. Both players step at the same time, from the same fakes: the *simultaneous* update, where
+    the usual loop lets the generator answer a discriminator that has moved already. Step for step the usual
+    loop draws better, in equal time no difference was seen (``benchmarks/gan_step.py``).
 
     Args:
-        generator: latent points ``(n, latent_size)`` -> images ``(n, *image_shape)``; a conditional
-            one takes [latent points, one-hot labels].
-        discriminator: images -> logits ``(n, 1)``, each from its own image alone: no batch
-            normalisation, since real and fake images are judged in one call. A conditional one
-            takes [images, one-hot labels].
+        generator: latent points ``(n, latent_size)`` -> images ``(n, *image_shape)``.
+        discriminator: images -> logits ``(n, 1)``, each from its own image alone: no batch normalisation,
+            since real and fake images are judged in one call. Both networks of a conditional model take
+            a list, with the one-hot labels last.
         loss: ``"non-saturating"``, ``"saturating"`` or ``"wasserstein"``; see ``LOSSES``.
         penalty: weight of the gradient penalty; 10 in Gulrajani et al. 2017, 0 for none.
         penalty_share: the penalty is the mean over this share of the batch. Its expectation is the

@@ -26,7 +26,6 @@ INSTALL = {
     "jax": 'pip install "jax[cuda12]"',
     "torch": "pip install .[torch]",
 }
-_VERSIONS = ("built_for", "found")
 PATIENCE = 120  # seconds for a child that imports a backend from a slow disk
 
 
@@ -60,11 +59,10 @@ class Environment:
             for number, (name, memory, driver) in enumerate(self.gpus)
         ] or ["GPU         none that a driver reports"]
         for backend, about in self.backends.items():
-            line = f"{NAMES[backend]:<12}{about['version'] or 'not installed'}"
-            if about["version"]:
-                built, found = (" / ".join(each or "-" for each in about[key]) for key in _VERSIONS)
-                line += f"; built for CUDA / cuDNN {built}; found {found}; GPUs it sees: {len(about['gpus'])}"
-            lines.append(line)
+            built, found = (" / ".join(each or "-" for each in about[key]) for key in ("built_for", "found"))
+            seen = f"; built for CUDA / cuDNN {built}; found {found}; GPUs it sees: {len(about['gpus'])}"
+            version = about["version"]
+            lines.append(f"{NAMES[backend]:<12}{version + seen if version else 'not installed'}")
             if self.advice[backend]:
                 lines.append(f"            -> {self.advice[backend]}")
         return "\n".join(lines)
@@ -106,43 +104,39 @@ def why_unused(
         about: as ``facts`` gives it; card: whether an NVIDIA card is in the machine at all; gpus,
         driver_cuda: what its driver reports; variables: of the process.
     """
-    name, install = NAMES[backend], INSTALL[backend]
-    if about["gpus"]:
-        return ""
-    if about["version"] is None:
-        install = "pip install .[jax]" if backend == "jax" and not gpus else install
-        return f"{name} is not installed: {install}{' (several GB)' * (backend == 'torch')}"
-    if about["broken"]:
-        return f"{name} cannot be imported ({about['broken']}): install it anew, {install}"
-    if not card:
-        return f"this machine has no NVIDIA GPU, so {name} computes on the CPU"
-    if not gpus:
-        return "there is an NVIDIA card, no working driver: install NVIDIA's driver until nvidia-smi lists it"
+    name, install, version = NAMES[backend], INSTALL[backend], about["version"]
+    at_first = "pip install .[jax]" if backend == "jax" and not gpus else install
+    (built, cudnn), found = about["built_for"], about["found"]
     hidden = variables.get("CUDA_VISIBLE_DEVICES")
-    if hidden is not None and hidden.strip() in ("", "-1"):
-        return f"CUDA_VISIBLE_DEVICES={hidden!r} hides the GPU: unset it and start Python anew"
-    if backend == "jax" and "cpu" in variables.get("JAX_PLATFORMS", "").lower().split(","):
-        return "JAX_PLATFORMS keeps JAX on the CPU: unset it and start Python anew"
-    if system == "Windows" and backend != "torch":
-        return f"{name} has no GPU support on Windows itself: use it in WSL2, there {install}"
-    built, cudnn = about["built_for"]
-    if built is None:
-        return f"this build of {name} has no GPU support: {install}"
-    if driver_cuda is not None and _major(driver_cuda) < _major(built):
-        return (
-            f"the driver runs CUDA up to {driver_cuda}, but {name} was built for CUDA {built}: "
-            "update NVIDIA's driver"
-        )
-    missing = [what for what, found in zip(("CUDA", "cuDNN"), about["found"], strict=True) if found is None]
-    if missing:
-        return f"{name} was built for CUDA {built}, but finds no {' and no '.join(missing)}: {install}"
-    found = about["found"][1]
-    if cudnn and found[0].isdigit() and _major(found) < _major(cudnn):
-        return f"{name} was built for cuDNN {cudnn}, but finds cuDNN {found}: {install}"
-    return (
+    hides = hidden is not None and hidden.strip() in ("", "-1")
+    to_the_cpu = backend == "jax" and "cpu" in variables.get("JAX_PLATFORMS", "").lower().split(",")
+    on_windows = system == "Windows" and backend != "torch"
+    old_driver = driver_cuda is not None and _major(driver_cuda) < _major(built)
+    missing = " and no ".join(what for what, each in zip(("CUDA", "cuDNN"), found, strict=True) if not each)
+    old_cudnn = 0 < _major(found[1]) < _major(cudnn)
+    was_built = f"{name} was built for"
+    reasons = (
+        (about["gpus"], ""),
+        (version is None, f"{name} is not installed: {at_first}{' (several GB)' * (backend == 'torch')}"),
+        (about["broken"], f"{name} cannot be imported ({about['broken']}): install it anew, {install}"),
+        (not card, f"this machine has no NVIDIA GPU, so {name} computes on the CPU"),
+        (not gpus, "an NVIDIA card has no working driver: install NVIDIA's driver until nvidia-smi lists it"),
+        (hides, f"CUDA_VISIBLE_DEVICES={hidden!r} hides the GPU: unset it and start Python anew"),
+        (to_the_cpu, "JAX_PLATFORMS keeps JAX on the CPU: unset it and start Python anew"),
+        (on_windows, f"{name} has no GPU support on Windows itself: use it in WSL2, there {install}"),
+        (built is None, f"this build of {name} has no GPU support: {install}"),
+        (
+            old_driver,
+            f"the driver runs CUDA up to {driver_cuda}, but {was_built} CUDA {built}: update NVIDIA's driver",
+        ),
+        (missing, f"{was_built} CUDA {built}, but finds no {missing}: {install}"),
+        (old_cudnn, f"{was_built} cuDNN {cudnn}, but finds cuDNN {found[1]}: {install}"),
+    )
+    otherwise = (
         f"driver, CUDA and cuDNN are there, and {name} still sees no GPU: look for a line with 'dlopen' "
         "after TF_CPP_MIN_LOG_LEVEL=0, and for an old LD_LIBRARY_PATH that hides the installed libraries"
     )
+    return next((sentence for holds, sentence in reasons if holds), otherwise)
 
 
 @contextlib.contextmanager
@@ -185,7 +179,7 @@ def facts(backend: str) -> dict[str, Any]:
     if version is None:
         return empty
     if backend in sys.modules:
-        return empty | _ASK[backend]()
+        return empty | _ask(backend)
     command = [sys.executable, "-m", "aigc_lab.train.environment", backend]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
@@ -204,43 +198,33 @@ def installed(package: str) -> str | None:
         return None
 
 
-def _ask_tensorflow() -> dict[str, Any]:
-    import tensorflow as tf
+def _ask(backend: str) -> dict[str, Any]:
+    """What one backend, imported here, was built for, finds and sees."""
+    if backend == "tensorflow":
+        import tensorflow as tf
 
-    build = tf.sysconfig.get_build_info()
-    built = [build.get("cuda_version"), build.get("cudnn_version")]
-    seen = tf.config.list_physical_devices("GPU")
-    names = [tf.config.experimental.get_device_details(each).get("device_name", "GPU") for each in seen]
-    return {"built_for": built, "found": _libraries(*built), "gpus": names}
+        build = tf.sysconfig.get_build_info()
+        built = [build.get("cuda_version"), build.get("cudnn_version")]
+        seen = tf.config.list_physical_devices("GPU")
+        gpus = [tf.config.experimental.get_device_details(each).get("device_name", "GPU") for each in seen]
+        return {"built_for": built, "found": _libraries(*built), "gpus": gpus}
+    if backend == "jax":
+        import jax
 
-
-def _ask_jax() -> dict[str, Any]:
-    import jax
-
-    # JAX itself is built for no CUDA: a plugin package is, and it names the version.
-    plugin = next((number for number in ("13", "12") if installed(f"jax-cuda{number}-plugin")), None)
-    try:
-        seen = [each.device_kind for each in jax.devices("gpu")]
-    except RuntimeError:
-        seen = []
-    return {"built_for": [plugin, None], "found": _libraries(plugin, "9"), "gpus": seen}
-
-
-def _ask_torch() -> dict[str, Any]:
+        # JAX itself is built for no CUDA: a plugin package is, and it names the version.
+        plugin = next((number for number in ("13", "12") if installed(f"jax-cuda{number}-plugin")), None)
+        gpus = []
+        with contextlib.suppress(RuntimeError):  # what JAX says of a GPU that is not there
+            gpus = [each.device_kind for each in jax.devices("gpu")]
+        return {"built_for": [plugin, None], "found": _libraries(plugin, "9"), "gpus": gpus}
     import torch
 
     cudnn = torch.backends.cudnn.version() if torch.version.cuda else None  # 91002 is 9.10.2
     words = None if cudnn is None else f"{cudnn // 10000}.{cudnn // 100 % 100}.{cudnn % 100}"
     built = [torch.version.cuda, words]  # its packages bring the libraries that they were built for
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    return {
-        "built_for": built,
-        "found": built,
-        "gpus": [torch.cuda.get_device_name(number) for number in range(count)],
-    }
-
-
-_ASK = {"tensorflow": _ask_tensorflow, "jax": _ask_jax, "torch": _ask_torch}
+    gpus = [torch.cuda.get_device_name(number) for number in range(count)]
+    return {"built_for": built, "found": built, "gpus": gpus}
 
 
 def _libraries(cuda: str | None, cudnn: str | None) -> list[str | None]:
@@ -248,13 +232,12 @@ def _libraries(cuda: str | None, cudnn: str | None) -> list[str | None]:
     if cuda is None:
         return [None, None]
     found = []
-    for library, wanted in (("cudart", cuda), ("cudnn", cudnn or "9")):
+    for library, package, wanted in (("cudart", "cuda-runtime", cuda), ("cudnn", "cudnn", cudnn or "9")):
         major = wanted.split(".")[0]
-        package = "cuda-runtime" if library == "cudart" else "cudnn"
-        version = installed(f"nvidia-{package}-cu{major}") or installed(f"nvidia-{package}")
         on_system = ctypes.util.find_library(library) or ""
         # libcudart.so.13 does not serve what was built for CUDA 12.
-        found.append(version or (on_system if on_system.endswith(f".{major}") else None))
+        on_system = on_system if on_system.endswith(f".{major}") else None
+        found.append(installed(f"nvidia-{package}-cu{major}") or installed(f"nvidia-{package}") or on_system)
     return found
 
 
@@ -293,8 +276,10 @@ def _has_card() -> bool:
     return False
 
 
-def _major(version: str) -> int:
-    return int(version.split(".")[0])
+def _major(version: str | None) -> int:
+    """The first number of a version; 0 where there is none (a library is found by its file's name)."""
+    first = (version or "").split(".")[0]
+    return int(first) if first.isdigit() else 0
 
 
 def _memory() -> tuple[int, int]:
@@ -319,4 +304,4 @@ def _processor() -> str:
 
 
 if __name__ == "__main__":
-    print(json.dumps(_ASK[sys.argv[1]]()))
+    print(json.dumps(_ask(sys.argv[1])))

@@ -109,7 +109,16 @@ def fit(
         jit_compile=jit_compile,
         micro_batches=micro_batches,
     )
-    return trainer.train(data, seed, validation, checkpoint, reports, measure, progress, patience)
+    return trainer.train(
+        data,
+        seed=seed,
+        validation=validation,
+        patience=patience,
+        checkpoint=checkpoint,
+        reports=reports,
+        measure=measure,
+        progress=progress,
+    )
 
 
 class Trainer:
@@ -172,24 +181,16 @@ class Trainer:
             self.make_steps = keras_steps(model, optimizer, batch_size)
 
     def fit(
-        self,
-        start: Any,
-        x: np.ndarray,
-        labels: np.ndarray | None = None,
-        *,
-        seed: int = 0,
-        validation: tuple[Any, ...] | None = None,
-        patience: int | None = None,
-        reports: int = 1,
-        measure: Callable[[], dict[str, float]] | None = None,
-        progress: bool | str = False,
-        rates: Any = None,
+        self, start: Any, x: np.ndarray, labels: np.ndarray | None = None, *, rates: Any = None, **how: Any
     ) -> History:
         """Train ``self.model`` from the weights of ``start``, a new model of the same architecture.
 
-        The arguments are those of ``train.fit``. ``start`` is only read; its random state is taken too.
-        ``rates``, the learning rate of each step ``(steps,)``, replace those that the trainer was made with,
-        from now on; so a search over learning rates compiles once (on TensorFlow).
+        Args:
+            start: only read; its random state is taken too.
+            rates: the learning rate of each step ``(steps,)``, in place of those that the trainer was made
+                with, from now on; so a search over learning rates compiles once (on TensorFlow).
+            x, labels, how: as for ``train.fit``: seed, validation, patience, reports (here 1), measure and
+                progress (here False).
 
         Raises:
             ValueError: as ``train.fit``, a ``start`` whose variables have other shapes, or ``rates`` for a
@@ -216,18 +217,19 @@ class Trainer:
             given = checked_rates(rates, self.steps)
             self._rates.assign(given)
             self.learning_rate = float(given.max())
-        return self.train(data, seed, validation, None, reports, measure, progress, patience)
+        return self.train(data, **{"reports": 1, "progress": False, **how})
 
     def train(
         self,
         data: list[np.ndarray],
-        seed: int,
-        validation: tuple[Any, ...] | None,
-        checkpoint: str | Path | None,
+        *,
         reports: int,
-        measure: Callable[[], dict[str, float]] | None,
         progress: bool | str,
+        seed: int = 0,
+        validation: tuple[Any, ...] | None = None,
         patience: int | None = None,
+        checkpoint: str | Path | None = None,
+        measure: Callable[[], dict[str, float]] | None = None,
     ) -> History:
         """What both ``fit`` do, with checked data: steps, then a report, until all steps are done."""
         import pandas as pd

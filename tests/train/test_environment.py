@@ -35,7 +35,7 @@ def test_what_the_driver_prints_is_read():
         ({"version": None}, "TensorFlow is not installed: pip install .[gpu]"),
         ({"broken": "ImportError: libcusolver"}, "cannot be imported (ImportError: libcusolver)"),
         ({"card": False, "gpus_": ()}, "no NVIDIA GPU, so TensorFlow computes on the CPU"),
-        ({"gpus_": ()}, "no working driver: install NVIDIA's driver"),
+        ({"gpus_": ()}, "has no working driver: install NVIDIA's driver"),
         (
             {"environment": {"CUDA_VISIBLE_DEVICES": "-1"}},
             "CUDA_VISIBLE_DEVICES='-1' hides the GPU: unset it",
