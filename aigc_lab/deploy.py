@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import os
 import platform
 import shutil
@@ -35,12 +34,7 @@ from aigc_lab.collect.dataset import atomic_write
 _NAMES = {"keras": "vae.keras", "saved_model": "generator_saved_model", "onnx": "generator.onnx"}
 FORMATS = tuple(_NAMES)
 TOLERANCE = 1e-5  # largest difference of a pixel in [0, 1] between two forms of one model
-OPSET = 15  # what tf2onnx writes by default; onnxruntime and onnxruntime-web both run it
 _MANIFEST, _CARD, _MIXTURE = "export.json", "model_card.md", "latent_mixture.npz"
-_INTENDED = (
-    "Teaching and experiments: drawing new images of the kind it was trained on, and studying how the "
-    "quality of the data shows in them."
-)
 
 # Export ------------------------------------------------------------------------------------------------
 
@@ -56,15 +50,13 @@ def export(
 ) -> dict[str, Path]:
     """Write the model into a folder, check what was written, and only then put it in place.
 
-    The work is done in a hidden folder next to the target, which is renamed at the end: a crash
-    never leaves half an export, and an older export is replaced only when the new one is good.
+    A crash never leaves half an export, and an older export is replaced only when the new one is good.
 
     Args:
         vae: a VAE of ``aigc_lab.models.vae``.
         folder: where the export goes; new, empty, or an older export.
         formats: some of ``FORMATS``.
-        class_names: names of the classes of a conditional model, written into the ONNX file.
-        title, licence: written into the ONNX file.
+        class_names, title, licence: written into the ONNX file.
         mixture: a ``models.vae.LatentMixture`` to draw latent points from; becomes ``latent_mixture.npz``.
 
     Returns:
@@ -76,7 +68,17 @@ def export(
             else; a form that the Keras backend cannot write; a written form that disagrees.
         OSError: the folder cannot be written.
     """
-    formats = _checked_formats(formats)
+    import keras
+
+    if not formats or not set(formats) <= set(FORMATS):
+        wrong = f"unknown format {sorted(set(formats) - set(FORMATS))[0]!r}" if formats else "no format given"
+        raise ValueError(f"{wrong}; the formats are {', '.join(FORMATS)}")
+    backend = keras.backend.backend()
+    if backend != "tensorflow" and set(formats) != {"keras"}:
+        raise ValueError(
+            f"the {backend} backend exports only formats=('keras',); load that file in a process with "
+            "KERAS_BACKEND=tensorflow and export it from there"
+        )
     if class_names and len(class_names) != vae.class_count:
         raise ValueError(
             f"the model has {vae.class_count} classes, but there are {len(class_names)} class names"
@@ -105,22 +107,6 @@ def export(
         shutil.rmtree(draft, ignore_errors=True)
     # As the caller wrote the folder: a relative one stays relative in a notebook's output.
     return {name: Path(folder) / file for name, file in files.items()}
-
-
-def _checked_formats(formats: Sequence[str]) -> tuple[str, ...]:
-    import keras
-
-    formats = (formats,) if isinstance(formats, str) else tuple(formats)
-    if not formats or not set(formats) <= set(FORMATS):
-        wrong = f"unknown format {sorted(set(formats) - set(FORMATS))[0]!r}" if formats else "no format given"
-        raise ValueError(f"{wrong}; the formats are {', '.join(FORMATS)}")
-    backend = keras.backend.backend()
-    if backend != "tensorflow" and set(formats) != {"keras"}:
-        raise ValueError(
-            f"the {backend} backend exports only formats=('keras',); load that file in a process with "
-            "KERAS_BACKEND=tensorflow and export it from there"
-        )
-    return formats
 
 
 def _check_replaceable(target: Path) -> None:
@@ -155,8 +141,6 @@ def _write(vae: Any, folder: Path, formats: Sequence[str], facts: dict[str, Any]
             if not vae.built:
                 vae.build()  # an untrained model: its networks are there, Keras only does not know it yet
             vae.save(folder / _NAMES["keras"])
-        if set(formats) == {"keras"}:
-            return
         generator = vae.generator()
         # Keras exports only a model that was called once.
         generator([np.zeros((1, each.shape[-1]), "float32") for each in generator.inputs])
@@ -167,7 +151,7 @@ def _write(vae: Any, folder: Path, formats: Sequence[str], facts: dict[str, Any]
 
 
 def _digest(path: Path, difference: float) -> dict[str, Any]:
-    """Name, size and SHA-256 of a file, or of all files of a folder one after the other."""
+    """Name, size and SHA-256 of a file, or of all files of a folder in turn."""
     files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
     content = b"".join(file.read_bytes() for file in files)
     digest = hashlib.sha256(content).hexdigest()
@@ -186,7 +170,7 @@ def _versions() -> dict[str, str]:
 # Check -------------------------------------------------------------------------------------------------
 
 
-def check(vae: Any, folder: str | os.PathLike[str], tolerance: float = TOLERANCE) -> dict[str, float]:
+def check(vae: Any, folder: str | os.PathLike[str]) -> dict[str, float]:
     """Compare each form found in the folder with the model.
 
     The same latent points (drawn, the origin, and a far one; one at a time and several at once) go
@@ -198,7 +182,7 @@ def check(vae: Any, folder: str | os.PathLike[str], tolerance: float = TOLERANCE
 
     Raises:
         FileNotFoundError: the folder holds no export.
-        ValueError: a form disagrees by more than ``tolerance`` (``.keras``: at all), or cannot be read.
+        ValueError: a form disagrees by more than 1e-5 (``.keras``: at all), or cannot be read.
     """
     folder = Path(folder)
     found = [name for name, file in _NAMES.items() if (folder / file).exists()]
@@ -208,7 +192,7 @@ def check(vae: Any, folder: str | os.PathLike[str], tolerance: float = TOLERANCE
     latent[:2] *= [[0.0], [3.0]]
     labels = np.arange(len(latent)) % vae.class_count if vae.class_count else None
     expected = vae.decode(latent, labels)
-    inputs = [latent] if labels is None else [latent, _one_hot(labels, vae.class_count)]
+    inputs = _inputs(latent, labels, vae.class_count)
     # Sigmoid pixels are at most 1; Gaussian means have their own scale.
     unit = max(1.0, float(np.abs(expected).max()))
     differences: dict[str, float] = {}
@@ -221,7 +205,7 @@ def check(vae: Any, folder: str | os.PathLike[str], tolerance: float = TOLERANCE
                 run = _saved_model_runner(path) if name == "saved_model" else _onnx_runner(path)
                 several, alone = run(inputs), run([each[:1] for each in inputs])
                 gap = max(np.abs(several - expected).max(), np.abs(alone - expected[:1]).max())
-                differences[name], limit = float(gap) / unit, tolerance
+                differences[name], limit = float(gap) / unit, TOLERANCE
         except Exception as error:
             why = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
             raise ValueError(f"the {name} export {path.name} cannot be run: {why}") from error
@@ -272,21 +256,8 @@ def write_onnx(generator: Any, path: Path, facts: Mapping[str, Any]) -> None:
     import onnx
 
     _teach_erfc()
-    # tf2onnx only logs an unknown operation, and writes a file that nothing can run.
-    complaints: list[str] = []
-    handler = logging.Handler(logging.ERROR)
-    handler.emit = lambda record: complaints.append(record.getMessage())
-    log = logging.getLogger("tf2onnx")
-    propagate, log.propagate = log.propagate, False
-    log.addHandler(handler)
-    try:
-        generator.export(str(path), format="onnx", opset_version=OPSET, verbose=False)
-    finally:
-        log.removeHandler(handler)
-        log.propagate = propagate
-    if complaints:
-        raise ValueError(f"the model cannot be written as ONNX: {complaints[-1]}")
-
+    # Version 15 is what onnxruntime and onnxruntime-web both run.
+    generator.export(str(path), format="onnx", opset_version=15, verbose=False)
     model = onnx.load(path)
     (output,) = model.graph.output
     for node in model.graph.node:
@@ -297,7 +268,11 @@ def write_onnx(generator: Any, path: Path, facts: Mapping[str, Any]) -> None:
         each.type.tensor_type.shape.dim[0].dim_param = "batch"
     told = {key: value if isinstance(value, str) else json.dumps(value) for key, value in facts.items()}
     onnx.helper.set_model_props(model, told)
-    onnx.checker.check_model(model, full_check=True)
+    try:  # tf2onnx only logs an unknown operation, and writes a file that nothing can run
+        onnx.checker.check_model(model, full_check=True)
+    except onnx.checker.ValidationError as error:
+        why = " ".join(str(error).split())
+        raise ValueError(f"the model cannot be written as ONNX: {why}") from error
     onnx.save(model, path)
 
 
@@ -344,8 +319,8 @@ def onnx_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
     return {key: text if key in ("title", "licence") else json.loads(text) for key, text in told.items()}
 
 
-def _one_hot(labels: np.ndarray, class_count: int) -> np.ndarray:
-    return np.eye(class_count, dtype="float32")[labels]
+def _inputs(latent: np.ndarray, labels: np.ndarray | None, class_count: int) -> list[np.ndarray]:
+    return [latent, np.eye(class_count, dtype="float32")[labels]] if class_count else [latent]
 
 
 def draw_with_onnx(
@@ -353,7 +328,7 @@ def draw_with_onnx(
     count: int = 8,
     label: int | str | None = None,
     seed: int = 0,
-    mixture: Any = None,
+    mixture: str | os.PathLike[str] | None = None,
 ) -> np.ndarray:
     """Draw new images with nothing but the exported file, NumPy and onnxruntime.
 
@@ -362,8 +337,8 @@ def draw_with_onnx(
         count: how many images.
         label: for a conditional model the class, as number or name; None takes the classes in turn.
         seed: same seed, same images; without a mixture also the same as ``vae.sample(count, label, seed)``.
-        mixture: a ``LatentMixture``, or the file of one that ``export`` wrote, to draw the latent
-            points from; None draws them from the prior N(0, 1).
+        mixture: the file of one that ``export`` wrote, to draw the latent points from; None draws them
+            from the prior N(0, 1).
 
     Returns:
         ``float32`` (count, height, width, channels); in [0, 1] for a model with Bernoulli pixels.
@@ -380,12 +355,10 @@ def draw_with_onnx(
         latent = np.random.default_rng(seed).standard_normal((count, told["latent_size"]), dtype="float32")
         labels = np.resize(np.arange(max(1, told["class_count"])) if number is None else number, count)
     else:
-        if isinstance(mixture, (str, os.PathLike)):
-            from aigc_lab.models.mixture import LatentMixture
+        from aigc_lab.models.mixture import LatentMixture
 
-            mixture = LatentMixture.load(mixture)
-        latent, labels = mixture.sample(count, number, seed)
-    return run([latent, _one_hot(labels, told["class_count"])] if told["class_count"] else [latent])
+        latent, labels = LatentMixture.load(mixture).sample(count, number, seed)
+    return run(_inputs(latent, labels, told["class_count"]))
 
 
 def _class_number(label: int | str | None, class_count: int, names: list[str]) -> int | None:
@@ -453,7 +426,8 @@ def model_card(
         files = list(json.loads(manifest.read_text(encoding="utf-8"))["files"].values())
     spread = ", ".join(str(int(seed)) for seed in seeds)
     sections = {
-        "Intended use": _INTENDED,
+        "Intended use": "Teaching and experiments: drawing new images of the kind it was trained on, and "
+        "studying how the quality of the data shows in them.",
         "Data": _bullets(data_card.to_text().splitlines()),
         "Issues found in the data": issues_found,
         "Training": _table(("setting", "value"), training.items()),
