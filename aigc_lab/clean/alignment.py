@@ -12,6 +12,7 @@ from scipy import linalg, ndimage
 _WORKING_SIDE = 32  # pixels: larger images are compared at this size
 _SMOOTHING = 0.7  # pixels: interpolated copies are a little smoother than their originals; this evens it out
 _COMPONENTS = 48
+_NEIGHBOURS = 20  # candidates for each image
 _LEAST_CORRELATION = 0.7  # of centred and smoothed candidates; copies of silhouettes have 0.94 and more
 _PAIRS_EACH = 2  # so many pairs for each item are aligned, those with the smallest tangent distance
 _MARGIN = 0.1  # of the side: what a movement brings in from outside the frame is not compared
@@ -24,25 +25,24 @@ _BLOCK = 512
 def working_size(grey: np.ndarray) -> np.ndarray:
     """Images ``(n, height, width)`` at working size, ``float32``."""
     side = max(grey.shape[1:])
-    if side <= _WORKING_SIDE:
+    if side <= _WORKING_SIDE or not len(grey):
         return grey
     ratio = _WORKING_SIDE / side
     blurred = ndimage.gaussian_filter(grey, (0, 0.4 / ratio, 0.4 / ratio))
     return np.stack([ndimage.zoom(image, ratio, order=1) for image in blurred])
 
 
-def likely_pairs(images: np.ndarray, neighbours: int) -> np.ndarray:
+def likely_pairs(images: np.ndarray) -> np.ndarray:
     """Pairs ``(m, 2)``, earlier item first, that a small movement may bring together (steps 1 and 2)."""
     if len(images) <= _FEW:
         return np.stack(np.triu_indices(len(images), 1), axis=1)
-    centred = np.empty_like(images)
-    for start in range(0, len(images), _BLOCK):
-        centred[start : start + _BLOCK] = _centred(images[start : start + _BLOCK])
+    starts = range(0, len(images), _BLOCK)
+    centred = np.concatenate([_centred(images[s : s + _BLOCK]) for s in starts])
     directions = _principal_directions(centred.reshape(len(centred), -1))
     # In blocks: all slopes of 50,000 small images at once would take a gigabyte.
-    blocks = [_tangents(centred[s : s + _BLOCK], directions) for s in range(0, len(centred), _BLOCK)]
+    blocks = [_tangents(centred[s : s + _BLOCK], directions) for s in starts]
     flat, bases = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
-    pairs = _nearest(flat, neighbours)
+    pairs = _nearest(flat)
     left = np.minimum(_unexplained(flat, bases, pairs), _unexplained(flat, bases, pairs[:, ::-1]))
     return pairs[np.sort(np.argsort(left, kind="stable")[: _PAIRS_EACH * len(images)])]
 
@@ -70,15 +70,14 @@ def _tangents(centred: np.ndarray, directions: np.ndarray) -> tuple[np.ndarray, 
     return projected[:, :, 0], np.linalg.qr(projected)[0]
 
 
-def align(images: np.ndarray, pairs: np.ndarray, steps: int = 3) -> np.ndarray:
+def align(images: np.ndarray, pairs: np.ndarray) -> np.ndarray:
     """What the best shift, turn and contrast of the first image leaves unexplained of the second.
 
-    Gauss-Newton steps on shift and turn; contrast and brightness have a closed form in each step.
+    Three Gauss-Newton steps on shift and turn; contrast and brightness have a closed form in each step.
 
     Args:
         images: ``(n, height, width)``.
         pairs: integers ``(m, 2)``.
-        steps: Gauss-Newton steps.
 
     Returns:
         ``(m,)`` lengths relative to the second image's contrast: 0 is a perfect copy, 1 has nothing in
@@ -87,7 +86,7 @@ def align(images: np.ndarray, pairs: np.ndarray, steps: int = 3) -> np.ndarray:
     smooth = ndimage.gaussian_filter(images, (0, _SMOOTHING, _SMOOTHING))
     centres = _centres(images)
     starts = range(0, len(pairs), _BLOCK)
-    blocks = [align_block(smooth, centres, pairs[start : start + _BLOCK], steps) for start in starts]
+    blocks = [align_block(smooth, centres, pairs[start : start + _BLOCK], 3) for start in starts]
     return np.concatenate([np.empty(0), *blocks])
 
 
@@ -177,7 +176,7 @@ def _principal_directions(flat: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(vectors)
 
 
-def _nearest(flat: np.ndarray, neighbours: int) -> np.ndarray:
+def _nearest(flat: np.ndarray) -> np.ndarray:
     """Pairs of each item with those earlier items that correlate with it most."""
     unit = flat / (np.linalg.norm(flat, axis=1, keepdims=True) + 1e-6)
     found = []
@@ -186,7 +185,7 @@ def _nearest(flat: np.ndarray, neighbours: int) -> np.ndarray:
         likeness = unit[start:end] @ unit[:end].T
         rows = np.arange(start, end)
         likeness[:, start:][np.triu_indices(end - start)] = -1  # itself and later items
-        count = min(neighbours, end)
+        count = min(_NEIGHBOURS, end)
         columns = np.argpartition(likeness, -count, axis=1)[:, -count:]
         good = (np.take_along_axis(likeness, columns, axis=1) >= _LEAST_CORRELATION).ravel()
         found.append(np.stack([columns.ravel()[good], np.repeat(rows, count)[good]], axis=1))

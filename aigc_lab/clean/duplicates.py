@@ -60,13 +60,10 @@ def first_of_each(dataset: Dataset) -> np.ndarray:
 
 
 def exact_duplicates(dataset: Dataset) -> pd.DataFrame:
-    """Items whose content equals that of an earlier one, byte by byte. The first one stays.
+    """Items whose content equals that of an earlier one, byte by byte; images, text or audio.
 
-    Works for images, text and audio. Copies whose labels disagree are named in ``reason``; which
-    label is right cannot be told from here.
-
-    Returns:
-        Issues with ``duplicate_of``; the score is always 1.
+    The first one stays, named in ``duplicate_of``; the score is 1. Copies whose labels disagree are named
+    in ``reason``; which label is right cannot be told from here.
     """
     first = first_of_each(dataset)
     copies = np.flatnonzero(first != np.arange(len(dataset)))
@@ -169,9 +166,8 @@ def _weights(old: int, new: int) -> np.ndarray:
 def hamming_pairs(hashes: np.ndarray, distance: int) -> tuple[np.ndarray, np.ndarray]:
     """All pairs of hashes that differ in at most ``distance`` bits.
 
-    Pairs are compared in blocks that stay in the cache: time grows with the square of the number of hashes
-    (at about a nanosecond a pair and eight bytes), memory with the pairs that are found. Introduced in
-    notebook 02.
+    Time grows with the square of the number of hashes (about a nanosecond a pair and eight bytes), memory
+    with the pairs that are found. Introduced in notebook 02.
 
     Args:
         hashes: ``uint8`` ``(n, bytes)``, as ``perceptual_hashes`` gives them.
@@ -211,11 +207,11 @@ def hamming_pairs(hashes: np.ndarray, distance: int) -> tuple[np.ndarray, np.nda
 # Near-duplicates --------------------------------------------------------------------------------------
 
 
-def near_duplicates(dataset: Dataset, threshold: float = 0.92, neighbours: int = 20) -> pd.DataFrame:
+def near_duplicates(dataset: Dataset, threshold: float = 0.92) -> pd.DataFrame:
     """Images that a small shift, turn and change of contrast makes almost equal to an earlier one.
 
     Exact copies are not reported again: see ``exact_duplicates``. Each issue refers to an item that
-    stays, so a chain of images, each like the next, is not merged into one.
+    stays (``duplicate_of``), so a chain of images, each like the next, is not merged into one.
 
     Args:
         dataset: images of at least 8 x 8 pixels; large ones are compared at 32 pixels.
@@ -224,50 +220,35 @@ def near_duplicates(dataset: Dataset, threshold: float = 0.92, neighbours: int =
             The default was chosen on 8,000 unique images of ``animals`` with 5 % near-duplicates put
             in, three seeds: 99 % of the copies reach it and fewer than one in a thousand of the unique
             images do. Those few look like real near-duplicates, which no corruption log knows of.
-        neighbours: candidates for each image.
-
-    Returns:
-        Issues with ``duplicate_of``.
 
     Raises:
         ValueError: no images, images that are too small, or a threshold outside 0..1.
     """
     threshold = checked_number("threshold", threshold, 0, 1)
-    usable, small, pairs = _candidates(dataset, neighbours)
-    if not len(pairs):
-        return issue_table("near_duplicates", [], [], [], [])
-    residual = align(small, pairs)
-    first, found = _behind_the_first(small, pairs, residual, 1 - threshold)
+    usable, small, pairs = _candidates(dataset)
+    first, rests = _behind_the_first(small, pairs, 1 - threshold)
     items, firsts = usable[list(first)], usable[list(first.values())]
+    scores = [1 - rests[place] for place in first]
     reasons = [
-        f"nearly item {one}: {1 - found[place]:.1%} explained by shift, turn and contrast"
+        f"nearly item {one}: {share:.1%} explained by shift, turn and contrast"
         f"{label_note(dataset, item, one)}"
-        for place, item, one in zip(first, items, firsts, strict=True)
+        for item, one, share in zip(items, firsts, scores, strict=True)
     ]
-    return issue_table("near_duplicates", items, [1 - found[place] for place in first], reasons, firsts)
+    return issue_table("near_duplicates", items, scores, reasons, firsts)
 
 
-def near_duplicate_pairs(dataset: Dataset, lowest: float = 0.6, neighbours: int = 20) -> pd.DataFrame:
-    """Every candidate pair with its score, to choose a threshold with: nothing is decided here.
+def near_duplicate_pairs(dataset: Dataset, lowest: float = 0.6) -> pd.DataFrame:
+    """Every candidate pair from the score ``lowest`` up, to choose a threshold with: nothing is decided.
 
     ``near_duplicates`` reports an item once, behind an item that stays; what it reports at a low threshold
-    is therefore no superset of what it reports at a high one. This table is. Introduced in notebook 02.
-
-    Args:
-        dataset: images of at least 8 x 8 pixels.
-        lowest: pairs below this score (see ``near_duplicates``) are left out.
-        neighbours: candidates for each image.
-
-    Returns:
-        Issues with ``duplicate_of``, a row for each pair; ``item`` is the later one of the two.
+    is therefore no superset of what it reports at a high one. This table is: a row for each pair, ``item``
+    the later one of the two. Introduced in notebook 02.
 
     Raises:
         ValueError: as ``near_duplicates``.
     """
     lowest = checked_number("lowest", lowest, 0, 1)
-    usable, small, pairs = _candidates(dataset, neighbours)
-    if not len(pairs):
-        return issue_table("near_duplicate_pairs", [], [], [], [])
+    usable, small, pairs = _candidates(dataset)
     agreement = 1 - align(small, pairs)
     chosen = np.flatnonzero(agreement >= lowest)
     ordered = np.sort(usable[pairs[chosen]], axis=1)  # (pairs, 2): the earlier item, the later item
@@ -275,21 +256,18 @@ def near_duplicate_pairs(dataset: Dataset, lowest: float = 0.6, neighbours: int 
     return issue_table("near_duplicate_pairs", ordered[:, 1], agreement[chosen], reasons, ordered[:, 0])
 
 
-def _candidates(dataset: Dataset, neighbours: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _candidates(dataset: Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The comparable unique items, their images at working size, and pairs ``(p, 2)`` among these."""
-    neighbours = int(checked_number("neighbours", neighbours, 1))
     grey = grey_images(dataset, "near_duplicates")
     comparable = (first_of_each(dataset) == np.arange(len(dataset))) & (grey.std(axis=(1, 2)) >= _FLAT)
     usable = np.flatnonzero(comparable)
-    if len(usable) < 2:
-        return usable, np.empty((0, 0, 0)), np.empty((0, 2), dtype=np.int64)
     small = working_size(grey[usable])
     del grey  # 150 MB for 50,000 small images
-    return usable, small, likely_pairs(small, min(neighbours, len(usable) - 1))
+    return usable, small, likely_pairs(small)
 
 
 def _behind_the_first(
-    small: np.ndarray, pairs: np.ndarray, residual: np.ndarray, limit: float
+    small: np.ndarray, pairs: np.ndarray, limit: float
 ) -> tuple[dict[int, int], dict[int, float]]:
     """For every duplicate the kept item that it repeats, and how much the alignment left unexplained.
 
@@ -299,7 +277,7 @@ def _behind_the_first(
     matches: dict[int, dict[int, float]] = {}
     seen = {(int(one), int(two)) for one, two in pairs}
     for _ in range(4):
-        for (one, two), left in zip(pairs, residual, strict=True):
+        for (one, two), left in zip(pairs, align(small, pairs), strict=True):
             if left <= limit:
                 matches.setdefault(int(two), {})[int(one)] = float(left)
         first: dict[int, int] = {}
@@ -314,5 +292,4 @@ def _behind_the_first(
             break
         seen |= more
         pairs = np.array(sorted(more))
-        residual = align(small, pairs)
     return first, {item: matches[item][one] for item, one in first.items()}
