@@ -22,6 +22,7 @@ from aigc_lab.collect.dataset import Dataset
 from aigc_lab.collect.own import Unreadable, read_image
 
 _THUMBNAIL = 96  # pixels on the page
+_SHOWN = 24  # thumbnails for each check
 _COPIES_SHOWN = 5
 _TABLE_BYTES = 3_000_000
 _OTHER_LABEL = re.compile(r"labelled .+ there")
@@ -42,20 +43,17 @@ def words_on(name: str) -> dict[str, str]:
     return all_words()["checks"].get(name, plain | {"what": "Found by this check.", "advice": "Look first."})
 
 
-def count_of(dataset: Dataset) -> str:
-    """``300 images``, ``20 texts``."""
-    return f"{len(dataset)} {'images' if dataset.modality == 'images' else 'texts'}"
-
-
 def visible(text: str) -> str:
     """The text on one line, with characters that show nothing, or steer others, spelt out."""
     text = re.sub("[\r\t]", " ", text).replace("\n", " ⏎ ")
     # Cf holds the marks that turn the direction of writing: they could make a page lie. Two marks of it
     # join or part letters and emoji: harmless, and needed.
-    hidden = {one for one in text if unicodedata.category(one) in ("Cc", "Cf", "Cs", "Co")} - set(
-        "\u200c\u200d"
+    return "".join(
+        f"⟨U+{ord(one):04X}⟩"
+        if unicodedata.category(one) in ("Cc", "Cf", "Cs", "Co") and one not in "\u200c\u200d"
+        else one
+        for one in text
     )
-    return "".join(f"⟨U+{ord(one):04X}⟩" if one in hidden else one for one in text)
 
 
 def excerpt(text: str, length: int = 220) -> str:
@@ -64,11 +62,9 @@ def excerpt(text: str, length: int = 220) -> str:
 
 
 def image_uri(image: np.ndarray, file: Path | None = None) -> tuple[str, bool]:
-    """A data URI of an image, and whether its pixels should be shown as squares.
+    """A data URI of an image ``(height, width[, channels])``, and whether to show its pixels as squares.
 
-    Args:
-        image: ``uint8`` ``(height, width[, channels])``, as it was looked at.
-        file: where it came from; it is read again for a better view, if that is still possible.
+    The file that it came from is read again for a better view, if that is still possible.
     """
     from PIL import Image
 
@@ -89,8 +85,8 @@ def _counted(number: int, noun: str) -> str:
     return f"{number:,} {noun if number == 1 else many}"
 
 
-def page(seen: Any, shown: int) -> str:
-    """The whole page of an ``Inspection`` as text, with ``shown`` cards for each check."""
+def page(seen: Any) -> str:
+    """The whole page of an ``Inspection`` as text."""
     from jinja2 import Environment, StrictUndefined
 
     from aigc_lab import __version__
@@ -101,9 +97,10 @@ def page(seen: Any, shown: int) -> str:
         from aigc_lab.clean import text
 
         texts = text.mask(data, seen.issues["personal_data"]).data
-    by_part: dict[str, list[str]] = {part: [] for part in all_words()["parts"]}
-    for name in seen.issues:
-        by_part[words_on(name)["part"]].append(name)
+    by_part = {
+        part: [name for name in seen.issues if words_on(name)["part"] == part]
+        for part in all_words()["parts"]
+    }
     found = {
         part: {item for name in names for item in seen.issues[name]["item"]}
         for part, names in by_part.items()
@@ -139,7 +136,7 @@ def page(seen: Any, shown: int) -> str:
         balance=_balance(data, cleaned.kept),
         parts=[
             all_words()["parts"][part]
-            | {"name": part, "checks": [_check(seen, name, texts, shown) for name in names]}
+            | {"name": part, "checks": [_check(seen, name, texts) for name in names]}
             for part, names in by_part.items()
             if names
         ],
@@ -184,7 +181,7 @@ def _csv(seen: Any) -> dict[str, Any]:
     return {"uri": uri if len(rows) <= _TABLE_BYTES else "", "kilobytes": max(1, len(rows) // 1000)}
 
 
-def _check(seen: Any, name: str, texts: Sequence[str] | None, shown: int) -> dict[str, Any]:
+def _check(seen: Any, name: str, texts: Sequence[str] | None) -> dict[str, Any]:
     """One check: its words, its count, a hint, and cards, or groups of copies beside what they repeat."""
     data, table = seen.dataset, seen.issues[name]
     check = words_on(name) | {"count": int(table["item"].nunique()), "hint": "", "groups": [], "cards": []}
@@ -207,19 +204,19 @@ def _check(seen: Any, name: str, texts: Sequence[str] | None, shown: int) -> dic
         if len(others):
             check["hint"] += f" {_counted(len(others), 'copy')} with another label than the item that stays: "
             check["hint"] += "one of the two labels is wrong."
-        told = 0
+        told = shown = 0
         suspect = set(table["duplicate_of"][others.index])
         for first in sorted(sizes.index, key=lambda one: (-sizes[one], one not in suspect, one)):
-            if sum(len(group["cards"]) - 1 for group in check["groups"]) >= shown:
+            if shown >= _SHOWN:
                 break
             copies = table[table["duplicate_of"] == first].sort_values("item")
             part = copies.head(_COPIES_SHOWN)
             cards = [card(int(row.item), _copy_words(row), "goes") for row in part.itertuples()]
             group = {"cards": [card(int(first), "stays", "stays"), *cards], "rest": len(copies) - len(part)}
             check["groups"].append(group)
-            told += len(copies)
+            told, shown = told + len(copies), shown + len(part)
     else:
-        rows = table.drop_duplicates("item").head(shown)
+        rows = table.drop_duplicates("item").head(_SHOWN)
         told = len(rows)
         check["cards"] = [card(int(row.item), str(row.reason)) for row in rows.itertuples()]
         if "suggested" in table and len(table):

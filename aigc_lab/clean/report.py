@@ -26,7 +26,7 @@ from aigc_lab.clean import images
 from aigc_lab.clean.alignment import working_size
 from aigc_lab.clean.duplicates import exact_duplicates, grey_images, near_duplicates
 from aigc_lab.clean.issues import Cleaned, drop, issue_table
-from aigc_lab.clean.page import all_words, count_of, page, words_on
+from aigc_lab.clean.page import all_words, page, words_on
 from aigc_lab.collect.dataset import Dataset, atomic_write
 from aigc_lab.collect.own import FolderReport, from_folder
 
@@ -47,25 +47,15 @@ Check = Callable[[Found], Any]  # what was found before -> an issue table
 
 @dataclass(frozen=True, eq=False)
 class Inspection:
-    """What ``inspect`` found. ``print(inspection)`` sums it up.
+    """What ``inspect`` found. ``print(inspection)`` sums it up."""
 
-    Attributes:
-        dataset: the items as they were looked at.
-        issues: an issue table for each check that ran, by its name, also where it found nothing.
-        proposed: the names of the checks whose issues are proposed to be dropped.
-        notes: what was not looked for, and what should not be trusted.
-        html: the report.
-        folder: the folder that was read, or None.
-        folder_report: what became of each of its files, or None.
-    """
-
-    dataset: Dataset
-    issues: Mapping[str, Any]
-    proposed: tuple[str, ...]
-    notes: tuple[str, ...]
-    html: Path
-    folder: Path | None = None
-    folder_report: FolderReport | None = None
+    dataset: Dataset  # the items as they were looked at
+    issues: Mapping[str, Any]  # an issue table for each check that ran, also where it found nothing
+    proposed: tuple[str, ...]  # the names of the checks whose issues are proposed to be dropped
+    notes: tuple[str, ...]  # what was not looked for, and what should not be trusted
+    html: Path  # the report
+    folder: Path | None = None  # the folder that was read
+    folder_report: FolderReport | None = None  # what became of each of its files
 
     @property
     def counts(self) -> dict[str, int]:
@@ -91,8 +81,8 @@ class Inspection:
             part["name"] = [self.name(int(item)) for item in part["item"]]
             parts.append(part)
         columns = ["item", "name", "detector", "score", "reason", "duplicate_of", "suggested", "proposed"]
-        filled = [part for part in parts if len(part)]
-        return pd.concat(filled, ignore_index=True)[columns] if filled else pd.DataFrame(columns=columns)
+        filled = [part for part in parts if len(part)] or [pd.DataFrame(columns=columns)]
+        return pd.concat(filled, ignore_index=True)[columns]
 
     def name(self, item: int) -> str:
         """What an item is called in the report: its file below the folder, or its number."""
@@ -111,7 +101,8 @@ class Inspection:
 
     def __str__(self) -> str:
         dropped = len(self.cleaned().dropped)
-        lines = [f"{count_of(self.dataset)} looked at, {dropped} proposed to drop; nothing was deleted"]
+        noun = "images" if self.dataset.modality == "images" else "texts"
+        lines = [f"{len(self.dataset)} {noun} looked at, {dropped} proposed to drop; nothing was deleted"]
         if self.folder_report and self.folder_report.skipped:
             lines.append(f"  {len(self.folder_report.skipped)} files could not be read")
         parts = list(all_words()["parts"])
@@ -128,7 +119,6 @@ def inspect(
     seed: int = 0,
     modality: str = "auto",
     size: tuple[int, int] | None = None,
-    shown: int = 24,
     progress: bool = True,
 ) -> Inspection:
     """Run every check on a data set or a folder, and write one HTML file that shows what was found.
@@ -148,7 +138,6 @@ def inspect(
         modality: of a folder: ``"images"``, ``"text"``, or ``"auto"``, which counts the ``.txt`` files.
         size: ``(height, width)`` at which the images of a folder are compared. None takes that of the first
             image if it is at most 64 pixels, else 32 x 32. Thumbnails come from the files.
-        shown: thumbnails for each check.
         progress: print which check runs where it takes long.
 
     Returns:
@@ -159,8 +148,6 @@ def inspect(
         OSError: the output cannot be written.
         ValueError: an empty set or folder, audio, images smaller than 8 x 8 pixels, or a bad setting.
     """
-    if isinstance(shown, bool) or not isinstance(shown, (int, np.integer)) or shown < 1:
-        raise ValueError(f"shown must be a whole number of thumbnails above 0, got {shown!r}")
     target = _checked_output(output)
     folder = report = None
     dataset = folder_or_dataset
@@ -183,11 +170,10 @@ def inspect(
 
     notes: list[str] = []
     found: dict[str, Any] = {}
-    checks = (
-        _image_checks(dataset, features, seed, notes)
-        if dataset.modality == "images"
-        else _text_checks(dataset)
-    )
+    if dataset.modality == "images":
+        checks = _image_checks(dataset, features, seed, notes)
+    else:
+        checks = _text_checks(dataset)
     if label_check is not None:
         checks["label_issues"] = lambda _: _doubtful_labels(dataset, features, label_check, seed, notes)
     for name in tqdm(checks, desc="inspecting", unit=" checks", leave=False, delay=2, disable=not progress):
@@ -198,10 +184,10 @@ def inspect(
         _say_where_files_differ(found["exact_duplicates"], folder, report.kept, dataset)
     proposed = tuple(name for name in found if words_on(name)["part"] == "drop")
     seen = Inspection(dataset, MappingProxyType(found), proposed, tuple(notes), target, folder, report)
-    text = page(seen, int(shown))
+    # A lone surrogate in a file name or text has no bytes in UTF-8.
+    written = page(seen).encode("utf-8", "replace")
     with atomic_write(target) as stream:
-        # A lone surrogate in a file name or text has no bytes in UTF-8.
-        stream.write(text.encode("utf-8", "replace"))
+        stream.write(written)
     print(seen)
     return seen
 
@@ -216,9 +202,7 @@ def _checked_output(output: str | os.PathLike[str]) -> Path:
         raise ValueError(f"output must be the name of an .html file, got {os.fspath(output)!r}")
     if target.is_dir():
         raise IsADirectoryError(f"the output {target} is a folder; name a file in it")
-    parent = target.parent
-    while not parent.exists():
-        parent = parent.parent
+    parent = next(folder for folder in target.parents if folder.exists())
     if not parent.is_dir() or not os.access(parent, os.W_OK):
         raise PermissionError(f"cannot write the report into {target.parent}; choose another output")
     return target
@@ -243,17 +227,12 @@ def _size_of_the_first(folder: Path) -> tuple[int, int]:
 def _say_where_files_differ(found: Any, folder: Path, files: tuple[str, ...], dataset: Dataset) -> None:
     """Equal at the size at which they are compared is not always equal as files: say which it is."""
     height, width = dataset.data.shape[1:3]
-
-    def content(item: int) -> bytes:
-        return (folder / files[item]).read_bytes()
-
-    reasons = []
-    for item, one, reason in zip(found["item"], found["duplicate_of"], found["reason"], strict=True):
+    for row in found.itertuples():
+        one, other = (folder / files[item] for item in (row.item, row.duplicate_of))
         how = f"equal at {height} x {width} pixels, the files differ"
         with contextlib.suppress(OSError):  # gone since it was read
-            how = "the files are identical" if content(item) == content(one) else how
-        reasons.append(f"{reason} ({how})")
-    found["reason"] = reasons
+            how = "the files are identical" if one.read_bytes() == other.read_bytes() else how
+        found.loc[row.Index, "reason"] = f"{row.reason} ({how})"
 
 
 # What is looked for --------------------------------------------------------------------------------------
@@ -313,8 +292,7 @@ def _near_copies(small: Dataset, exact: Any, notes: list[str]) -> Any:
         tables.append(table)
     both = pd.concat(tables)
     both = both[~both["item"].isin(exact)]
-    columns = (both[name].to_numpy() for name in ("item", "score", "reason", "duplicate_of"))
-    return issue_table("near_duplicates", *columns)
+    return issue_table("near_duplicates", both["item"], both["score"], both["reason"], both["duplicate_of"])
 
 
 def _shrunk(dataset: Dataset) -> Dataset:
@@ -345,10 +323,8 @@ def _hide_personal_data(found: Found) -> None:
     """A reason may quote a text that holds personal data, and cut the data in two: such quotations go."""
     secret = set(found["personal_data"]["item"])
     for table in found.values():
-        reasons = zip(table["item"], table["reason"], strict=True)
-        table["reason"] = [
-            _QUOTED.sub("[masked]", text) if item in secret else text for item, text in reasons
-        ]
+        masked = table["reason"].str.replace(_QUOTED, "[masked]", regex=True)
+        table["reason"] = table["reason"].mask(table["item"].isin(secret), masked)
 
 
 def _doubtful_labels(
@@ -359,15 +335,16 @@ def _doubtful_labels(
     if dataset.labels is None:
         notes.append("There are no labels to check: one sub-folder for each class would give them.")
         return nothing
-    counts = np.bincount(dataset.labels, minlength=len(dataset.class_names))
-    few = [name for name, count in zip(dataset.class_names, counts, strict=True) if 0 < count < _FOLDS]
-    if (counts >= _FOLDS).sum() < 2:
+    counts = dataset.counts()
+    enough = [name for name, count in counts.items() if count >= _FOLDS]
+    few = [name for name, count in counts.items() if 0 < count < _FOLDS]
+    if len(enough) < 2:
         notes.append(f"Labels were not checked: that needs two classes of at least {_FOLDS} items.")
         return nothing
     if few:
         named = ", ".join(few[:5]) + (f" and {len(few) - 5} more" if len(few) > 5 else "")
         notes.append(f"Labels of classes with fewer than {_FOLDS} items were not checked: {named}.")
-    chosen = np.flatnonzero(counts[dataset.labels] >= _FOLDS)
+    chosen = np.flatnonzero(np.isin(np.array(dataset.class_names)[dataset.labels], enough))
     part = dataset[chosen]
     points = _plain_features(part, seed) if features is None else np.asarray(features)[chosen]
     table = label_check(part, points, folds=_FOLDS, seed=seed)
