@@ -73,12 +73,27 @@ def duplicates(column: Any, threshold: float = 0.8) -> tuple[pd.DataFrame, pd.Da
 
     single = np.setdiff1d(np.flatnonzero(filled), copies)
     rows = [single[slice(*np.searchsorted(single, ends))] - ends[0] for ends in pairwise(edges)]
+    pairs, similarity = _similar(parts, edges, single[_candidates(parts, rows, threshold)])
+    near = similarity >= threshold
+    items, firsts, shares = minhash.behind_the_first(pairs[near], similarity[near])
+    reasons = [
+        f"nearly item {one}: similarity {alike:.2f}" for one, alike in zip(firsts, shares, strict=True)
+    ]
+    return exact, issue_table("near_duplicates", items, shares, reasons, firsts)
+
+
+def _candidates(parts: list[Any], rows: list[np.ndarray], threshold: float) -> np.ndarray:
+    """Pairs that share the key of a band, as places among all of ``rows``: each band is one task."""
     bands, _ = minhash.bands_for(threshold)
     keys = dask.delayed(_keys, nout=bands + 1)
     keys = [keys(part, some, threshold) for part, some in zip(parts, rows, strict=True)]
     order = [part[bands] for part in keys]
     found = _run(_pairs, [[part[band] for part in keys] for band in range(bands)], [order] * bands)
-    pairs = single[np.unique(np.concatenate(found), axis=0)]
+    return np.unique(np.concatenate(found), axis=0)
+
+
+def _similar(parts: list[Any], edges: np.ndarray, pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The pairs, in another order, and their similarities: a task for every two partitions that meet."""
     wanted = [np.unique(pairs[(pairs >= start) & (pairs < end)]) for start, end in pairwise(edges)]
     forms = [
         dask.delayed(_forms)(part, items - start)
@@ -91,13 +106,7 @@ def duplicates(column: Any, threshold: float = 0.8) -> tuple[pd.DataFrame, pd.Da
         for group, both in zip(groups, met, strict=True)
     ]
     alike = _run(_similarity, [forms[one] for one, _ in met], [forms[two] for _, two in met], local)
-    pairs, similarity = np.concatenate([pairs[:0], *groups]), np.concatenate([np.empty(0), *alike])
-    near = similarity >= threshold
-    items, firsts, shares = minhash.behind_the_first(pairs[near], similarity[near])
-    reasons = [
-        f"nearly item {one}: similarity {share:.2f}" for one, share in zip(firsts, shares, strict=True)
-    ]
-    return exact, issue_table("near_duplicates", items, shares, reasons, firsts)
+    return np.concatenate([pairs[:0], *groups]), np.concatenate([np.empty(0), *alike])
 
 
 def _texts(column: Any) -> list[Any]:
@@ -115,17 +124,15 @@ _HASHES = np.dtype([("form", "S16"), ("exact", "u8"), ("filled", "?")])
 
 def _hashes(texts: list[str]) -> np.ndarray:
     forms = [minhash.comparable(one) for one in texts]
-    digests = [
-        hashlib.blake2b(form.encode("utf-8", "surrogatepass"), digest_size=16).digest() for form in forms
-    ]
+    encoded = (form.encode("utf-8", "surrogatepass") for form in forms)
+    digests = [hashlib.blake2b(form, digest_size=16).digest() for form in encoded]
     return np.array(list(zip(digests, minhash.content_order(texts), map(bool, forms), strict=True)), _HASHES)
 
 
 def _keys(texts: list[str], rows: np.ndarray, threshold: float) -> list[np.ndarray]:
     """The keys of each band of the texts in ``rows`` and, last, the numbers that rank them by content."""
     forms = _forms(texts, rows)
-    keys = minhash.text_keys(forms, threshold)
-    return [*np.ascontiguousarray(keys.T), minhash.content_order(forms)]
+    return [*np.ascontiguousarray(minhash.text_keys(forms, threshold).T), minhash.content_order(forms)]
 
 
 def _pairs(keys: list[np.ndarray], order: list[np.ndarray]) -> np.ndarray:

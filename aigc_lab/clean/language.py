@@ -22,25 +22,21 @@ from aigc_lab.collect.dataset import Dataset
 if TYPE_CHECKING:
     import pandas as pd
 
-_FEWEST_LETTERS = 16  # below it a Latin text is not judged
-_ENOUGH = 0.3  # share of an expected script from which a mixed text passes: names and terms are often foreign
-_SURE = 0.9  # probability of another language from which a text is reported
-_COMMON_SHARE = 0.1  # of the texts: languages that the set itself is in
 # By script, the languages that write it; the first stands for it where nothing else is known.
 _WRITTEN_IN = {
-    "HAN": ("zh", "ja"),
-    "KANA": ("ja",),
-    "HANGUL": ("ko",),
-    "CYRILLIC": ("ru", "uk", "bg", "sr", "mk", "be", "kk", "mn"),
-    "ARABIC": ("ar", "fa", "ur", "ps", "ug"),
-    "GREEK": ("el",),
-    "HEBREW": ("he",),
-    "THAI": ("th",),
-    "DEVANAGARI": ("hi", "mr", "ne"),
-    "LATIN": (
-        *("en", "de", "fr", "es", "it", "pt", "nl", "sv", "da", "no", "fi", "pl", "cs", "sk", "sl", "hr"),
-        *("hu", "ro", "tr", "id", "vi", "ca", "et", "lv", "lt", "la"),
-    ),
+    script: codes.split()
+    for script, codes in {
+        "HAN": "zh ja",
+        "KANA": "ja",
+        "HANGUL": "ko",
+        "CYRILLIC": "ru uk bg sr mk be kk mn",
+        "ARABIC": "ar fa ur ps ug",
+        "GREEK": "el",
+        "HEBREW": "he",
+        "THAI": "th",
+        "DEVANAGARI": "hi mr ne",
+        "LATIN": "en de fr es it pt nl sv da no fi pl cs sk sl hr hu ro tr id vi ca et lv lt la",
+    }.items()
 }
 _WEIGHT = {"HAN": 2.5, "KANA": 1.5, "HANGUL": 2.0}  # letters that a character is worth
 
@@ -76,22 +72,20 @@ def other_language(
         it is another language. Texts of fewer than 16 Latin letters are not judged.
 
     Raises:
-        ValueError: no texts, no expected language, or a mask of another length.
+        ValueError: no texts, or an expected language that is not known.
     """
     texts = as_texts(dataset, "other_language")
-    looked_at = np.ones(len(texts), dtype=bool) if among is None else np.asarray(among)
-    if looked_at.shape != (len(texts),) or looked_at.dtype != bool:
-        raise ValueError(f"among must be booleans of shape ({len(texts)},), got {looked_at.dtype}")
-    judged = {item: found for item in np.flatnonzero(looked_at) if (found := _judged(texts[item]))}
+    looked_at = range(len(texts)) if among is None else np.flatnonzero(among)
+    judged = {item: found for item in looked_at if (found := _judged(texts[item]))}
     languages = _expected(expected, judged.values())
     items, scores, reasons = [], [], []
     for item, found in judged.items():
         score, strange_script = _strangeness(found, languages)
-        if score > 0 and (strange_script or score >= _SURE):
+        if score > 0 and (strange_script or score >= 0.9):
             items.append(item)
             scores.append(score)
-            names = " or ".join(languages)
-            reasons.append(f"reads as {found.language} ({found.script.lower()} script), expected {names}")
+            script, names = found.script.lower(), " or ".join(languages)
+            reasons.append(f"reads as {found.language} ({script} script), expected {names}")
     return issue_table("other_language", items, scores, reasons)
 
 
@@ -101,7 +95,7 @@ def _strangeness(found: _Judged, languages: Sequence[str]) -> tuple[float, bool]
     share = sum(found.shares.get(script, 0.0) for script in scripts)
     if found.language == "ja":  # the Chinese characters in it do not make it Chinese
         share = float("ja" in languages)
-    if share < _ENOUGH:
+    if share < 0.3:  # names and terms are often foreign
         return 1 - share, True
     if found.script != "LATIN" or "LATIN" not in scripts:
         return 0.0, False  # neighbours such as Russian and Ukrainian are not told apart
@@ -112,7 +106,7 @@ def _strangeness(found: _Judged, languages: Sequence[str]) -> tuple[float, bool]
 def _expected(expected: Any, judged: Collection[_Judged]) -> tuple[str, ...]:
     if expected is None:
         counts = Counter(one.language for one in judged).most_common()
-        return tuple(code for code, count in counts if count >= _COMMON_SHARE * len(judged)) or ("en",)
+        return tuple(code for code, count in counts if 10 * count >= len(judged)) or ("en",)
     codes = (expected,) if isinstance(expected, str) else tuple(expected)
     known = {code for written in _WRITTEN_IN.values() for code in written}
     if not codes or not all(isinstance(code, str) and code in known for code in codes):
@@ -135,7 +129,7 @@ def _judged(text: str) -> _Judged | None:
     if script != "LATIN":
         language = _WRITTEN_IN[script][0] if script in _WRITTEN_IN else script.lower()
         return _Judged(language, script, shares, {}) if weights[script] >= 3 else None
-    if weights["LATIN"] < _FEWEST_LETTERS:
+    if weights["LATIN"] < 16:
         return None
     chances = dict(_identifier().rank(text.lower()))
     return _Judged(max(chances, key=chances.__getitem__), script, shares, chances)

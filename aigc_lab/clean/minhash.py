@@ -2,9 +2,8 @@
 
 The idea (A. Broder 1997, "On the resemblance and containment of documents"): give every possible shingle
 a random rank and keep, of each text, only its shingle of lowest rank. Two texts keep the same one with a
-probability equal to their Jaccard similarity, so the share of many such rankings in which they agree
-estimates it. Bands of several rankings then make an index: texts that agree in a whole band are
-candidates (P. Indyk and R. Motwani 1998). Introduced in notebook 02.
+probability equal to their Jaccard similarity. Bands of several rankings make an index: texts that agree in
+a whole band are candidates (P. Indyk and R. Motwani 1998). Introduced in notebook 02.
 
 ``shingles`` and ``jaccard`` are the slow and exact definition. Everything else works on a 32-bit hash of
 each shingle: two different shingles of a text share a hash once in four thousand million.

@@ -95,11 +95,9 @@ def personal_data(
     scores = [_SURENESS[span.kind] for span in spans]
     reasons = [f"{span.kind} in characters {span.start} to {span.end}" for span in spans]
     table = issue_table("personal_data", items, scores, reasons)
-    table["kind"] = np.array([span.kind for span in spans], dtype=object)
-    table["start"] = np.array([span.start for span in spans], dtype=np.int64)
-    table["end"] = np.array([span.end for span in spans], dtype=np.int64)
-    table["text"] = np.array([texts[item][span.start : span.end] for item, span in rows], dtype=object)
-    return table
+    places = [(span.kind, span.start, span.end, texts[item][span.start : span.end]) for item, span in rows]
+    table[["kind", "start", "end", "text"]] = np.array(places, dtype=object).reshape(-1, 4)
+    return table.astype({"kind": object, "start": np.int64, "end": np.int64, "text": object})
 
 
 def mask(dataset: Dataset | Sequence[str], issues: Any) -> Any:

@@ -14,7 +14,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from importlib import resources
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,27 +21,13 @@ import numpy as np
 from aigc_lab.clean.issues import issue_table, label_note
 from aigc_lab.clean.language import other_language
 from aigc_lab.clean.minhash import as_texts, behind_the_first, comparable, near_duplicate_pairs, with_texts
-from aigc_lab.clean.personal import mask, personal_data
+from aigc_lab.clean.personal import mask as mask
+from aigc_lab.clean.personal import personal_data
 from aigc_lab.collect.dataset import Dataset
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "DETECTORS",
-    "boilerplate",
-    "detect_all",
-    "exact_duplicates",
-    "fix",
-    "garbled",
-    "mask",
-    "near_duplicates",
-    "normal_form",
-    "other_language",
-    "personal_data",
-    "uninformative",
-    "unnormalised",
-]
 Texts = Dataset | Sequence[str]
 
 
@@ -137,12 +122,10 @@ def _right_encoding(text: str) -> tuple[str, str]:
     """The text in its right encoding and what had happened; the text itself and "" if nothing had."""
     if text.isascii():
         return text, ""
-    for repaired, how in (
-        (_gbk_as_latin(text), "GBK read as Latin-1"),
-        (_utf8_as_gbk(text), "UTF-8 read as GBK"),
-    ):
-        if repaired != text:
-            return repaired, how
+    if (repaired := _gbk_as_latin(text)) != text:
+        return repaired, "GBK read as Latin-1"
+    if (repaired := _utf8_as_gbk(text)) != text:
+        return repaired, "UTF-8 read as GBK"
     import ftfy
 
     pieces = re.findall("\n|[^\n]{1,100000}", text)  # ftfy is slow on a line of megabytes
@@ -194,9 +177,7 @@ def _first_difference(before: str, after: str) -> tuple[str, str]:
 _WIDE_MARKS = "\u3000！＂＃％＆＇（）＊，－．／：；？＠［＼］＿｛｝～＾｀＄＋＜＝＞｜￥｡｢｣､︰-﹏﹐-﹫"
 # Marks of print and raised or lowered figures, which lose their meaning.
 _ALWAYS = "\u2025\u2026™℠ªº²³¹⁰-ₜ¼-¾⅐-⅟↉´¨¯¸˘-˝"
-_EAST_ASIAN = re.compile(
-    "[\u3005-\u3007\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\U00020000-\U0003347f]"
-)
+_EAST_ASIAN = "[\u3005-\u3007\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\U00020000-\U0003347f]"
 _KEPT, _KEPT_EAST_ASIAN = f"([{_ALWAYS}]+)", f"([{_ALWAYS}{_WIDE_MARKS}]+)"
 
 
@@ -217,7 +198,7 @@ def normal_form(text: str) -> str:
 
 def _pieces(text: str) -> list[str]:
     """The text cut up: pieces to normalise at even places, what is kept between them."""
-    return re.split(_KEPT_EAST_ASIAN if _EAST_ASIAN.search(text) else _KEPT, text)
+    return re.split(_KEPT_EAST_ASIAN if re.search(_EAST_ASIAN, text) else _KEPT, text)
 
 
 def unnormalised(dataset: Texts) -> pd.DataFrame:
@@ -253,9 +234,8 @@ def boilerplate(dataset: Texts) -> pd.DataFrame:
 
     Two ways to find one. Known wordings, English and Chinese (``notices.yaml``), in the first or last 5,000
     characters. And lines of at least four words (eight Chinese characters) that stand among the first or
-    last three lines of many different texts: what every page of a site repeats, whatever it says. Copies of
-    one text count once. An issue says where to look; a licence, for example, must be read before it is cut.
-    A line is repeated by many if a hundredth of the different texts, and five at least, have it.
+    last three of a hundredth of the different texts, and of five at least: what every page of a site repeats.
+    An issue says where to look; a licence, for example, must be read before it is cut.
 
     Returns:
         Issues; the score is 0.9 for known wordings, for repeated lines 0.5 and more with their share.
@@ -415,18 +395,16 @@ def _tidy(text: str) -> str:
 # --- all of them ---
 
 # Each corruption that shows in a text, with the detector that looks for it.
-DETECTORS: Mapping[str, Callable[..., Any]] = MappingProxyType(
-    {
-        "exact_duplicate": exact_duplicates,
-        "near_duplicate": near_duplicates,
-        "mojibake": garbled,
-        "unnormalised": unnormalised,
-        "boilerplate": boilerplate,
-        "personal_data": personal_data,
-        "junk": uninformative,
-        "foreign_language": other_language,
-    }
-)
+DETECTORS: Mapping[str, Callable[..., pd.DataFrame]] = {
+    "exact_duplicate": exact_duplicates,
+    "near_duplicate": near_duplicates,
+    "mojibake": garbled,
+    "unnormalised": unnormalised,
+    "boilerplate": boilerplate,
+    "personal_data": personal_data,
+    "junk": uninformative,
+    "foreign_language": other_language,
+}
 
 
 def detect_all(dataset: Texts, expected: Any = None) -> dict[str, Any]:

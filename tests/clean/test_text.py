@@ -199,8 +199,6 @@ def test_expected_languages_are_the_common_ones_or_those_that_are_named():
     assert len(text.other_language(texts[10:] + texts[20:])) == 0  # a tenth or more: common
     with pytest.raises(ValueError, match="ISO 639-1 codes"):
         text.other_language(texts, "english")
-    with pytest.raises(ValueError, match=r"among must be booleans of shape \(21,\)"):
-        text.other_language(texts, "en", among=np.ones(2, bool))
 
 
 # --- notices ---
