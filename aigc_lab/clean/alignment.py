@@ -7,7 +7,7 @@ are for is told in ``aigc_lab.clean.duplicates``.
 from __future__ import annotations
 
 import numpy as np
-from scipy import linalg, ndimage
+from scipy import ndimage
 
 _WORKING_SIDE = 32  # pixels: larger images are compared at this size
 _SMOOTHING = 0.7  # pixels: interpolated copies are a little smoother than their originals; this evens it out
@@ -168,12 +168,11 @@ def _moved(images: np.ndarray, which: np.ndarray, down: np.ndarray, right: np.nd
 
 def _principal_directions(flat: np.ndarray) -> np.ndarray:
     """The leading directions ``(pixels, d)`` in which the images differ."""
+    from sklearn.decomposition import PCA  # here, because it is slow to import
+
     sample = flat[:: max(1, len(flat) // 4000)]
-    sample = sample - sample.mean(axis=0)
-    pixels = flat.shape[1]
-    wanted = (max(0, pixels - _COMPONENTS), pixels - 1)
-    _, vectors = linalg.eigh(sample.T @ sample / len(sample), subset_by_index=wanted)
-    return np.ascontiguousarray(vectors)
+    size = min(_COMPONENTS, *sample.shape)
+    return PCA(size, svd_solver="covariance_eigh").fit(sample).components_.T.copy()
 
 
 def _nearest(flat: np.ndarray) -> np.ndarray:

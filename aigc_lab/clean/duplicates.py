@@ -80,10 +80,9 @@ def perceptual_hashes(images: Any, bits: int = 64) -> np.ndarray:
 
     The image is scaled to four times the side of the square of bits; of its discrete cosine transform
     (type II) the lowest frequencies are kept; a bit says whether a frequency is above their median. This is
-    ``imagehash.phash`` bit for bit, but for many images at once: scaling is linear, so a block of images is
-    a product of matrices, and as Pillow scales with integer weights of 22 bits, the sums are exact in
-    ``float64``. Source: Zauner 2010, "Implementation and benchmarking of perceptual image hash functions".
-    Introduced in notebook 02.
+    ``imagehash.phash`` bit for bit, as products of matrices for many images at once: Pillow scales with
+    integer weights of 22 bits, so the sums are exact in ``float64``. Source: Zauner 2010, "Implementation and
+    benchmarking of perceptual image hash functions". Introduced in notebook 02.
 
     Args:
         images: a Dataset of images, or ``uint8`` ``(n, height, width)`` or ``(n, height, width, c)``

@@ -44,18 +44,12 @@ def issue_table(
 
 
 def score(issues: Any, truth_mask: np.ndarray) -> dict[str, float]:
-    """How well issues match the truth.
-
-    Precision is the share of the found items that are true; recall the share of the true items that
-    were found. A share of nothing is not a number: precision is NaN if nothing was found, recall is
-    NaN if nothing is true.
-
-    Args:
-        issues: an issue table (an item found twice counts once).
-        truth_mask: booleans ``(n,)``, for example ``log.mask("blur")`` of a corruption log.
+    """How well an issue table matches the truth, booleans ``(n,)`` such as ``log.mask("blur")``.
 
     Returns:
-        ``precision``, ``recall``, ``found`` (items) and ``true`` (items).
+        ``precision``, the share of the found items that are true (NaN if nothing was found); ``recall``, the
+        share of the true items that were found (NaN if nothing is true); and how many are ``found`` and
+        ``true``. An item found twice counts once.
 
     Raises:
         ValueError: a mask that is no vector of booleans, or is shorter than the items found.
@@ -77,23 +71,13 @@ def score(issues: Any, truth_mask: np.ndarray) -> dict[str, float]:
 
 @dataclass(frozen=True, eq=False)
 class Cleaned:
-    """What was kept, and what was dropped and why.
+    """What was kept, and what was dropped and why. Positions are those in the set that was cleaned."""
 
-    Args:
-        kept: the items that stay, in their order.
-        kept_index: integers ``(len(kept),)``, their positions in the set that was cleaned.
-        dropped: pandas table, one row per dropped item: ``item`` (position in the set that was
-            cleaned), ``reasons`` (text), ``detectors`` (text), ``score`` (the highest).
-        original_count: how many items there were.
-        stand_ins: positions of duplicates that stayed, because the copy they stood behind was
-            dropped for another reason.
-    """
-
-    kept: Dataset
-    kept_index: np.ndarray
-    dropped: Any
+    kept: Dataset  # the items that stay, in their order
+    kept_index: np.ndarray  # integers (len(kept),): their positions
+    dropped: Any  # a row for each dropped item: item, reasons (text), detectors (text), score (the highest)
     original_count: int
-    stand_ins: tuple[int, ...] = ()
+    stand_ins: tuple[int, ...] = ()  # duplicates that stay in place of a copy dropped for another reason
 
     def report(self) -> str:
         """What happened, as text: how many items stay, how many each detector found."""
@@ -120,10 +104,6 @@ def drop(dataset: Dataset, *issues: Any) -> Cleaned:
     reason, the first of its duplicates that has no other issue stays in its place: so duplicates
     alone never remove the last copy of an item.
 
-    Args:
-        dataset: the set that the detectors looked at.
-        issues: issue tables.
-
     Raises:
         ValueError: a table that lacks a column, or names an item that the set does not have.
     """
@@ -138,12 +118,10 @@ def drop(dataset: Dataset, *issues: Any) -> Cleaned:
     first_of = found[is_copy].groupby("item")["duplicate_of"].min().astype(int).to_dict()
     stand_ins = _stand_ins(first_of, set(found.loc[~is_copy, "item"]))
     gone = found[~found["item"].isin(stand_ins)].groupby("item")
-    dropped = pd.DataFrame(
-        {
-            "reasons": gone["reason"].agg("; ".join),
-            "detectors": gone["detector"].agg(lambda names: ", ".join(sorted(set(names)))),
-            "score": gone["score"].max(),
-        }
+    dropped = gone.agg(
+        reasons=("reason", "; ".join),
+        detectors=("detector", lambda names: ", ".join(sorted(set(names)))),
+        score=("score", "max"),
     )
     dropped = dropped.reset_index().astype({"item": "int64", "score": "float64"})
     kept_index = np.setdiff1d(np.arange(len(dataset)), dropped["item"])
@@ -180,11 +158,7 @@ def _check(table: Any, count: int) -> None:
 
 
 def checked_number(name: str, value: float, low: float, high: float = float("inf")) -> float:
-    """``value``, if it is a number from low to high.
-
-    Raises:
-        ValueError: it is not.
-    """
+    """``value``, if it is a number from low to high; else a ValueError."""
     if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not low <= value <= high:
         raise ValueError(f"{name} must be a number from {low:g} to {high:g}, got {value!r}")
     return float(value)
