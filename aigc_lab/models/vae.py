@@ -412,15 +412,11 @@ def active_dimensions(vae: Any, images: Any, labels: Any = None) -> tuple[np.nda
     ignores has about 0 nats, and its slider changes nothing (Burda et al. 2016, section 5.2).
 
     Args:
-        vae: a model with ``encode``.
         images: an image ``Dataset``, or float images in [0, 1], ``(n, height, width, channels)``.
         labels: integers ``(n,)`` for a conditional model; a ``Dataset`` brings its own.
 
     Returns:
         order ``(latent_size,)`` of dimension numbers, and nats ``(latent_size,)`` by dimension number.
-
-    Raises:
-        ValueError: images or labels that the model does not take.
     """
     if isinstance(images, Dataset):
         images, own = images.arrays()

@@ -162,17 +162,20 @@ class TestLinearGaussian:
         )
         assert gap.mean() == pytest.approx(expected, abs=0.02)
 
-    def test_with_the_true_posterior_the_bound_is_tight(self):
+    def with_true_posterior(self):
+        """A model whose posterior is diagonal and known, and its exact log-likelihoods."""
         weights = self.weights.copy()
         weights[:, 1] = np.cross(weights[:, 0], [0.0, 0.0, 1.0])  # orthogonal columns: a diagonal posterior
         precision = np.eye(2) + weights.T @ weights / self.scale**2
         matrix = np.linalg.inv(precision) @ weights.T / self.scale**2
-        model = linear_gaussian(
-            weights, self.bias, self.scale, (matrix, -matrix @ self.bias), np.sqrt(1 / np.diag(precision))
-        )
-        elbo = mean_elbo(model, self.x, samples=4000)
+        posterior = (matrix, -matrix @ self.bias), np.sqrt(1 / np.diag(precision))
         covariance = weights @ weights.T + self.scale**2 * np.eye(3)
         exact = stats.multivariate_normal(self.bias, covariance).logpdf(self.x)
+        return linear_gaussian(weights, self.bias, self.scale, *posterior), exact
+
+    def test_with_the_true_posterior_the_bound_is_tight(self):
+        model, exact = self.with_true_posterior()
+        elbo = mean_elbo(model, self.x, samples=4000)
         assert elbo == pytest.approx(exact, abs=0.1)
         assert elbo.mean() == pytest.approx(exact.mean(), abs=0.01)
 
@@ -190,16 +193,8 @@ class TestLinearGaussian:
         assert bounds[3] == pytest.approx(exact, abs=0.05)
 
     def test_with_the_true_posterior_every_weight_is_the_likelihood(self):
-        weights = self.weights.copy()
-        weights[:, 1] = np.cross(weights[:, 0], [0.0, 0.0, 1.0])
-        precision = np.eye(2) + weights.T @ weights / self.scale**2
-        matrix = np.linalg.inv(precision) @ weights.T / self.scale**2
-        model = linear_gaussian(
-            weights, self.bias, self.scale, (matrix, -matrix @ self.bias), np.sqrt(1 / np.diag(precision))
-        )
+        model, exact = self.with_true_posterior()
         x = self.x.astype("float32").reshape(-1, 1, 1, 3)  # (n, 3) -> (n, 1, 1, 3)
-        covariance = weights @ weights.T + self.scale**2 * np.eye(3)
-        exact = stats.multivariate_normal(self.bias, covariance).logpdf(self.x)
         assert model.importance_weighted_bound(x, samples=3) == pytest.approx(exact, abs=2e-4)
 
 
