@@ -171,11 +171,7 @@ def _versions() -> dict[str, str]:
 
 
 def check(vae: Any, folder: str | os.PathLike[str]) -> dict[str, float]:
-    """Compare each form found in the folder with the model.
-
-    The same latent points (drawn, the origin, and a far one; one at a time and several at once) go
-    through the model and through each form. The reloaded ``.keras`` must be exactly equal, and
-    encode equally too.
+    """Compare each form found in the folder with the model, on latent points near and far, alone and in turn.
 
     Returns:
         format to the largest absolute difference of any pixel (and, for ``.keras``, of q(z|x)).
@@ -202,7 +198,7 @@ def check(vae: Any, folder: str | os.PathLike[str]) -> dict[str, float]:
             if name == "keras":
                 differences[name], limit = _keras_difference(vae, path, latent, labels), 0.0
             else:
-                run = _saved_model_runner(path) if name == "saved_model" else _onnx_runner(path)
+                run = _runner(path)
                 several, alone = run(inputs), run([each[:1] for each in inputs])
                 gap = max(np.abs(several - expected).max(), np.abs(alone - expected[:1]).max())
                 differences[name], limit = float(gap) / unit, TOLERANCE
@@ -227,7 +223,12 @@ def _keras_difference(vae: Any, path: Path, latent: np.ndarray, labels: Any) -> 
     return max(float(np.abs(new - old).max()) for old, new in zip(*each, strict=True))
 
 
-def _saved_model_runner(path: Path) -> Callable[[list[np.ndarray]], np.ndarray]:
+def _runner(path: Path) -> Callable[[list[np.ndarray]], np.ndarray]:
+    """A function from latent points (and labels) to pixels: the exported generator."""
+    if path.suffix == ".onnx":
+        session = _open_onnx(path)
+        names = [each.name for each in session.get_inputs()]
+        return lambda inputs: session.run(None, dict(zip(names, inputs, strict=True)))[0]
     import tensorflow as tf
 
     with quiet():
@@ -236,19 +237,11 @@ def _saved_model_runner(path: Path) -> Callable[[list[np.ndarray]], np.ndarray]:
     return lambda inputs, loaded=loaded: loaded.serve(inputs).numpy()
 
 
-def _onnx_runner(path: Path) -> Callable[[list[np.ndarray]], np.ndarray]:
-    session = _open_onnx(path)
-    names = [each.name for each in session.get_inputs()]
-    return lambda inputs: session.run(None, dict(zip(names, inputs, strict=True)))[0]
-
-
 # ONNX --------------------------------------------------------------------------------------------------
 
 
 def write_onnx(generator: Any, path: Path, facts: Mapping[str, Any]) -> None:
-    """Write a Keras model that was called once; the batch size stays open.
-
-    The file gets readable names (``batch``, ``pixels``) and the facts as metadata.
+    """Write a Keras model that was called once, with an open batch size, and the facts as metadata.
 
     Raises:
         ValueError: the model has an operation that ONNX or tf2onnx does not know.
@@ -349,7 +342,7 @@ def draw_with_onnx(
     """
     if count < 1:
         raise ValueError(f"count must be at least 1, got {count}")
-    run, told = _onnx_runner(Path(path)), onnx_metadata(path)
+    told = onnx_metadata(path)
     number = _class_number(label, told["class_count"], told["class_names"])
     if mixture is None:
         latent = np.random.default_rng(seed).standard_normal((count, told["latent_size"]), dtype="float32")
@@ -358,7 +351,7 @@ def draw_with_onnx(
         from aigc_lab.models.mixture import LatentMixture
 
         latent, labels = LatentMixture.load(mixture).sample(count, number, seed)
-    return run(_inputs(latent, labels, told["class_count"]))
+    return _runner(Path(path))(_inputs(latent, labels, told["class_count"]))
 
 
 def _class_number(label: int | str | None, class_count: int, names: list[str]) -> int | None:
@@ -380,7 +373,7 @@ def _class_number(label: int | str | None, class_count: int, names: list[str]) -
 
 
 def model_card(
-    path: str | os.PathLike[str],
+    folder: str | os.PathLike[str],
     *,
     title: str,
     data_card: Card,
@@ -396,12 +389,11 @@ def model_card(
     Source: Mitchell et al. 2019, "Model cards for model reporting", arXiv 1810.03993.
 
     Args:
-        path: a file, or the folder of an export (the card becomes ``model_card.md`` in it, and lists
-            the exported files with their hashes).
+        folder: an export; the card becomes ``model_card.md`` in it, and lists its files with their hashes.
         title: the model's name.
         data_card: the ``Card`` of the data set.
         issues_found: what was wrong with the data, such as the report of ``clean.drop``.
-        scores: name to value, to ``(value, low, high)`` or to a ``Score``.
+        scores: name to value or to ``(value, low, high)``.
         seeds: seeds of all trainings behind the scores.
         training: facts such as ``{"epochs": 20, "latent size": 16, "device": "2 CPU cores"}``.
         limits: what the model cannot do or should not be used for, one sentence each.
@@ -412,18 +404,14 @@ def model_card(
 
     Raises:
         ValueError: an empty title, licence, seeds, scores or limits: a card without them says nothing.
-        OSError: the file cannot be written.
+        OSError: the folder holds no export, or the card cannot be written.
     """
     needed = {"title": title.strip(), "licence": licence.strip(), "limits": limits, "seeds": seeds}
     for name, value in (needed | {"scores": scores}).items():
         if not len(value):
             raise ValueError(f"a model card needs {name}; state it")
-    path = Path(path)
-    if path.is_dir():
-        path = path / _CARD
-    manifest, files = path.parent / _MANIFEST, []
-    if manifest.is_file():
-        files = list(json.loads(manifest.read_text(encoding="utf-8"))["files"].values())
+    path = Path(folder) / _CARD
+    manifest = json.loads(path.with_name(_MANIFEST).read_text(encoding="utf-8"))
     spread = ", ".join(str(int(seed)) for seed in seeds)
     sections = {
         "Intended use": "Teaching and experiments: drawing new images of the kind it was trained on, and "
@@ -437,12 +425,12 @@ def model_card(
         "Licence of the weights": licence,
         "Exported files": _table(
             ("file", "bytes", "SHA-256", "largest difference from the model"),
-            [(file["name"], file["bytes"], file["sha256"], file["largest_difference"]) for file in files],
+            [tuple(file.values()) for file in manifest["files"].values()],
         ),
         "Versions": _table(("package", "version"), _versions().items()),
     }
     text = f"# Model card: {title}\n\nWritten by AIGC Lab on {datetime.now(UTC):%Y-%m-%d}.\n"
-    text += "".join(f"\n## {name}\n\n{body.strip()}\n" for name, body in sections.items() if body.strip())
+    text += "".join(f"\n## {name}\n\n{body.strip()}\n" for name, body in sections.items())
     with atomic_write(path) as stream:
         stream.write(text.encode("utf-8"))
     return path
@@ -453,15 +441,12 @@ def _bullets(lines: Sequence[str]) -> str:
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """A Markdown table; nothing if there are no rows."""
-    cells = [[_cell(value) for value in row] for row in rows]
-    lines = [heads, ["---"] * len(heads), *cells] if cells else []
+    """A Markdown table."""
+    lines = [heads, ["---"] * len(heads), *([_cell(value) for value in row] for row in rows)]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def _cell(value: Any) -> str:
-    if hasattr(value, "low"):
-        value = (value.value, value.low, value.high)
     if isinstance(value, tuple):
         middle, low, high = map(_cell, value)
         return f"{middle} [{low} to {high}]"
