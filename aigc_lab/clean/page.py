@@ -37,10 +37,9 @@ def all_words() -> Any:
     return yaml.safe_load(Path(__file__).with_name("report.yaml").read_text(encoding="utf-8"))
 
 
-def words_on(name: str) -> dict[str, str]:
-    """The words on a check; one that is not known gets its name for a heading, and is for looking at."""
-    plain = {"title": name.replace("_", " ").capitalize(), "chinese": "", "part": "look"}
-    return all_words()["checks"].get(name, plain | {"what": "Found by this check.", "advice": "Look first."})
+def words_on(check: str) -> dict[str, str]:
+    """The words on a check, and its part of the page."""
+    return all_words()["checks"][check]
 
 
 def visible(text: str) -> str:
@@ -196,25 +195,23 @@ def _check(seen: Any, name: str, texts: Sequence[str] | None) -> dict[str, Any]:
         return one | {"uri": uri, "coarse": coarse}
 
     if "duplicate_of" in table and len(table):
-        sizes = table["duplicate_of"].value_counts(sort=False)
-        others = table["reason"].str.extract(f"({_OTHER_LABEL.pattern})")[0].dropna()
-        check["hint"] = (
-            f"{_counted(len(sizes), 'group')} of copies; the largest has {sizes.max() + 1:,} items."
-        )
+        groups = {int(first): copies.sort_values("item") for first, copies in table.groupby("duplicate_of")}
+        largest = max(map(len, groups.values())) + 1
+        check["hint"] = f"{_counted(len(groups), 'group')} of copies; the largest has {largest:,} items."
+        others = table[table["reason"].str.contains(_OTHER_LABEL)]
         if len(others):
             check["hint"] += f" {_counted(len(others), 'copy')} with another label than the item that stays: "
             check["hint"] += "one of the two labels is wrong."
         told = shown = 0
-        suspect = set(table["duplicate_of"][others.index])
-        for first in sorted(sizes.index, key=lambda one: (-sizes[one], one not in suspect, one)):
+        suspect = set(others["duplicate_of"])
+        for first in sorted(groups, key=lambda one: (-len(groups[one]), one not in suspect, one)):
             if shown >= _SHOWN:
                 break
-            copies = table[table["duplicate_of"] == first].sort_values("item")
-            part = copies.head(_COPIES_SHOWN)
+            part = groups[first].head(_COPIES_SHOWN)
             cards = [card(int(row.item), _copy_words(row), "goes") for row in part.itertuples()]
-            group = {"cards": [card(int(first), "stays", "stays"), *cards], "rest": len(copies) - len(part)}
-            check["groups"].append(group)
-            told, shown = told + len(copies), shown + len(part)
+            rest = len(groups[first]) - len(part)
+            check["groups"].append({"cards": [card(first, "stays", "stays"), *cards], "rest": rest})
+            told, shown = told + len(groups[first]), shown + len(part)
     else:
         rows = table.drop_duplicates("item").head(_SHOWN)
         told = len(rows)
