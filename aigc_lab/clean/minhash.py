@@ -182,7 +182,7 @@ def band_keys(signatures: np.ndarray, bands: int) -> np.ndarray:
 
 
 def text_keys(texts: Sequence[str], threshold: float) -> np.ndarray:
-    """``band_keys`` of texts, with bands for the threshold. The signatures, three times as large, go."""
+    """``band_keys`` of texts, with bands for the threshold; the signatures are three times as large."""
     bands, _ = bands_for(threshold)
     parts = [np.empty((0, bands), dtype=np.uint64)]
     for start in range(0, len(texts), 4096):
@@ -371,10 +371,7 @@ def _lowest(shingled: Shingles, factors: np.ndarray) -> np.ndarray:
         for ranking, factor in enumerate(factors):
             np.multiply(hashes, factor, out=ranks)
             np.minimum.reduce(ranks, axis=0, out=best[ranking])
-        if rows_each.max() == 1:
-            lowest[owner[rows]] = best.T
-        else:
-            np.minimum.at(lowest, owner[rows], best.T)
+        np.minimum.at(lowest, owner[rows], best.T)
     return lowest
 
 
@@ -389,11 +386,11 @@ def _bucket_codes(keys: np.ndarray, ranking: np.ndarray, count: int) -> np.ndarr
     sorted_keys = keys[by_key]
     edges = np.flatnonzero(np.concatenate([[True], sorted_keys[1:] != sorted_keys[:-1], [True]]))
     starts, sizes = edges[:-1], np.diff(edges)
+    large = np.repeat(sizes > 2 * _HUBS, sizes)
     pairs = [np.empty((2, 0), dtype=np.int64)]
-    for size in np.unique(sizes[(sizes > 1) & (sizes <= 2 * _HUBS)]):
-        members = by_key[starts[sizes == size][:, None] + np.arange(size)]
-        one, two = np.triu_indices(size, 1)
-        pairs.append(np.stack([members[:, one].ravel(), members[:, two].ravel()]))
+    for step in range(1, min(2 * _HUBS, sizes.max(initial=0))):
+        alike = (sorted_keys[step:] == sorted_keys[:-step]) & ~large[step:]
+        pairs.append(np.stack([by_key[:-step][alike], by_key[step:][alike]]))
     for start, size in zip(starts[sizes > 2 * _HUBS], sizes[sizes > 2 * _HUBS], strict=True):
         members = by_key[start : start + size]
         hubs = np.union1d(members[:_HUBS], np.sort(members)[:_HUBS])
