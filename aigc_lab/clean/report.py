@@ -155,10 +155,11 @@ def inspect(
         folder = Path(folder_or_dataset).expanduser()
         if folder.is_dir() and target.resolve().is_relative_to(folder.resolve()):
             raise ValueError(f"the report {target} would lie inside the folder {folder}; write it elsewhere")
+        files = sorted(Path(top) / name for top, _, inside in os.walk(folder) for name in inside)
         if modality == "auto":
-            suffixes = [file.suffix.lower() for file in _files(folder)]
-            modality = "text" if suffixes.count(".txt") * 2 > len(suffixes) else "images"
-        size = size or (_size_of_the_first(folder) if modality == "images" else None)
+            texts = sum(file.suffix.lower() == ".txt" for file in files)
+            modality = "text" if texts * 2 > len(files) else "images"
+        size = size or (_size_of_the_first(files) if modality == "images" else None)
         # Stretched: bars around an image would make a blank one look like an image of a bar.
         dataset, report = from_folder(folder, size=size, modality=modality, progress=progress, stretch=True)
     if not len(dataset):
@@ -170,15 +171,13 @@ def inspect(
 
     notes: list[str] = []
     found: dict[str, Any] = {}
-    if dataset.modality == "images":
-        checks = _image_checks(dataset, features, seed, notes)
-    else:
-        checks = _text_checks(dataset)
+    is_text = dataset.modality == "text"
+    checks = _text_checks(dataset) if is_text else _image_checks(dataset, features, seed, notes)
     if label_check is not None:
         checks["label_issues"] = lambda _: _doubtful_labels(dataset, features, label_check, seed, notes)
     for name in tqdm(checks, desc="inspecting", unit=" checks", leave=False, delay=2, disable=not progress):
         found[name] = checks[name](found)
-    if dataset.modality == "text":
+    if is_text:
         _hide_personal_data(found)
     elif report is not None:
         _say_where_files_differ(found["exact_duplicates"], folder, report.kept, dataset)
@@ -208,16 +207,11 @@ def _checked_output(output: str | os.PathLike[str]) -> Path:
     return target
 
 
-def _files(folder: Path) -> list[Path]:
-    """The files below a folder; none if it is no folder, of which ``from_folder`` says what is wrong."""
-    return sorted(Path(top) / name for top, _, inside in os.walk(folder) for name in inside)
-
-
-def _size_of_the_first(folder: Path) -> tuple[int, int]:
+def _size_of_the_first(files: list[Path]) -> tuple[int, int]:
     """``(height, width)`` of the first image that can be read if it is small, else 32 x 32."""
     from PIL import Image
 
-    for file in _files(folder):
+    for file in files:
         with contextlib.suppress(Exception), Image.open(file) as image:  # from_folder will name it
             width, height = image.size
             return (height, width) if min(image.size) >= 8 and max(image.size) <= _LARGEST_SIDE else _SIZE
