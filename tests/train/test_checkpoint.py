@@ -63,7 +63,8 @@ def test_half_a_file_never_counts(stored, tmp_path, share):
 
 def test_a_damaged_byte_is_noticed(stored, tmp_path):
     content = bytearray(stored.read_bytes())
-    content[len(content) // 2] ^= 0xFF
+    with np.load(stored) as file:  # a byte of a weight: some bytes between the arrays mean nothing
+        content[content.index(file["variable_1"].tobytes())] ^= 0xFF
     (tmp_path / "run.npz").write_bytes(content)
     refused(tmp_path / "run.npz", "no checkpoint that can be read")
 
