@@ -151,7 +151,21 @@ NO_TERM = {
     "YAML",
     "OK",
 }
-NO_TERM |= {"BEGIN", "END", "SOLUTION", "README", "API", "ID", "URL", "II", "III", "RGB", "XLA"}
+NO_TERM |= {
+    "NVIDIA",
+    "SXM",
+    "BEGIN",
+    "END",
+    "SOLUTION",
+    "README",
+    "API",
+    "ID",
+    "URL",
+    "II",
+    "III",
+    "RGB",
+    "XLA",
+}
 
 
 def test_every_abbreviation_in_the_notebooks_is_in_the_glossary():
