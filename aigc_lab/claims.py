@@ -176,20 +176,13 @@ def record(
         notebook=notebook,
         **numbers,
     )
-    _show(finding)
-    return finding
+    import IPython
 
-
-def _show(finding: Finding) -> None:
-    """Display in a notebook; outside of one there is nothing to show it to."""
-    try:
-        from IPython import get_ipython
-    except ImportError:
-        return
-    if get_ipython() is not None:
+    if IPython.get_ipython() is not None:  # outside of a notebook there is nothing to show it to
         from IPython.display import display
 
         display(finding)
+    return finding
 
 
 def stored_findings(notebook: str | Path) -> list[dict[str, Any]]:

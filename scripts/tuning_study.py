@@ -111,7 +111,7 @@ def sample_scores(sample, split: int, seed: int) -> dict[str, float]:
     first, other = evaluate.features(sample(2 * SEEN, seed)), evaluate.features(sample(FRESH, seed + 1))
     precision, recall = evaluate.manifold_values(evaluate.pair_distances(fresh, other))[:2]
     kid = {
-        name: float(evaluate.squared_discrepancy(evaluate.kernel_means(real, fake)))
+        name: evaluate.kid(real, fake, resamples=0).value
         for name, real, fake in (("kid_seen", seen, first), ("kid_fresh", fresh, other))
     }
     return kid | {"precision_fresh": float(precision), "recall_fresh": float(recall)}

@@ -4,18 +4,15 @@ from aigc_lab.evaluate import text
 from aigc_lab.evaluate.distribution import (
     Coverage,
     Gaussian,
-    KernelMeans,
     PairDistances,
     fid,
     floor,
     frechet,
     gaussian,
-    kernel_means,
     kid,
     manifold_values,
     pair_distances,
     precision_recall,
-    squared_discrepancy,
 )
 from aigc_lab.evaluate.feature_network import (
     CLASS_NAMES,
@@ -45,7 +42,6 @@ __all__ = [
     "Copies",
     "Coverage",
     "Gaussian",
-    "KernelMeans",
     "PairDistances",
     "Score",
     "about",
@@ -60,7 +56,6 @@ __all__ = [
     "floor",
     "frechet",
     "gaussian",
-    "kernel_means",
     "kid",
     "luminance",
     "manifold_values",
@@ -77,7 +72,6 @@ __all__ = [
     "seed_interval",
     "share",
     "sharpness",
-    "squared_discrepancy",
     "ssim",
     "text",
 ]

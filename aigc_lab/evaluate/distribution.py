@@ -203,30 +203,16 @@ def own_sums(table: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return kernel_sums(table, table, weights, weights) - weights**2 @ itself
 
 
-@dataclass(frozen=True, eq=False)
-class KernelMeans:
-    """Mean kernel values: real-real and fake-fake without an item against itself, and real-fake."""
+def discrepancies(
+    real: np.ndarray, fake: np.ndarray, left: np.ndarray, right: np.ndarray, pairs: tuple[int, int]
+) -> np.ndarray:
+    """Squared maximum mean discrepancy (Gretton et al. 2012, eq. 3) for each row of weights (r, n), (r, m).
 
-    real: np.ndarray | float
-    fake: np.ndarray | float
-    cross: np.ndarray | float
-
-
-def kernel_means(real: np.ndarray, fake: np.ndarray) -> KernelMeans:
-    """The three mean kernel values that KID is made of, from features (n, d) and (m, d)."""
-    real, fake = checked_features(real, fake)
-    n, m = len(real), len(fake)
-    one_n, one_m = np.ones((1, n)), np.ones((1, m))
-    return KernelMeans(
-        float(own_sums(real, one_n)[0]) / (n * (n - 1)),
-        float(own_sums(fake, one_m)[0]) / (m * (m - 1)),
-        float(kernel_sums(real, fake, one_n, one_m)[0]) / (n * m),
-    )
-
-
-def squared_discrepancy(means: KernelMeans) -> np.ndarray | float:
-    """Unbiased squared maximum mean discrepancy (Gretton et al. 2012, eq. 3); may fall below zero."""
-    return means.real + means.fake - 2 * means.cross
+    The mean kernel of real pairs and of fake pairs, without an item against itself, minus twice that of
+    real-fake pairs; may fall below zero. ``pairs`` are the numbers of real and fake pairs.
+    """
+    own = own_sums(real, left) / pairs[0] + own_sums(fake, right) / pairs[1]
+    return own - 2 * (kernel_sums(real, fake, left, right) / (left.sum(axis=1) * right.sum(axis=1)))
 
 
 def kid(real: np.ndarray, fake: np.ndarray, resamples: int = 400, seed: int = 0) -> Score:
@@ -252,21 +238,16 @@ def kid(real: np.ndarray, fake: np.ndarray, resamples: int = 400, seed: int = 0)
     """
     real, fake = checked_features(real, fake)
     _warn_if_the_same(real, fake)
-    with _threads(max(len(real), len(fake)) // 4):
-        value = float(squared_discrepancy(kernel_means(real, fake)))
+    n, m = len(real), len(fake)
+    with _threads(max(n, m) // 4):
+        once = np.ones((1, n)), np.ones((1, m))
+        value = float(discrepancies(real, fake, *once, (n * (n - 1), m * (m - 1)))[0])
     if not resamples:
         return Score(value, value, value, *METRICS["kid"], method=_NO_INTERVAL)
-    n, m = len(real), len(fake)
     generator = np.random.default_rng(seed)
     drawn_real = np.stack([_counts(generator, n) for _ in range(resamples)])  # (resamples, n)
     drawn_fake = np.stack([_counts(generator, m) for _ in range(resamples)])
-    draws = squared_discrepancy(
-        KernelMeans(
-            own_sums(real, drawn_real) / (n - 1) ** 2,
-            own_sums(fake, drawn_fake) / (m - 1) ** 2,
-            kernel_sums(real, fake, drawn_real, drawn_fake) / (n * m),
-        )
-    )
+    draws = discrepancies(real, fake, drawn_real, drawn_fake, ((n - 1) ** 2, (m - 1) ** 2))
     method = f"bootstrap over images, {resamples} resamples, no image paired with its copy"
     return Score(value, *centred(value, draws), *METRICS["kid"], method=method)
 
@@ -454,13 +435,7 @@ def _kid_values(real: np.ndarray, other: np.ndarray, first: np.ndarray, second: 
     np.put_along_axis(left, first, 1, axis=1)
     np.put_along_axis(right, second, 1, axis=1)
     pairs = size * (size - 1)
-    return squared_discrepancy(
-        KernelMeans(
-            own_sums(real, left) / pairs,
-            own_sums(other, right) / pairs,
-            kernel_sums(real, other, left, right) / size**2,
-        )
-    )
+    return discrepancies(real, other, left, right, (pairs, pairs))
 
 
 def _value(metric: str, real: np.ndarray, fake: np.ndarray) -> float:

@@ -32,10 +32,6 @@ class Score:
         unit = f" {self.unit}" if self.unit else ""
         return f"{self.name or 'score'} {self.value:.4g} [{self.low:.4g}, {self.high:.4g}]{unit}"
 
-    def overlaps(self, other: Score) -> bool:
-        """Whether the two intervals share a point; then a difference is not shown."""
-        return self.low <= other.high and other.low <= self.high
-
 
 def seed_interval(values: Sequence[float], name: str = "", unit: str = "", better: str = "") -> Score:
     """Mean over training seeds with Student's t interval, n - 1 degrees of freedom.
