@@ -152,6 +152,7 @@ NO_TERM = {
     "OK",
 }
 NO_TERM |= {
+    "LAPACK",
     "NVIDIA",
     "SXM",
     "BEGIN",
