@@ -30,15 +30,11 @@ class Copies:
         for a generator that is as far from its training set as from unseen items of the same kind.
     near_copies: share that lies nearer to a training item than 99 % of the held-out items do; 0.01 by chance.
     ratios: distance to the nearest training item over that to the nearest held-out item, ``(n,)``.
-    nearest: number of the nearest training item, ``(n,)``.
-    distances: distance to it, ``(n,)``.
     """
 
     nearer: Score
     near_copies: Score
     ratios: np.ndarray
-    nearest: np.ndarray
-    distances: np.ndarray
 
 
 def nearest(items: Any, known: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -89,7 +85,7 @@ def copy_test(samples: Any, training: Any, held_out: Any, seed: int = 0) -> Copi
             f"{len(held_out)} held-out and {len(training)} training items"
         )
     drawn = np.random.default_rng(seed).permutation(len(training))[: len(held_out)]
-    places, distances = nearest(samples, training)
+    _, distances = nearest(samples, training)
     _, to_drawn = nearest(samples, training[drawn])
     _, to_held_out = nearest(samples, held_out)
     _, usual = nearest(held_out, training)
@@ -101,8 +97,6 @@ def copy_test(samples: Any, training: Any, held_out: Any, seed: int = 0) -> Copi
         share(wins, len(samples), "nearer to training", better=""),
         share(near, len(samples), "near-copies", better="lower"),
         ratios,
-        places,
-        distances,
     )
 
 

