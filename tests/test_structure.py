@@ -110,3 +110,12 @@ def test_importing_the_package_is_light():
         code += f"print(sorted({forbidden!r} & set(sys.modules)))"
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         assert done.stdout == "[]\n", modules
+
+
+def test_the_readme_names_every_file():
+    readme = (PACKAGE.parent / "README.md").read_text(encoding="utf-8")
+    tree = readme.split("```\naigc_lab/\n")[1].split("notebooks/ ")[0]
+    named = set(tree.replace("*", "").replace(";", " ").split())
+    stems = {path.stem for path in FILES if path.parent.name != "widgets"} - {"__init__", "__main__"}
+    assert stems <= named
+    assert tree.count("*") == 9, "nine files to read"
