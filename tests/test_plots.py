@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 import warnings
 from types import SimpleNamespace
 
@@ -15,54 +14,24 @@ import pytest
 matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
-from PIL import Image
+from drawing import (  # noqa: F401
+    NAMES,
+    assert_texts_fit,
+    drawn_images,
+    pixels,
+    settings_and_figures,
+    tiny_animals,
+    words_of,
+)
 
 from aigc_lab import STAGES, plots
 from aigc_lab.collect.dataset import Dataset, own_card
 from aigc_lab.plots import as_images
 
-NAMES = ("cat", "dog", "owl")
-
-
-@pytest.fixture(autouse=True)
-def settings_and_figures():
-    """No drawing changes Matplotlib's settings; figures do not pile up."""
-    before = dict(matplotlib.rcParams)
-    yield
-    plt.close("all")
-    assert dict(matplotlib.rcParams) == before
-
 
 @pytest.fixture
 def animals():
-    random = np.random.default_rng(0)
-    return Dataset(
-        random.integers(0, 256, (60, 12, 12), dtype=np.uint8), np.arange(60) % 3, NAMES, own_card("tiny")
-    )
-
-
-def drawn_pictures(figure):
-    return [np.asarray(image.get_array()) for image in figure.axes[0].images]
-
-
-def words_of(figure):
-    return [text.get_text() for axes in figure.axes for text in axes.texts if text.get_text()]
-
-
-def assert_texts_fit(figure):
-    """Every text lies within the figure, and no two texts of the same axes overlap."""
-    figure.canvas.draw()
-    frame = figure.bbox
-    boxes = [text.get_window_extent() for axes in figure.axes for text in axes.texts if text.get_text()]
-    for box in boxes:
-        assert box.x0 >= frame.x0 - 1 and box.x1 <= frame.x1 + 1
-        assert box.y0 >= frame.y0 - 1 and box.y1 <= frame.y1 + 1
-    for number, box in enumerate(boxes):
-        assert not any(box.overlaps(other) for other in boxes[number + 1 :])
-
-
-def pixels(png):
-    return np.asarray(Image.open(io.BytesIO(png)))
+    return tiny_animals()
 
 
 def test_a_figure_shows_once_in_a_notebook_and_carries_its_words(animals):
@@ -115,7 +84,7 @@ def test_what_cannot_be_drawn(images, says):
 
 def test_grid_draws_each_picture_with_its_title(animals):
     figure = plots.grid(animals.head(10), columns=4, row_labels=["one", "two", "three"], title="Ten")
-    for shown, given in zip(drawn_pictures(figure), animals.data[:10], strict=True):
+    for shown, given in zip(drawn_images(figure), animals.data[:10], strict=True):
         np.testing.assert_array_equal(shown, given)
     words = words_of(figure)
     assert words[0] == "Ten" and {"one", "two", "three"} <= set(words)
@@ -133,7 +102,7 @@ def test_long_titles_wrap_instead_of_overlapping(animals):
 
 def test_large_photos_are_thinned_and_keep_their_shape():
     figure = plots.grid([np.zeros((2000, 3000, 3), np.uint8), np.zeros((50, 20))])
-    big, small = drawn_pictures(figure)
+    big, small = drawn_images(figure)
     assert max(big.shape) <= 600 and small.shape == (50, 20)
     left, right, bottom, top = figure.axes[0].images[0].get_extent()
     assert (right - left) / (bottom - top) == pytest.approx(1.5)
@@ -151,7 +120,7 @@ def test_grid_counts_the_texts(animals):
 def test_compare_puts_groups_under_each_other(animals):
     groups = {"dirty": animals[:8], "clean": animals[8:11], "untouched reference": animals.arrays()[0][:20]}
     figure = plots.compare(groups, columns=6)
-    assert len(drawn_pictures(figure)) == 6 + 3 + 6
+    assert len(drawn_images(figure)) == 6 + 3 + 6
     assert {"dirty", "clean"} <= set(words_of(figure))
     assert_texts_fit(figure)
     assert "dirty, clean, untouched reference" in figure.alt

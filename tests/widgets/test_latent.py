@@ -2,39 +2,18 @@
 
 from __future__ import annotations
 
-import io
-
-import matplotlib
 import numpy as np
 import pytest
-
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt
-from PIL import Image
+from drawing import NAMES, pixels, settings_and_figures, tiny_animals  # noqa: F401
 
 from aigc_lab import widgets
 from aigc_lab.collect.dataset import Dataset, own_card
 from aigc_lab.models.vae import active_dimensions, convolutional_vae
 
-NAMES = ("cat", "dog", "owl")
-
-
-@pytest.fixture(autouse=True)
-def settings_and_figures():
-    """No drawing changes Matplotlib's settings; figures do not pile up."""
-    before = dict(matplotlib.rcParams)
-    yield
-    plt.close("all")
-    assert dict(matplotlib.rcParams) == before
-
 
 @pytest.fixture
 def animals():
-    random = np.random.default_rng(0)
-    return Dataset(
-        random.integers(0, 256, (60, 12, 12), dtype=np.uint8), np.arange(60) % 3, NAMES, own_card("tiny")
-    )
+    return tiny_animals()
 
 
 class LinearVAE:
@@ -60,10 +39,6 @@ class LinearVAE:
         mean = np.zeros((len(x), self.latent_size), "float32")
         mean[:, 3], mean[:, 1] = 2.0, 1.0
         return mean, np.zeros_like(mean)
-
-
-def pixels(png):
-    return np.asarray(Image.open(io.BytesIO(png)))
 
 
 # -- the latent explorer ---------------------------------------------------------------------------
