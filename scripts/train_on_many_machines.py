@@ -2,9 +2,9 @@
 
     python scripts/train_on_many_machines.py --workers 10.0.0.1:2222,10.0.0.2:2222 --task 0 --steps 2000
 
-On each machine with the same list of addresses, its own ``--task``, and the same other arguments: a loop on
-TensorFlow's ``MultiWorkerMirroredStrategy`` (Keras 3's own ``fit`` does not support it). Each worker takes its
-share of each batch; worker 0 keeps the checkpoint. After a worker was lost, start all again. Notebook 12 runs it.
+On each machine with the same addresses, its own ``--task`` and the same other arguments: a loop on the
+framework's ``MultiWorkerMirroredStrategy``. Each worker takes its share of a batch; worker 0 keeps the
+checkpoint. After one was lost, start all again: training goes on. Notebook 12 runs it.
 """
 
 import argparse
