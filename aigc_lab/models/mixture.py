@@ -45,6 +45,7 @@ class LatentMixture:
             ValueError: a class has fewer items than the latent space has dimensions.
         """
         from sklearn.mixture import GaussianMixture
+        from threadpoolctl import threadpool_limits
 
         mean, log_variance = vae.encode(x, labels)
         noise = np.random.default_rng(seed).standard_normal(mean.shape)
@@ -63,7 +64,8 @@ class LatentMixture:
                 )
             # At least twice as many points as dimensions for each covariance matrix.
             count = max(1, min(components, len(points) // (2 * vae.latent_size)))
-            mixture = GaussianMixture(count, reg_covar=1e-2, random_state=seed).fit(points)
+            with threadpool_limits(limits=1):  # the matrices are small: threads cost more than they bring
+                mixture = GaussianMixture(count, reg_covar=1e-2, random_state=seed).fit(points)
             parts.append((mixture.weights_, mixture.means_, np.linalg.cholesky(mixture.covariances_)))
         return cls(*map(tuple, zip(*parts, strict=True)))
 
