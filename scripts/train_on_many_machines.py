@@ -22,7 +22,7 @@ OPTIONS = (
     ("data", "digits", "images: a name of collect.load"),
     ("steps", 200, "of training"),
     ("batch", 64, "items of a step, all workers together"),
-    ("learning-rate", 3e-3, "at the start, along a cosine to 2%"),
+    ("learning-rate", 3e-3, "at the start, along a cosine to 2 %%"),
     ("latent-size", 10, "of the convolutional VAE"),
     ("width", 32, "of the convolutional VAE"),
     ("seed", 0, "of weights, order and noise"),

@@ -109,3 +109,8 @@ def test_what_cannot_be_is_said_at_once(workers, task, changed, words, tmp_path)
     process = start(workers.split(","), task, tmp_path / "run.npz", *changed)
     assert words in process.communicate(timeout=30)[1]
     assert process.returncode == 2
+
+
+def test_the_help_names_every_option():
+    told = subprocess.run([sys.executable, str(SCRIPT), "--help"], capture_output=True, text=True, check=True)
+    assert "--checkpoint" in told.stdout and "2 %" in told.stdout
