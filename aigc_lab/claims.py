@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.resources import files
@@ -27,10 +27,11 @@ HOLDS_ONLY_IF = "holds only if"
 UNDECIDED = "undecided"
 NOT_MEASURED = "not measured yet"
 VERDICTS = (HOLDS, DOES_NOT_HOLD, HOLDS_ONLY_IF, UNDECIDED)
+VERDICTS_ZH = {HOLDS: "成立", DOES_NOT_HOLD: "不成立", HOLDS_ONLY_IF: "有条件成立", UNDECIDED: "未定"}
 
 LEDGER_COLUMNS = (
     "id", "claim", "claim_zh", "labs", "question", "verdict", "condition",
-    "number", "low", "high", "floor", "unit", "sentence", "notebook",
+    "number", "low", "high", "floor", "unit", "sentence", "says", "says_zh", "notebook",
 )  # fmt: skip
 
 
@@ -84,10 +85,11 @@ def verdict(*intervals: Any, above: float | None = None, below: float | None = N
 
 @dataclass(frozen=True)
 class Finding:
-    """What a notebook measured about one claim; in a notebook it shows as its sentence.
+    """What a notebook measured about one claim; in a notebook it shows as verdict, sentences and number.
 
     ``number`` is in ``unit``; ``low`` and ``high`` are its interval and ``floor`` is what the same
-    measure gives between two sets that do not differ (each None where there is none).
+    measure gives between two sets that do not differ (each None where there is none). ``says`` and
+    ``says_zh`` are the notebook's sentence for this verdict, in English and Chinese.
     """
 
     id: str
@@ -100,25 +102,43 @@ class Finding:
     verdict: str
     condition: str
     notebook: str
+    says: str
+    says_zh: str
+
+    @property
+    def measured(self) -> str:
+        """Number, interval, unit and floor, to three significant digits."""
+        words = f"{self.number:.3g}"
+        if self.low is not None:
+            words += f" [{self.low:.3g}, {self.high:.3g}]"
+        if self.unit:
+            words += f" {self.unit}"
+        if self.floor is not None:
+            words += f"; floor {self.floor:.3g}"
+        return words
 
     @property
     def sentence(self) -> str:
-        """The finding in words, numbers to three significant digits."""
+        """The finding in one line."""
         said = f"{self.verdict} {self.condition}".strip()
-        measured = f"{self.number:.3g}"
-        if self.low is not None:
-            measured += f" [{self.low:.3g}, {self.high:.3g}]"
-        if self.unit:
-            measured += f" {self.unit}"
-        if self.floor is not None:
-            measured += f"; floor {self.floor:.3g}"
-        return f"{self.id} {said}. {self.question} Measured: {measured}."
+        return f"{self.id} {said}. {self.question} Measured: {self.measured}."
 
     def __str__(self) -> str:
         return self.sentence
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        return {"text/plain": self.sentence, MIME_TYPE: {**asdict(self), "sentence": self.sentence}}
+        said = f"{self.verdict} {self.condition}".strip()
+        shown = [
+            f"**{self.id} · {said} · {VERDICTS_ZH[self.verdict]}**",
+            f"{self.question}",
+            f"{self.says} {self.says_zh}",
+            f"Measured: {self.measured}.",
+        ]
+        return {
+            "text/plain": self.sentence,
+            "text/markdown": "\n\n".join(shown).replace("<", "&lt;"),
+            MIME_TYPE: {**asdict(self), "sentence": self.sentence},
+        }
 
 
 def record(
@@ -126,6 +146,7 @@ def record(
     *,
     number: float,
     verdict: str,
+    says: Mapping[str, tuple[str, str]],
     question: str = "",
     interval: tuple[float, float] | None = None,
     floor: float | None = None,
@@ -149,7 +170,8 @@ def record(
 
     Raises:
         ValueError: unknown claim or verdict, a number that is not finite, an upside-down interval,
-            neither interval nor floor, or ``holds only if`` without a condition.
+            neither interval nor floor, ``holds only if`` without a condition, or a verdict without its
+            two sentences.
     """
     if claim_id not in claims():
         raise ValueError(f"There is no claim {claim_id!r}; they are C01 to C{len(claims()):02d}.")
@@ -157,6 +179,13 @@ def record(
         raise ValueError(f"{verdict!r} is not a verdict; say one of: {', '.join(VERDICTS)}.")
     if verdict == HOLDS_ONLY_IF and not condition:
         raise ValueError("The verdict 'holds only if' needs condition=…, which completes the sentence.")
+    needed = [each for each in VERDICTS if each != HOLDS_ONLY_IF or condition]
+    missing = [each for each in needed if len(says.get(each, ())) != 2 or not all(says[each])]
+    if missing:
+        raise ValueError(
+            f"Claim {claim_id} needs says={{{missing[0]!r}: (English sentence, Chinese sentence)}}: another "
+            f"machine may come to that verdict. Missing: {', '.join(missing)}."
+        )
     if interval is None and floor is None:
         raise ValueError(f"Claim {claim_id} needs interval=(low, high) or floor=…, to judge it by.")
     low, high = interval or (None, None)
@@ -174,6 +203,8 @@ def record(
         verdict=verdict,
         condition=condition if verdict == HOLDS_ONLY_IF else "",
         notebook=notebook,
+        says=" ".join(says[verdict][0].split()),
+        says_zh=" ".join(says[verdict][1].split()),
         **numbers,
     )
     import IPython
@@ -227,7 +258,7 @@ def ledger(notebook_paths: Iterable[str | Path]) -> pandas.DataFrame:
     for path in sorted(Path(path) for path in notebook_paths):
         for finding in stored_findings(path):
             found[finding["id"]].append({**finding, "notebook": path.stem})
-    blank = {"verdict": NOT_MEASURED, "condition": "", "unit": "", "sentence": "", "notebook": ""}
-    rows = [{**asdict(claim), **row} for claim in claims().values() for row in found[claim.id] or [blank]]
+    blank = {"verdict": NOT_MEASURED, "condition": "", "unit": "", "sentence": "", "says": "", "says_zh": "", "notebook": ""}
+    rows = [{**asdict(claim), "says": "", "says_zh": "", **row} for claim in claims().values() for row in found[claim.id] or [blank]]
     table = pandas.DataFrame(rows, columns=list(LEDGER_COLUMNS))
     return table.astype(dict.fromkeys(("number", "low", "high", "floor"), float))

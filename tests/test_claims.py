@@ -8,9 +8,24 @@ import nbformat
 import pytest
 
 from aigc_lab import evaluate
-from aigc_lab.claims import MIME_TYPE, NOT_MEASURED, claims, ledger, record, stored_findings, verdict
+from aigc_lab.claims import (
+    MIME_TYPE,
+    NOT_MEASURED,
+    VERDICTS_ZH,
+    claims,
+    ledger,
+    record,
+    stored_findings,
+    verdict,
+)
 
-GOOD = {"number": 0.934, "interval": (0.91, 0.957), "verdict": "holds", "unit": "nats"}
+SAYS = {
+    "holds": ("It does.", "成立的句子。"),
+    "does not hold": ("It does not.", "不成立的句子。"),
+    "undecided": ("Nobody knows.", "未定的句子。"),
+    "holds only if": ("Sometimes.", "有条件的句子。"),
+}
+GOOD = {"number": 0.934, "interval": (0.91, 0.957), "verdict": "holds", "unit": "nats", "says": SAYS}
 
 
 def write_notebook(path, *findings):
@@ -43,7 +58,8 @@ def test_the_question_is_that_of_the_table_unless_given():
 def test_the_bundle_has_the_sentence_for_people_and_plain_json_for_machines():
     import numpy
 
-    finding = record("C01", number=numpy.float32(0.5), floor=numpy.float64(0.25), verdict="does not hold")
+    numbers = {"number": numpy.float32(0.5), "floor": numpy.float64(0.25)}
+    finding = record("C01", **numbers, verdict="does not hold", says=SAYS)
     bundle = finding._repr_mimebundle_()
     assert bundle["text/plain"] == finding.sentence
     assert json.loads(json.dumps(bundle[MIME_TYPE])) == {
@@ -57,8 +73,35 @@ def test_the_bundle_has_the_sentence_for_people_and_plain_json_for_machines():
         "verdict": "does not hold",
         "condition": "",
         "notebook": "",
+        "says": "It does not.",
+        "says_zh": "不成立的句子。",
         "sentence": finding.sentence,
     }
+
+
+def test_a_finding_shows_the_sentences_of_its_verdict_in_both_languages():
+    question = "Is 1 < 2?"
+    for verdict_, (english, chinese) in SAYS.items():
+        found = record("C01", **{**GOOD, "verdict": verdict_}, question=question, condition="it rains")
+        shown = found._repr_mimebundle_()["text/markdown"]
+        said = "holds only if it rains" if verdict_ == "holds only if" else verdict_
+        assert shown.startswith(f"**C01 · {said} · {VERDICTS_ZH[verdict_]}**")
+        assert [each in shown for each, _ in SAYS.values()].count(True) == 1
+        assert english in shown
+        assert chinese in shown
+        assert "Is 1 &lt; 2?" in shown
+        assert "0.934 [0.91, 0.957] nats" in shown
+
+
+def test_every_verdict_that_another_machine_may_come_to_needs_its_sentences():
+    for missing in SAYS:
+        says = {verdict_: words for verdict_, words in SAYS.items() if verdict_ != missing}
+        if missing == "holds only if":
+            record("C01", **{**GOOD, "says": says})
+        with pytest.raises(ValueError, match=f"Missing: {missing}"):
+            record("C01", **{**GOOD, "says": says}, condition="the labels are right")
+    with pytest.raises(ValueError, match="Missing: undecided"):
+        record("C01", **{**GOOD, "says": {**SAYS, "undecided": ("", "未定的句子。")}})
 
 
 def test_a_condition_completes_its_verdict_and_is_left_out_of_others():
@@ -134,7 +177,7 @@ def test_in_a_notebook_record_shows_the_finding_once(monkeypatch):
 
 def test_the_ledger_reads_stored_outputs_and_names_what_is_not_measured(tmp_path):
     first = write_notebook(tmp_path / "00_a.ipynb", record("C07", **GOOD), record("C12", **GOOD))
-    contrary = record("C12", number=1, floor=2, verdict="does not hold")
+    contrary = record("C12", number=1, floor=2, verdict="does not hold", says=SAYS)
     second = write_notebook(tmp_path / "06_b.ipynb", contrary)
     table = ledger([second, first])
     assert len(table) == 29  # 28 claims, one of them tested twice
