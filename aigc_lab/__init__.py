@@ -18,7 +18,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 STAGES = ("collect", "clean", "label", "augment", "train", "evaluate", "deploy")
-_MODULES = (*STAGES, "backend", "claims", "corrupt", "models", "plots", "study", "widgets")
+_MODULES = (*STAGES, "backend", "claims", "corrupt", "exercises", "models", "plots", "study", "widgets")
 
 __all__ = ["STAGES", "__version__", *_MODULES]
 

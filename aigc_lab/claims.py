@@ -258,7 +258,10 @@ def ledger(notebook_paths: Iterable[str | Path]) -> pandas.DataFrame:
     for path in sorted(Path(path) for path in notebook_paths):
         for finding in stored_findings(path):
             found[finding["id"]].append({**finding, "notebook": path.stem})
-    blank = {"verdict": NOT_MEASURED, "condition": "", "unit": "", "sentence": "", "says": "", "says_zh": "", "notebook": ""}
-    rows = [{**asdict(claim), "says": "", "says_zh": "", **row} for claim in claims().values() for row in found[claim.id] or [blank]]
+    blank = dict.fromkeys(("condition", "unit", "sentence", "says", "says_zh", "notebook"), "")
+    blank["verdict"] = NOT_MEASURED
+    rows = [
+        {**asdict(claim), **blank, **row} for claim in claims().values() for row in found[claim.id] or [blank]
+    ]
     table = pandas.DataFrame(rows, columns=list(LEDGER_COLUMNS))
     return table.astype(dict.fromkeys(("number", "low", "high", "floor"), float))
