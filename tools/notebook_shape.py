@@ -9,9 +9,10 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from aigc_lab import STAGES
-from aigc_lab.claims import MIME_TYPE, claims
+from aigc_lab.claims import DOES_NOT_HOLD, HOLDS, HOLDS_ONLY_IF, MIME_TYPE, UNDECIDED, claims
 from tools import notebook_text as text
 from tools.notebook_text import Notebook
 
@@ -20,6 +21,15 @@ Problems = Iterator[tuple[int | None, str]]
 PROFILES = ("smoke", "classroom", "full")
 SHORTEST_PROSE = 12  # characters: a short sentence, in Chinese too
 LICENCE = re.compile(r"licen[cs]e|\b(?:MIT|BSD|CC|CC0|Apache)\b|public domain", re.IGNORECASE)
+LONGEST_PROSE, LONGEST_CODE, LONGEST_WAIT = 170, 40, 15  # words, lines, cells
+TAUGHT = "taught"  # the tag of a cell that may be longer, because it is the thing taught
+PREDICT = re.compile(r"\bpredict\b.*<details>", re.IGNORECASE | re.DOTALL)
+VERDICT_WORDS = {
+    HOLDS_ONLY_IF: re.compile(r"\b(?:holds?|true) only\b|有条件成立|有条件地成立"),
+    DOES_NOT_HOLD: re.compile(r"\b(?:does|do|did) not hold\b|\bfails\b|\brefuted\b|不成立"),
+    UNDECIDED: re.compile(r"\bundecided\b|未定"),
+    HOLDS: re.compile(r"(?<!not )\bholds?\b(?! only)|(?<![不件立])(?<!件地)成立"),
+}
 BOX_LABELS = ("You will be able to say", "Claims tested", "Run time", "Data", "Stages")
 
 
@@ -102,6 +112,37 @@ def prose(notebook: Notebook) -> Problems:
             yield number, "has no prose before it: put a Markdown cell with a sentence directly above"
 
 
+def length(notebook: Notebook) -> Problems:
+    """Nobody reads a screen of prose in class, and nobody follows a cell longer than the screen."""
+    for number, cell in notebook.markdown():
+        words = text.word_count(cell.source)
+        if words > LONGEST_PROSE:
+            yield number, f"has {words} words; {LONGEST_PROSE} are read: shorten it, or put a cell between"
+    for number, cell in notebook.code:
+        lines = len(cell.source.splitlines())
+        if lines > LONGEST_CODE and TAUGHT not in cell.metadata.get("tags", ()):
+            yield (
+                number,
+                f"has {lines} lines of code; split it ({LONGEST_CODE} at most, or tag it '{TAUGHT}')",
+            )
+
+
+def activity(notebook: Notebook) -> Problems:
+    """A reader who does nothing for half an hour has stopped learning."""
+    last = 0
+    for number, cell in enumerate(notebook.node.cells):
+        if not _something_to_do(cell):
+            continue
+        if number - last > LONGEST_WAIT:
+            yield number, f"comes {number - last} cells after the last thing to do; ask something in between"
+        last = number
+    code = [number for number, _ in notebook.code]
+    if code and code[-1] - last > LONGEST_WAIT:
+        yield code[-1], f"ends {code[-1] - last} cells after the last thing to do; ask something in between"
+    if not any(PREDICT.search(cell.source) for _, cell in notebook.markdown()):
+        yield None, "asks for no prediction: 'Predict before you run', with the answer in <details>"
+
+
 def exercises(notebook: Notebook) -> Problems:
     """Two to four exercises, each checked at once and in words; the cut version must still be Python."""
     found = 0
@@ -122,8 +163,15 @@ def exercises(notebook: Notebook) -> Problems:
     if not 2 <= found <= 4:
         yield None, f"has {found} exercises (cells with '# BEGIN SOLUTION'); write two to four"
     for number, cell in notebook.tagged("check"):
+        if "exercises.check" not in text.calls(cell.source):
+            yield number, "a check must call exercises.check(number, answer, test)"
         if not _says_what_is_wrong(cell.source):
             yield number, 'a check must say in words what is wrong: assert …, "words" or raise …("words")'
+    counting = [number for number, cell in notebook.code if "exercises.summary" in text.calls(cell.source)]
+    if len(counting) != 1 or any(number > counting[0] for number, _ in notebook.tagged("check")):
+        yield None, "needs one cell that calls exercises.summary(), after the last check"
+    elif "nbval-check-output" not in notebook.node.cells[counting[0]].metadata.get("tags", ()):
+        yield counting[0], "shows how many answers are right, so tag it 'nbval-check-output'"
 
 
 def claims_cell(notebook: Notebook) -> Problems:
@@ -135,9 +183,10 @@ def claims_cell(notebook: Notebook) -> Problems:
     number, cell = cells[0]
     if not any(call.split(".")[-1] == "record" for call in text.calls(cell.source)):
         yield number, "the claims cell does not call claims.record(…)"
-    tree = text.parsed(cell.source)
-    if tree is None or not any(isinstance(node, ast.Assert) for node in ast.walk(tree)):
-        yield number, "the claims cell asserts nothing; assert each verdict"
+    for call in _calls_of(cell.source, "record"):
+        given = next((word.value for word in call.keywords if word.arg == "verdict"), None)
+        if not (isinstance(given, ast.Call) and ast.unparse(given.func).endswith("verdict")):
+            yield number, "the verdict of a claim must be what claims.verdict(…) gives, written there"
     stored = [
         output.data[MIME_TYPE].get("id")
         for _, other in notebook.code
@@ -163,6 +212,23 @@ def claims_cell(notebook: Notebook) -> Problems:
                 f"the box announces {', '.join(sorted(boxed)) or 'none'}"
             ),
         )
+
+
+def verdict_words(notebook: Notebook) -> Problems:
+    """Prose that names a verdict stays when the numbers turn; it must not contradict the stored one."""
+    stored = {
+        output.data[MIME_TYPE]["id"]: output.data[MIME_TYPE].get("verdict")
+        for _, cell in notebook.code
+        for output in cell.outputs
+        if MIME_TYPE in output.get("data", {})
+    }
+    for number, cell in notebook.markdown():
+        for sentence in re.split(r"(?<=[.!?。！？；;])\s*|\n", cell.source):
+            named = [claim for claim in re.findall(r"\bC\d\d(?!\d)", sentence) if stored.get(claim)]
+            said = [verdict for verdict, words in VERDICT_WORDS.items() if words.search(sentence)]
+            for claim in named:
+                if said and stored[claim] not in said:
+                    yield number, f"says that {claim} {said[0]}; what is stored is: {stored[claim]}"
 
 
 def further(notebook: Notebook) -> Problems:
@@ -198,6 +264,22 @@ def _box_parts(source: str) -> dict[str, str]:
     return {label: words.strip(" :\n") for label, words in zip(pieces[1::2], pieces[2::2], strict=True)}
 
 
+def _something_to_do(cell: Any) -> bool:
+    """An exercise, a question whose answer is folded, or something to move."""
+    if cell.cell_type == "markdown":
+        return "<details>" in cell.source
+    return bool(text.BEGIN_SOLUTION.search(cell.source)) or (
+        "nbval-ignore-output" in cell.metadata.get("tags", ()) and text.has_widget(cell)
+    )
+
+
+def _calls_of(source: str, function: str) -> list[ast.Call]:
+    """The calls of a function, by the last part of its name."""
+    tree = text.parsed(source)
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)] if tree else []
+    return [call for call in calls if ast.unparse(call.func).split(".")[-1] == function]
+
+
 def _says_what_is_wrong(source: str) -> bool:
     """Whether a check has an assert with a message, or raises something with words."""
     tree = text.parsed(source)
@@ -215,7 +297,10 @@ RULES = {
     "box": box,
     "parameters": parameters,
     "prose": prose,
+    "length": length,
+    "activity": activity,
     "exercises": exercises,
     "claims": claims_cell,
+    "verdict-words": verdict_words,
     "further": further,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import nbformat
@@ -138,19 +138,45 @@ def solution_blocks(source: str) -> list[tuple[int, int]]:
     return blocks
 
 
-def without_solutions(source: str, placeholder: str = 'raise NotImplementedError("your code here")') -> str:
-    """The source with each solution block replaced by a placeholder at the block's indentation.
+def without_solutions(source: str, answers: Sequence[str] = ()) -> str:
+    """The source with each solution block replaced: by ``answers`` in turn, else by a stub.
+
+    The stub of a block inside a function returns None; at the top of a cell the names that the block sets are
+    set to None. A check then says that nothing was answered yet, and the notebook runs on.
 
     Raises:
         ValueError: the markers do not pair up.
     """
     blocks, lines = solution_blocks(source), source.splitlines()
-    if not blocks:
-        return source
-    for begin, end in reversed(blocks):
+    for number, (begin, end) in reversed(list(enumerate(blocks))):
         indent = lines[begin][: len(lines[begin]) - len(lines[begin].lstrip())]
-        lines[begin : end + 1] = [f"{indent}# Your code here", f"{indent}{placeholder}"]
-    return "\n".join(lines)
+        if number < len(answers):
+            new = answers[number].rstrip().splitlines()
+        elif indent:
+            new = ["# Your code here", "return None"]
+        else:
+            new = ["# Your code here", *(f"{name} = None" for name in _names_set(lines[begin + 1 : end]))]
+        lines[begin : end + 1] = [f"{indent}{line}" if line else "" for line in new]
+    return "\n".join(lines) if blocks else source
+
+
+def _names_set(lines: Sequence[str]) -> list[str]:
+    """The names that top-level code assigns or defines, in order."""
+    tree = parsed("\n".join(lines))
+    names = []
+    for statement in tree.body if tree else ():
+        if isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
+            names.append(statement.name)
+        elif isinstance(statement, ast.Assign):
+            targets = [node for target in statement.targets for node in ast.walk(target)]
+            names += [node.id for node in targets if isinstance(node, ast.Name)]
+    return list(dict.fromkeys(names))
+
+
+def word_count(source: str) -> int:
+    """Words of a Markdown cell: English words, and each two Chinese characters; formulas are not counted."""
+    words = re.sub(r"\$\$.*?\$\$|\$[^$\n]*\$|\]\([^)]*\)|<[^>]*>", " ", source, flags=re.DOTALL)
+    return len(re.findall(r"[A-Za-z0-9][\w.'’-]*", words)) + len(re.findall(r"[\u4e00-\u9fff]", words)) // 2
 
 
 def sentences(source: str) -> str:

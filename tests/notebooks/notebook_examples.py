@@ -36,6 +36,23 @@ def kl(mean, log_variance):
 """
 
 
+CHECK = """\
+from aigc_lab import exercises
+
+def check(kl):
+    for mean in (0, 1, 3):
+        assert kl(mean, 0) == mean**2 / 2, "KL must be 0 at the prior and grow from there"
+
+used = exercises.check(1, kl, check)\
+"""
+UNIT_CHECK = """\
+def check(unit):
+    assert unit == "nats", "the log is natural"
+
+exercises.check(2, unit, check)\
+"""
+
+
 def text_output(words: str) -> nbformat.NotebookNode:
     return new_output("stream", name="stdout", text=words)
 
@@ -50,13 +67,14 @@ def picture_output() -> nbformat.NotebookNode:
 
 def good_notebook() -> nbformat.NotebookNode:
     """A notebook that the lint has nothing to say about; cells are found by their tags or by `find`."""
-    finding = record("C07", number=0.9, interval=(0.8, 1.0), verdict="holds")
+    says = dict.fromkeys(("holds", "does not hold", "undecided"), ("It is so.", "确实如此。"))
+    finding = record("C07", number=0.9, interval=(0.8, 1.0), verdict="holds", says=says)
     code = [
         ("Change these and run again.", "profile = 'classroom'\nseed = 0\nimages = 100", ["parameters"], []),
         ("How many there are.", "print(images)", ["nbval-check-output"], [text_output("100\n")]),
         ("And their shape.", "print((28, 28))", ["nbval-check-output"], [text_output("(28, 28)\n")]),
         (
-            "The loss falls.",
+            "The loss falls.\n\n**Predict** how far.\n\n<details><summary>Answer</summary>To 1.</details>",
             "import matplotlib.pyplot as plt\nplt.plot([2, 1])\nplt.show()",
             ["picture"],
             [picture_output()],
@@ -68,14 +86,21 @@ def good_notebook() -> nbformat.NotebookNode:
             [shown(WIDGET)],
         ),
         ("## Exercise 1\n\nWrite the KL divergence.", SOLVED, ["solution"], []),
-        ("This says whether it is right.", 'assert kl(0, 0) == 0, "KL must be 0 there"', ["check"], []),
+        ("This says whether it is right.", CHECK, ["check"], []),
         ("## Exercise 2\n\nName the unit.", "# BEGIN SOLUTION\nunit = 'nats'\n# END SOLUTION", ["unit"], []),
-        ("This says whether it is right.", 'assert unit == "nats", "the log is natural"', ["check"], []),
+        ("This says whether it is right.", UNIT_CHECK, ["unit-check", "check"], []),
+        (
+            "How many are right.",
+            "exercises.summary()",
+            ["nbval-check-output", "summary"],
+            [text_output("2 exercises: 2 answered, 2 right\n")],
+        ),
         (
             "## What was found\n\nThe claim and its numbers.",
             "from aigc_lab import claims\n"
-            'finding = claims.record("C07", number=0.9, interval=(0.8, 1.0), verdict="holds")\n'
-            'assert finding.verdict == "holds"',
+            "found = claims.verdict((0.8, 1.0), above=0.5)\n"
+            'claims.record("C07", number=0.9, interval=(0.8, 1.0), says=says,'
+            " verdict=claims.verdict((0.8, 1.0), above=0.5))",
             ["claims"],
             [shown(finding._repr_mimebundle_())],
         ),
@@ -158,6 +183,19 @@ def _slider_first(notebook: nbformat.NotebookNode) -> None:
     find(notebook, "picture").outputs = []
 
 
+def _insert(place: int, *cells: nbformat.NotebookNode) -> Break:
+    def change(notebook: nbformat.NotebookNode) -> None:
+        notebook.cells[place:place] = list(cells)
+
+    return change
+
+
+def _summary_first(notebook: nbformat.NotebookNode) -> None:
+    cells = notebook.cells
+    place = cells.index(find(notebook, "summary"))
+    cells[2:2] = [cells.pop(place - 1), cells.pop(place - 1)]
+
+
 def _late_parameters(notebook: nbformat.NotebookNode) -> None:
     find(notebook, "parameters").metadata["tags"] = []
     cell = find(notebook, "nbval-check-output")
@@ -207,7 +245,7 @@ BROKEN: dict[str, dict[str, Break]] = {
         "temporary": _output("check", text_output("in '/tmp/ab12/x'\n")),
         "packages": _output("check", text_output("lib/site-packages/keras\n")),
         "in html": _output("check", shown({"text/html": "<b>/root/x</b>"})),
-        "in source": _replace("check", "assert", "open('/opt/data/x')\nassert"),
+        "in source": _replace("check", "used =", "open('/opt/data/x')\nused ="),
         "address": _output("check", text_output("<Model object at 0x7f3a2b1c>\n")),
     },
     "wall": {
@@ -254,10 +292,24 @@ BROKEN: dict[str, dict[str, Break]] = {
         "only a formula": _source(4, "$$\nx = y + z + a + b + c\n$$"),
         "code after code": lambda nb: nb.cells.pop(4),
     },
+    "length": {
+        "prose": _source(2, "One word more. " * 60),
+        "Chinese prose": _source(2, "数据质量决定生成质量。" * 40),
+        "code": _source(5, "print(1)\n" * 41),
+    },
+    "activity": {
+        "a long wait": _insert(3, *[new_markdown_cell("A sentence.", id=f"new-{i}") for i in range(16)]),
+        "nothing at the end": _insert(-1, *[new_code_cell("1", id=f"new-{i}") for i in range(16)]),
+        "no prediction": _source(8, "The loss falls."),
+    },
     "exercises": {
         "one only": _no_unit_exercise,
         "no check after it": _metadata("check", tags=[]),
-        "check without words": _replace("check", ', "KL must be 0 there"', ""),
+        "check without words": _replace("check", ', "KL must be 0 at the prior and grow from there"', ""),
+        "check that stops the notebook": _replace("check", "exercises.check(1, kl, check)", "check(kl)"),
+        "nothing is counted": _replace("summary", "exercises.summary()", "print(2)"),
+        "counted too early": _summary_first,
+        "the count is not compared": _metadata("summary", tags=["summary"]),
         "no end": _replace("solution", "# END SOLUTION", ""),
         "no begin": _replace("solution", "# BEGIN SOLUTION", ""),
         "nested": _replace("solution", "    total", "    # BEGIN SOLUTION\n    total"),
@@ -266,10 +318,21 @@ BROKEN: dict[str, dict[str, Break]] = {
     "claims": {
         "none": _drop("claims"),
         "no record": _replace("claims", "claims.record(", "dict("),
-        "no assert": _replace("claims", "assert", "print"),
+        "verdict by hand": _replace(
+            "claims", "verdict=claims.verdict((0.8, 1.0), above=0.5)", "verdict='holds'"
+        ),
+        "verdict by a name": _replace(
+            "claims", "verdict=claims.verdict((0.8, 1.0), above=0.5)", "verdict=found"
+        ),
         "output not stored": _claim_outputs(),
         "other claim stored": _claim_outputs("C08"),
         "shown twice": _claim_outputs("C07", "C07"),
+    },
+    "verdict-words": {
+        "English": _source(2, "What was found. Claim C07 does not hold."),
+        "Chinese": _source(2, "说法 C07 不成立。"),
+        "undecided": _source(2, "So C07 stays undecided; more runs would help."),
+        "a condition that is none": _source(2, "C07 有条件成立：先看数据。"),
     },
     "further": {
         "none": lambda nb: nb.cells.pop(),
@@ -291,10 +354,10 @@ BROKEN: dict[str, dict[str, Break]] = {
         "no static picture": _slider_first,
     },
     "check-output": {
-        "two only": lambda nb: find(nb, "nbval-check-output").metadata["tags"].clear(),
+        "two only": lambda nb: [find(nb, "nbval-check-output").metadata["tags"].clear() for _ in range(2)],
         "no output": _output("nbval-check-output"),
         "picture": _output("nbval-check-output", picture_output(), text_output("100")),
         "both tags": lambda nb: find(nb, "nbval-check-output").metadata["tags"].append("nbval-ignore-output"),
     },
-    "seed": {"none": _replace("check", "assert", "train.fit(model, images, epochs=3)\nassert")},
+    "seed": {"none": _replace("check", "used =", "train.fit(model, images, epochs=3)\nused =")},
 }

@@ -48,6 +48,9 @@ def test_what_looks_like_a_fault_but_is_none(tmp_path):
         "```sh\n# a comment, not a heading\n```"
     )
     find(notebook, "check").source += "\ntrain.fit(model, images, seed=seed)"
+    notebook.cells[4].source += " Claim C07 holds; C12 does not hold. 说法 C07 成立。"
+    find(notebook, "claims").metadata["tags"].append("taught")
+    find(notebook, "claims").source += "\n" + "print(1)\n" * 41
     find(notebook, "unit").source = "%matplotlib inline\n" + find(notebook, "unit").source
     assert [str(problem) for problem in lint(write(notebook, tmp_path / "05_good.ipynb"))] == []
 

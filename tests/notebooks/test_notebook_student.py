@@ -19,9 +19,9 @@ def folder(tmp_path):
 def test_solutions_and_outputs_are_cut_and_the_rest_stays(folder):
     source, student = good_notebook(), nbformat.reads(student_version(folder / "05_good.ipynb"), as_version=4)
     assert find(student, "solution").source == (
-        'def kl(mean, log_variance):\n    # Your code here\n    raise NotImplementedError("your code here")'
+        "def kl(mean, log_variance):\n    # Your code here\n    return None"
     )
-    assert find(student, "unit").source == '# Your code here\nraise NotImplementedError("your code here")'
+    assert find(student, "unit").source == "# Your code here\nunit = None"
     assert all(cell.outputs == [] for cell in student.cells if cell.cell_type == "code")
     for before, after in zip(source.cells, student.cells, strict=True):
         assert before.id == after.id
@@ -50,7 +50,7 @@ def test_drift_is_found_and_writing_removes_it(folder):
     assert write_students(folder) == [folder / "student" / "05_good.ipynb"]
     assert drift(folder) == []
     student = folder / "student" / "05_good.ipynb"
-    student.write_text(student.read_text().replace("your code here", "write here"))
+    student.write_text(student.read_text().replace("Your code here", "Write here"))
     (folder / "student" / "04_gone.ipynb").write_text("{}")
     assert drift(folder) == [
         "student/04_gone.ipynb has no source notebook",
