@@ -8,14 +8,17 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import yaml
 from nbval_run import nbval
 from papermill import PapermillExecutionError
 
 from aigc_lab.claims import MIME_TYPE, stored_findings
 from tools import run_notebook, student
 from tools.notebook_lint import lint
+from tools.notebook_text import solution_blocks, without_solutions
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
+WRONG_ANSWERS = Path(__file__).parent / "wrong_answers"  # a plausible wrong body for each exercise
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 
 # Runs beyond the plain smoke run: what a teacher might change first. A notebook may be missing here.
@@ -78,6 +81,51 @@ def test_it_runs_with_other_parameters(notebook, parameters, tmp_path):
     injected = next(cell for cell in executed.cells if "injected-parameters" in cell.metadata.get("tags", ()))
     for name, value in parameters.items():
         assert f"{name} = {value!r}" in injected.source
+
+
+def said_of_exercises(executed: nbformat.NotebookNode) -> list[str]:
+    """The lines of the checks, and the count at the end."""
+    streams = [
+        output.text
+        for cell in executed.cells
+        for output in cell.get("outputs", ())
+        if output.output_type == "stream"
+    ]
+    return re.findall(r"^(?:exercise \d+: .*|\d+ exercises: .*)$", "".join(streams), flags=re.MULTILINE)
+
+
+@pytest.mark.slow
+@every_notebook
+def test_without_any_answer_the_student_version_runs_to_its_end(notebook, tmp_path):
+    unanswered = tmp_path / f"student_{notebook.name}"
+    unanswered.write_text(student.student_version(notebook), encoding="utf-8")
+    (tmp_path / "run").mkdir()
+    *lines, count = said_of_exercises(smoke(unanswered, tmp_path / "run"))
+    assert lines == [f"exercise {number}: not answered yet" for number in range(1, len(lines) + 1)]
+    assert count == f"{len(lines)} exercises: 0 answered, 0 right"
+
+
+@pytest.mark.slow
+@every_notebook
+def test_a_wrong_answer_is_told_what_is_wrong_and_the_notebook_runs_on(notebook, tmp_path):
+    answers = yaml.safe_load((WRONG_ANSWERS / f"{notebook.stem}.yml").read_text(encoding="utf-8"))
+    node = nbformat.read(notebook, as_version=4)
+    number = 0
+    for cell in node.cells:
+        blocks = solution_blocks(cell.source) if cell.cell_type == "code" else []
+        numbers = range(number + 1, number + 1 + len(blocks))
+        cell.source = without_solutions(cell.source, [answers[each] for each in numbers])
+        number += len(blocks)
+    assert sorted(answers) == list(range(1, number + 1))
+    wrong = tmp_path / f"wrong_{notebook.name}"
+    nbformat.write(node, wrong)
+    (tmp_path / "run").mkdir()
+    *lines, count = said_of_exercises(smoke(wrong, tmp_path / "run"))
+    assert [line.split(": ")[:2] for line in lines] == [
+        [f"exercise {each}", "not right yet"] for each in range(1, number + 1)
+    ]
+    assert all(len(line.split(": ", 2)[2]) > 15 for line in lines), "each says in words what is wrong"
+    assert count == f"{number} exercises: {number} answered, 0 right"
 
 
 @pytest.mark.slow
