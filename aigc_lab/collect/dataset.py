@@ -241,7 +241,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     It is written beside ``path`` and renamed, so a crash or a full disk leaves the old file as it was.
 
     Raises:
-        OSError: the folder cannot be made or written to; the message names it.
+        OSError: the folder cannot be made or written to, or the disk is full; the message names the path.
     """
     path = Path(path)
     # Not tempfile.mkstemp: its files are readable by their owner only, and stay so.
@@ -256,6 +256,10 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         with stream:
             yield stream
         os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        kept = "the file that was there is unchanged" if path.exists() else "nothing was written"
+        raise type(error)(error.errno, f"cannot write {path} ({error.strerror}); {kept}") from error
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -311,6 +315,12 @@ def _checked_array(data: Any, modality: str) -> np.ndarray:
     shapes = "(n, samples)" if audio else "(n, height, width) or (n, height, width, channels)"
     if data.ndim not in ((2,) if audio else (3, 4)):
         raise ValueError(f"{modality} must have shape {shapes}, got {data.shape}")
+    if not audio and data.ndim == 4 and not 1 <= data.shape[3] <= 4:
+        first = data.shape[1] <= 4
+        order = (
+            "the channels seem to come first: give data.transpose(0, 2, 3, 1)" if first else "1 to 4 can be"
+        )
+        raise ValueError(f"images of shape {data.shape} would have {data.shape[3]} channels; {order}")
     if not finite:
         raise ValueError(f"{modality} must not hold NaN or infinite values; drop or repair those items first")
     if audio and data.size and (data.min() < -1 or data.max() > 1):

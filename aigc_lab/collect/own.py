@@ -5,6 +5,9 @@ Introduced in notebook 01; used with a learner's own images in notebook 21.
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 import os
 import warnings
 import zipfile
@@ -13,7 +16,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, UnidentifiedImageError
 from tqdm.auto import tqdm
 
 from aigc_lab.collect.dataset import Dataset, own_card
@@ -21,9 +24,21 @@ from aigc_lab.collect.dataset import Dataset, own_card
 # Formats that Pillow decodes by itself; some others would start an outside program.
 FORMATS = ("PNG", "JPEG", "MPO", "GIF", "BMP", "WEBP", "TIFF", "PPM")
 PIXEL_LIMIT = 50_000_000  # larger images are not decoded: a few bytes may unpack to many gigabytes
+LOST_PIXELS = 0.02  # share of a JPEG that may be missing at its end
 TEXT_LIMIT = 10_000_000  # bytes
 _PATIENCE = 2.0  # seconds of reading after which a progress bar appears
 _DATA_NAMES, _LABEL_NAMES = ("data", "images", "x"), ("labels", "label", "y")
+_BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+_DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+_TURNS = {  # the EXIF tag Orientation, to what makes the image upright
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 class Unreadable(Exception):
@@ -61,23 +76,26 @@ def from_folder(
     modality: str = "images",
     progress: bool = True,
     stretch: bool = False,
+    encoding: str | None = None,
 ) -> tuple[Dataset, FolderReport]:
-    """A folder of still images, or of UTF-8 ``.txt`` files, as a ``Dataset``, and the report.
+    """A folder of still images, or of ``.txt`` files, as a ``Dataset``, and the report.
 
     A file that cannot be read (empty, corrupt, hidden, no image, animated, over 50 million pixels) is left
-    out and named in the report, as are changes: 16-bit grey scaled, CMYK converted, transparent pixels laid
-    on white, photos turned as EXIF says.
+    out and named in the report, as are changes: 16-bit grey scaled, CMYK and LAB converted, transparent
+    pixels laid on white, photos turned as EXIF says, a missing end of the file.
 
     Args:
         path: the folder; files are read in the order of their paths.
         size: ``(height, width)`` to which each image is fitted in its own proportions, the
             rest filled with white; None keeps the sizes, which must then be equal.
-        mode: ``"L"`` (grey, ``(n, height, width)``) or ``"RGB"`` (``(n, height, width, 3)``).
+        mode: ``"L"`` (grey, ``(n, height, width)``), ``"RGB"`` (``(n, height, width, 3)``), or ``"auto"``:
+            RGB if any of the images has colour, else grey.
         labels_from: ``"folders"``: the first folder below ``path`` names the class (no labels
             where there is none); None for no labels.
         modality: ``"images"`` or ``"text"``.
         progress: show a bar where reading takes more than two seconds.
         stretch: fill ``size`` whatever the proportions, with no white around the image.
+        encoding: of the texts; None for UTF-8, or what a file's byte-order mark says.
 
     Raises:
         FileNotFoundError, NotADirectoryError: no such folder.
@@ -93,6 +111,7 @@ def from_folder(
             f"the folder {folder} holds no files; put {modality} in it, a sub-folder for each class"
         )
     by_folder = labels_from == "folders" and any(len(file.parts) > 1 for file in files)
+    _check_encoding(encoding)
 
     items, kept, skipped, converted = [], [], [], []
     for file in tqdm(files, desc="reading", unit="file", leave=False, delay=_PATIENCE, disable=not progress):
@@ -104,13 +123,13 @@ def from_folder(
             if modality == "images":
                 item, changes = read_image(folder / file, size, mode, stretch)
             else:
-                item, changes = _read_text(folder / file), []
+                item, changes = _read_text(folder / file, encoding), []
         except Unreadable as reason:
-            skipped.append((file.as_posix(), str(reason)))
+            skipped.append((spelled(file), str(reason)))
             continue
         items.append(item)
-        kept.append(file.as_posix())
-        converted += [(file.as_posix(), change) for change in changes]
+        kept.append(spelled(file))
+        converted += [(spelled(file), change) for change in changes]
 
     if not items:
         first, reason = skipped[0]
@@ -120,14 +139,23 @@ def from_folder(
         )
     if modality == "images":
         _check_equal_sizes(items, kept)
+        if any(item.ndim == 3 for item in items):  # (h, w) -> (h, w, 3) where only some have colour
+            items = [item if item.ndim == 3 else np.repeat(item[..., None], 3, axis=2) for item in items]
         items = np.stack(items)
     classes, labels = (), None
     if by_folder:
         classes, labels = np.unique([name.partition("/")[0] for name in kept], return_inverse=True)
     notes = _notes(list(classes), skipped) if by_folder else ()
-    card = replace(own_card(folder.resolve().name, modality), size=f"{len(items)} of {len(files)} files")
+    card = replace(
+        own_card(spelled(folder.resolve().name), modality), size=f"{len(items)} of {len(files)} files"
+    )
     report = FolderReport(tuple(kept), tuple(skipped), tuple(converted), notes)
     return Dataset(items, labels, tuple(classes), card), report
+
+
+def spelled(path: str | os.PathLike[str]) -> str:
+    """A path as text that can be written anywhere: bytes of the name that are not UTF-8 as ``\\xff``."""
+    return os.fsencode(Path(path).as_posix()).decode("utf-8", "backslashreplace")
 
 
 def _check_arguments(folder: Path, size: object, mode: str, labels_from: object, modality: str) -> None:
@@ -137,12 +165,12 @@ def _check_arguments(folder: Path, size: object, mode: str, labels_from: object,
         raise NotADirectoryError(f"{folder} is a file; give the folder it lies in, or use collect.from_file")
     choices = {
         "modality": (modality, ("images", "text")),
-        "mode": (mode, ("L", "RGB")),
+        "mode": (mode, ("L", "RGB", "auto")),
         "labels_from": (labels_from, ("folders", None)),
     }
     for name, (given, known) in choices.items():
         if given not in known:
-            raise ValueError(f"{name} must be {known[0]!r} or {known[1]!r}, got {given!r}")
+            raise ValueError(f"{name} must be {' or '.join(map(repr, known))}, got {given!r}")
     pair = isinstance(size, (tuple, list)) and len(size) == 2
     if size is not None and not (
         pair and all(isinstance(side, (int, np.integer)) and side > 0 for side in size)
@@ -176,18 +204,45 @@ def _check_file(path: Path) -> None:
         raise Unreadable("empty: zero bytes")
 
 
-def _read_text(path: Path) -> str:
+def _read_text(path: Path, encoding: str | None) -> str:
     if path.suffix.lower() != ".txt":
         raise Unreadable("not a .txt file")
     _check_file(path)
     if (size := path.stat().st_size) > TEXT_LIMIT:
         raise Unreadable(f"huge: {size:,} bytes, the limit is {TEXT_LIMIT:,}")
     try:
-        return path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise Unreadable(f"not UTF-8 (byte {error.start}); save it as UTF-8") from error
+        return decoded(path.read_bytes(), encoding)
     except OSError as error:
         raise Unreadable(f"cannot be read: {error.strerror}") from error
+
+
+def decoded(content: bytes, encoding: str | None = None) -> str:
+    """The text of a file: in the encoding that is asked for, that its byte-order mark says, or UTF-8.
+
+    Raises:
+        Unreadable: it is in another one; the message names the likely one.
+    """
+    marked = next((name for mark, name in _BYTE_ORDER_MARKS.items() if content.startswith(mark)), None)
+    chosen = encoding or marked or "utf-8"
+    try:
+        return content.decode(chosen).removeprefix("\ufeff")
+    except UnicodeError as error:
+        if encoding or marked:
+            raise Unreadable(f"not {chosen}: {error.reason}, byte {error.start}") from error
+        from charset_normalizer import from_bytes
+
+        guess = from_bytes(content[:200_000]).best()
+        hint = f"; it is likely {guess.encoding}: give encoding={guess.encoding!r} if so" if guess else ""
+        raise Unreadable(f"not UTF-8 (byte {error.start}){hint or '; save it as UTF-8'}") from error
+
+
+def _check_encoding(encoding: str | None) -> None:
+    try:
+        "".encode(encoding or "utf-8")
+    except LookupError as error:
+        raise ValueError(
+            f"there is no encoding {encoding!r}; 'gb18030', 'big5' or 'cp1252' are some"
+        ) from error
 
 
 def read_image(
@@ -206,9 +261,20 @@ def read_image(
             warnings.simplefilter("ignore")
             with Image.open(path, formats=_known_formats()) as image:
                 _check_header(image)
-                image.load()
-                image = _eight_bits(_upright(image, changes), mode, changes)
-                return np.asarray(_fit(image, size, stretch)), changes
+                tagged = (
+                    getattr(image, "tag_v2", {}).get(0x0112) in _TURNS
+                )  # Pillow turns a TIFF when it loads it
+                image = _loaded(image, path, changes)
+                turn = _turn(image)  # after loading: reading the tag of a PNG loads it
+                image = _eight_bits(image, mode, changes)
+                if turn is not None:
+                    image = image.transpose(turn)
+                if tagged or turn is not None:
+                    changes.append("turned upright as its EXIF orientation says")
+                pixels = np.asarray(_fit(image, size, stretch))
+                if mode == "auto" and pixels.ndim == 3 and (pixels == pixels[..., :1]).all():
+                    pixels = pixels[..., 0]
+                return pixels, changes
     except Unreadable:
         raise
     except Image.DecompressionBombError as error:
@@ -240,15 +306,29 @@ def _check_header(image: Image.Image) -> None:
         raise Unreadable(f"{kind}; save the one you want as a still image")
 
 
-def _upright(image: Image.Image, changes: list[str]) -> Image.Image:
+def _loaded(image: Image.Image, path: Path, changes: list[str]) -> Image.Image:
+    """The decoded image, also of a JPEG whose last bytes are missing, if hardly a pixel depends on them."""
     try:
-        turn = image.getexif().get(0x0112, 1)
-        upright = ImageOps.exif_transpose(image) if turn in range(2, 9) else image
-    except Exception:  # damaged metadata is no reason to lose the image
+        image.load()
         return image
-    if upright is not image:
-        changes.append("turned upright as its EXIF orientation says")
-    return upright
+    except OSError as error:
+        if image.format != "JPEG" or "truncated" not in str(error):
+            raise
+    # Two ends that could have been there: pixels that differ are pixels that are lost.
+    content, end = path.read_bytes(), b"\xff\xd9"
+    both = [Image.open(io.BytesIO(content + more + end), formats=("JPEG",)) for more in (b"", b"Z" * 4096)]
+    lost = float(np.not_equal(*map(np.asarray, both)).mean())
+    if lost > LOST_PIXELS:
+        raise Unreadable(f"cut off: {lost:.0%} of its pixels are missing")
+    changes.append("the end of the file is missing; what is left was decoded")
+    return both[0]
+
+
+def _turn(image: Image.Image) -> Image.Transpose | None:
+    try:
+        return _TURNS.get(image.getexif().get(0x0112))
+    except Exception:  # damaged metadata is no reason to lose the image
+        return None
 
 
 def _eight_bits(image: Image.Image, mode: str, changes: list[str]) -> Image.Image:
@@ -258,9 +338,16 @@ def _eight_bits(image: Image.Image, mode: str, changes: list[str]) -> Image.Imag
         if image.mode == "F" or values.min() < 0 or values.max() > 65535:
             kind = f"pixel values of type {values.dtype} have no agreed range"
             raise Unreadable(f"{kind}; save it with 8 or 16 bits")
-        # Pillow's own conversion cuts everything above 255 to white.
-        image = Image.fromarray(np.rint(values.astype("float64") / 257).astype("uint8"))
-        changes.append("16-bit grey scaled to 8 bits")
+        # Cameras and scanners put 10, 12 or 14 bits into a file of 16. Pillow's own conversion cuts
+        # everything above 255 to white.
+        depth = next(bits for bits in (8, 10, 12, 14, 16) if values.max() < 2**bits)
+        image = Image.fromarray(np.rint(values * (255 / (2**depth - 1))).astype("uint8"))
+        read = f", read as {depth}-bit because no value is above {values.max():,}," if depth < 16 else ""
+        changes.append(f"16-bit grey{read} scaled to 8 bits")
+    if image.mode == "LAB":
+        profiles = (ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"))
+        image = ImageCms.applyTransform(image, ImageCms.buildTransform(*profiles, "LAB", "RGB"))
+        changes.append("LAB converted to RGB")
     if image.mode == "CMYK":
         image = image.convert("RGB")
         changes.append("CMYK converted to RGB without a colour profile")
@@ -270,7 +357,12 @@ def _eight_bits(image: Image.Image, mode: str, changes: list[str]) -> Image.Imag
             image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
             changes.append("transparent pixels laid on grey value 255")
         image = image.convert("RGB")
-    return image.convert(mode)
+    if mode == "auto":
+        mode = "L" if image.mode in ("1", "L") else "RGB"
+    try:
+        return image.convert(mode)
+    except ValueError as error:
+        raise Unreadable(f"its colours ({image.mode}) are not read; save it as RGB") from error
 
 
 def _fit(image: Image.Image, size: tuple[int, int] | None, stretch: bool) -> Image.Image:
@@ -297,51 +389,66 @@ def _unknown(path: Path) -> str:
 
 
 def from_file(
-    path: str | os.PathLike[str], text_column: str = "text", label_column: str | None = None
+    path: str | os.PathLike[str],
+    text_column: str = "text",
+    label_column: str | None = None,
+    encoding: str | None = None,
+    delimiter: str | None = None,
 ) -> Dataset:
     """One file as a ``Dataset``; its suffix says how it is read. Introduced in notebook 21.
 
     ``.npz``: what ``Dataset.save`` wrote, or uint8 images named ``data``, ``images`` or
-    ``x`` with ``labels`` or ``y``; ``.npy``: uint8 images. ``.csv`` (UTF-8) and ``.parquet``: a column
-    of texts, and one of class names where it is given. ``.txt`` (UTF-8): one item a line, empty lines
+    ``x`` with ``labels`` or ``y``; ``.npy``: uint8 images. ``.csv``, ``.tsv``, ``.jsonl`` and ``.parquet``: a
+    column of texts, and one of class names where it is given. ``.txt``: one item a line, empty lines
     left out. No file is unpickled.
+
+    Args:
+        encoding: of a text file; None for UTF-8, or what its byte-order mark says.
+        delimiter: of a ``.csv``, where it is no comma.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: another suffix, a column or array that is not there, or unreadable content.
+        ValueError: another suffix, a column or array that is not there, missing texts or labels, rows that
+            are longer than the header, or unreadable content.
     """
     path = Path(path).expanduser()
+    _check_encoding(encoding)
     if path.is_dir():
         raise ValueError(f"{path} is a folder; use collect.from_folder")
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}; check the path")
-    readers = {
-        ".npz": _from_arrays,
-        ".npy": _from_arrays,
-        ".csv": None,
-        ".parquet": None,
-        ".txt": _from_lines,
-    }
-    suffix = path.suffix.lower()
-    if suffix not in readers:
-        raise ValueError(f"cannot read {path.name}; give a file that ends in {', '.join(readers)}")
+    if not path.is_file():  # a pipe would be waited for without end
+        raise ValueError(f"{path} is no plain file; copy what it gives into one")
+    suffix, title = path.suffix.lower(), spelled(path.stem)
     try:
-        return readers[suffix](path) if readers[suffix] else _from_table(path, text_column, label_column)
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path.name} is not UTF-8 (byte {error.start}); save it as UTF-8") from error
+        if suffix in (".npz", ".npy"):
+            return _from_arrays(path, title)
+        if suffix == ".parquet":
+            import pandas as pd  # here, because it is slow to import
+
+            table = pd.read_parquet(path)
+            columns = {str(name): table[name].to_list() for name in table.columns}
+        elif suffix in (".csv", ".tsv"):
+            columns = _columns(decoded(path.read_bytes(), encoding), suffix, delimiter, text_column)
+        elif suffix == ".jsonl":
+            columns = _objects(decoded(path.read_bytes(), encoding))
+        elif suffix == ".txt":
+            lines = decoded(path.read_bytes(), encoding).splitlines()
+            return Dataset([line for line in lines if line.strip()], card=own_card(title, "text"))
+        else:
+            known = ".npz, .npy, .csv, .tsv, .jsonl, .parquet, .txt"
+            raise ValueError(f"its suffix is not known; give a file that ends in {known}")
+        return _from_columns(columns, text_column, label_column, title)
+    except Unreadable as error:
+        raise ValueError(f"{spelled(path.name)} is {error}") from error
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:  # their own words are clear
-        raise ValueError(f"cannot read {path.name}: {str(error).splitlines()[0]}") from error
+        raise ValueError(f"cannot read {spelled(path.name)}: {str(error).splitlines()[0]}") from error
 
 
-def _from_lines(path: Path) -> Dataset:
-    lines = path.read_bytes().decode("utf-8-sig").splitlines()
-    return Dataset([line for line in lines if line.strip()], card=own_card(path.stem, "text"))
-
-
-def _from_arrays(path: Path) -> Dataset:
+def _from_arrays(path: Path, title: str) -> Dataset:
     stored = np.load(path, allow_pickle=False)
     if isinstance(stored, np.ndarray):
-        return Dataset(stored, card=own_card(path.stem))
+        return Dataset(stored, card=own_card(title))
     with stored:
         if "about" in stored:
             return Dataset.load(path)
@@ -350,31 +457,91 @@ def _from_arrays(path: Path) -> Dataset:
     if data is None:
         raise ValueError(f"it has no array named {', '.join(_DATA_NAMES)}, only {', '.join(arrays)}")
     named = next((arrays[name] for name in _LABEL_NAMES if name in arrays), None)
-    classes, labels = ((), None) if named is None else np.unique(named, return_inverse=True)
-    return Dataset(data, labels, tuple(classes), own_card(path.stem))
+    classes, labels = _classes(None if named is None else named.tolist(), "labels")
+    return Dataset(data, labels, classes, own_card(title))
 
 
-def _from_table(path: Path, text_column: str, label_column: str | None) -> Dataset:
-    import pandas as pd  # here, because it is slow to import
-
-    if path.suffix.lower() == ".parquet":
-        table = pd.read_parquet(path)
-    else:  # texts stay as they are written: "NA" is a word here, not a missing value
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    for column in (text_column, label_column):
-        if column is not None and column not in table.columns:
+def _columns(text: str, suffix: str, delimiter: str | None, wanted: str) -> dict[str, list[str | None]]:
+    """A table of texts by column. They stay as they are written: "NA" is a word here, not a missing value."""
+    chosen = delimiter or ("\t" if suffix == ".tsv" else ",")
+    csv.field_size_limit(TEXT_LIMIT)
+    rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=chosen) if row]
+    if not rows:
+        raise ValueError("it is empty")
+    header = rows[0]
+    other = {
+        mark: name for mark, name in _DELIMITERS.items() if mark != chosen and mark in text.split("\n")[0]
+    }
+    if wanted not in header and other and not delimiter:
+        mark, name = next(iter(other.items()))
+        raise ValueError(
+            f"it has no column {wanted!r}, and its first line holds {name}: give delimiter={mark!r} if they "
+            "stand between the columns"
+        )
+    width = len(header)
+    for number, row in enumerate(rows[1:], start=2):
+        # A spreadsheet may leave empty fields behind the last column; anything else would shift columns.
+        if any(field.strip() for field in row[width:]):
             raise ValueError(
-                f"it has no column {column!r}; its columns are {', '.join(map(str, table.columns))}"
+                f"row {number} has {len(row)} fields, the header {width}: put texts that hold a delimiter in "
+                "quotation marks"
             )
-    if missing := int(table[text_column].isna().sum()):
+    filled = [[*row[:width], *[None] * (width - len(row))] for row in rows[1:]]
+    return {name: [row[place] for row in filled] for place, name in enumerate(header)}
+
+
+def _objects(text: str) -> dict[str, list[object]]:
+    """A JSON object a line, as columns."""
+    rows = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        try:
+            row = json.loads(line) if line.strip() else None
+        except ValueError as error:
+            raise ValueError(f"line {number} is not JSON: {error}") from error
+        if row is not None and not isinstance(row, dict):
+            raise ValueError(f"line {number} is no JSON object {{…}}")
+        rows += [row] if row is not None else []
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: [row.get(name) for row in rows] for name in names}
+
+
+def _from_columns(
+    columns: dict[str, list], text_column: str, label_column: str | None, title: str
+) -> Dataset:
+    for column in (text_column, label_column):
+        if column is not None and column not in columns:
+            raise ValueError(f"it has no column {column!r}; its columns are {', '.join(columns)}")
+    texts = columns[text_column]
+    if missing := sum(_is_missing(text) for text in texts):
         raise ValueError(
             f"{missing} texts in the column {text_column!r} are missing; fill or drop those rows"
         )
-    classes, labels = (), None
-    if label_column is not None:
-        classes, labels = np.unique(
-            table[label_column].astype(str).to_numpy(dtype=object), return_inverse=True
+    named = None if label_column is None else columns[label_column]
+    classes, labels = _classes(named, f"labels in the column {label_column!r}")
+    return Dataset([str(text) for text in texts], labels, classes, own_card(title, "text"))
+
+
+def _classes(named: list | None, what: str) -> tuple[tuple[str, ...], np.ndarray | None]:
+    """Class names in order, and the number of each item's class.
+
+    Raises:
+        ValueError: labels that are missing; the message counts them.
+    """
+    if named is None:
+        return (), None
+    missing = [
+        place
+        for place, name in enumerate(named, start=1)
+        if _is_missing(name) or str(name).strip().lower() in ("", "nan")
+    ]
+    if missing:
+        raise ValueError(
+            f"{len(missing)} {what} are missing (the first is that of item {missing[0]}); fill or drop them"
         )
-    return Dataset(
-        table[text_column].astype(str).tolist(), labels, tuple(classes), own_card(path.stem, "text")
-    )
+    classes, labels = np.unique(np.array(named), return_inverse=True)
+    return tuple(map(str, classes)), labels
+
+
+def _is_missing(value: object) -> bool:
+    """None, NaN, or pandas' own marks of a missing value: what does not equal itself."""
+    return value is None or type(value).__name__ in ("NAType", "NaTType") or value != value

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from aigc_lab import collect
 from aigc_lab.collect import own
@@ -315,7 +315,7 @@ class TestFromFile:
             ("d.npz", b"no archive", "cannot read d.npz"),
             ("e.npy", b"no array", "cannot read e.npy"),
             ("f.parquet", b"no table", "cannot read f.parquet"),
-            ("g.xlsx", b"x", r"give a file that ends in .npz, .npy, .csv, .parquet, .txt"),
+            ("g.xlsx", b"x", r"give a file that ends in .npz, .npy, .csv, .tsv, .jsonl, .parquet, .txt"),
             ("h.csv", b"", "cannot read h.csv"),
         ],
     )
@@ -341,3 +341,167 @@ class TestFromFile:
         pd.DataFrame({"text": ["p", None]}).to_parquet(tmp_path / "b.parquet")
         with pytest.raises(ValueError, match="1 texts in the column 'text' are missing"):
             collect.from_file(tmp_path / "b.parquet")
+
+
+# What strangers' files hold ----------------------------------------------------------------------------
+
+
+def test_colour_is_kept_where_any_image_has_it(tmp_path):
+    put(tmp_path, "a.png", Image.new("RGB", (28, 28), (200, 40, 40)))
+    put(tmp_path, "b.png", grey())
+    put(tmp_path, "c.png", Image.new("RGB", (28, 28), (70, 70, 70)))
+    dataset, _ = collect.from_folder(tmp_path, mode="auto")
+    assert dataset.data.shape == (3, 28, 28, 3)
+    assert dataset.data[0, 3, 3].tolist() == [200, 40, 40] and dataset.data[2, 3, 3].tolist() == [70] * 3
+    (tmp_path / "a.png").unlink()
+    dataset, _ = collect.from_folder(tmp_path, mode="auto")
+    assert dataset.data.shape == (2, 28, 28)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names are bytes on POSIX only")
+def test_a_name_that_is_not_utf_8_is_spelt_out(tmp_path):
+    for folder in (b"cat", "中文".encode("gb18030")):
+        os.mkdir(os.path.join(os.fsencode(tmp_path), folder))
+        for name in (b"br\xff.png", b"zero\xfe.png"):
+            with open(os.path.join(os.fsencode(tmp_path), folder, name), "wb") as stream:
+                if name.startswith(b"br"):
+                    grey().save(stream, format="PNG")
+    dataset, report = collect.from_folder(tmp_path)
+    assert report.kept == ("cat/br\\xff.png", "\\xd6\\xd0\\xce\\xc4/br\\xff.png")
+    assert set(dataset.class_names) == {"cat", "\\xd6\\xd0\\xce\\xc4"}
+    for word in (*report.kept, *dataset.class_names, str(report), dataset.describe()):
+        word.encode("utf-8")
+
+
+@pytest.mark.parametrize("bits", [10, 12, 14, 16])
+def test_grey_of_fewer_bits_in_a_file_of_16_is_scaled_and_said(tmp_path, bits):
+    ramp = np.linspace(0, 2**bits - 1, 28 * 28).reshape(28, 28).astype("uint16")
+    put(tmp_path, "scan.png", Image.fromarray(ramp))
+    dataset, report = collect.from_folder(tmp_path)
+    assert (dataset.data.min(), dataset.data.max()) == (0, 255)
+    said = f", read as {bits}-bit because no value is above {2**bits - 1:,}," if bits < 16 else ""
+    assert report.converted == (("scan.png", f"16-bit grey{said} scaled to 8 bits"),)
+
+
+def test_a_16_bit_tiff_is_turned_and_lab_is_converted(tmp_path):
+    ramp = np.zeros((28, 28), "uint16")
+    ramp[:5] = 65535
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    put(tmp_path, "turned.tif", Image.fromarray(ramp), exif=exif)
+    rgb, lab = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
+    red = Image.new("RGB", (28, 28), (200, 40, 40))
+    to_lab = ImageCms.buildTransform(rgb, lab, "RGB", "LAB")
+    put(tmp_path, "lab.tif", ImageCms.applyTransform(red, to_lab))
+    dataset, report = collect.from_folder(tmp_path, mode="RGB")
+    assert np.abs(dataset.data[0].astype(int) - [200, 40, 40]).max() <= 6
+    assert (dataset.data[1, 14, 26] == 255).all() and (dataset.data[1, 14, 2] == 0).all()
+    assert [change for _, change in report.converted] == [
+        "LAB converted to RGB",
+        "16-bit grey scaled to 8 bits",
+        "turned upright as its EXIF orientation says",
+    ]
+
+
+def test_of_a_jpeg_that_is_cut_off_what_can_be_decoded_is_kept(tmp_path):
+    photo = Image.fromarray(np.random.default_rng(1).integers(0, 256, (256, 256, 3), dtype="uint8"))
+    put(tmp_path, "a.jpg", photo, quality=90)
+    content = (tmp_path / "a.jpg").read_bytes()
+    (tmp_path / "b.jpg").write_bytes(content[:-2])
+    (tmp_path / "c.jpg").write_bytes(content[:-6])
+    (tmp_path / "d.jpg").write_bytes(content[: len(content) // 2])
+    dataset, report = collect.from_folder(tmp_path, size=None, mode="RGB")
+    assert report.kept == ("a.jpg", "b.jpg", "c.jpg")
+    np.testing.assert_array_equal(dataset.data[0], dataset.data[1])
+    assert (dataset.data[0] != dataset.data[2]).mean() < 0.02
+    assert ("c.jpg", "the end of the file is missing; what is left was decoded") in report.converted
+    assert "cut off: " in reasons(report)["d.jpg"] and "of its pixels are missing" in reasons(report)["d.jpg"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_a_pipe_is_never_opened(tmp_path):
+    put(tmp_path, "a.png", grey())
+    os.mkfifo(tmp_path / "pipe.png")
+    _, report = collect.from_folder(tmp_path)
+    assert "not a file" in reasons(report)["pipe.png"]
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(ValueError, match="is no plain file"):
+        collect.from_file(tmp_path / "pipe.csv")
+
+
+def test_texts_in_other_encodings(tmp_path):
+    words = "训练数据是生成式人工智能的基石，数据质量决定输出质量。" * 5
+    (tmp_path / "a.txt").write_bytes(words.encode("gb18030"))
+    (tmp_path / "b.txt").write_bytes(words.encode("utf-16"))  # with a byte-order mark
+    (tmp_path / "c.txt").write_bytes(b"\xff\xfeodd")
+    dataset, report = collect.from_folder(tmp_path, modality="text")
+    assert dataset.data == (words,)
+    assert "give encoding='gb" in reasons(report)["a.txt"]
+    assert "not utf-16" in reasons(report)["c.txt"]
+    dataset, _ = collect.from_folder(tmp_path, modality="text", encoding="gb18030")
+    assert words in dataset.data
+    with pytest.raises(ValueError, match="there is no encoding 'klingon'"):
+        collect.from_folder(tmp_path, modality="text", encoding="klingon")
+
+
+class TestTables:
+    def read(self, folder: Path, name: str, content: str, **options) -> collect.Dataset:
+        (folder / name).write_bytes(content.encode())
+        return collect.from_file(folder / name, **options)
+
+    def test_a_comma_at_the_end_shifts_no_column(self, tmp_path):
+        content = "text,label\nthe cat sat,cat,\nthe dog sat,dog,\n"
+        table = self.read(tmp_path, "a.csv", content, label_column="label")
+        assert table.data == ("the cat sat", "the dog sat") and table.class_names == ("cat", "dog")
+        with pytest.raises(ValueError, match="row 3 has 3 fields, the header 2"):
+            self.read(tmp_path, "a.csv", "text,label\na,cat\nb, and c,dog\n")
+
+    @pytest.mark.parametrize("missing", ["", " ", "nan", "NaN"])
+    def test_missing_labels_are_counted(self, tmp_path, missing):
+        content = f"text,label\na,cat\nb,{missing}\nc,{missing}\nd,dog\n"
+        with pytest.raises(
+            ValueError, match=r"2 labels in the column 'label' are missing \(the first is that of"
+        ):
+            self.read(tmp_path, "a.csv", content, label_column="label")
+
+    def test_missing_labels_of_other_files(self, tmp_path):
+        import pandas as pd
+
+        with pytest.raises(ValueError, match="1 labels in the column 'label' are missing"):
+            self.read(tmp_path, "cut.csv", "text,label\na,cat\nb", label_column="label")
+        np.savez(tmp_path / "a.npz", x=np.zeros((3, 8, 8), "uint8"), y=np.array([0, np.nan, 1]))
+        with pytest.raises(ValueError, match="1 labels are missing"):
+            collect.from_file(tmp_path / "a.npz")
+        for missing in (None, float("nan"), pd.NA):
+            pd.DataFrame({"text": ["a", "b"], "label": ["x", missing]}).to_parquet(tmp_path / "a.parquet")
+            with pytest.raises(ValueError, match="1 labels in the column 'label' are missing"):
+                collect.from_file(tmp_path / "a.parquet", label_column="label")
+
+    def test_other_delimiters_and_formats(self, tmp_path):
+        with pytest.raises(ValueError, match="holds semicolons: give delimiter=';'"):
+            self.read(tmp_path, "a.csv", "text;label\na, b;x\n")
+        table = self.read(tmp_path, "a.csv", "text;label\na, b;x\n", delimiter=";", label_column="label")
+        assert table.data == ("a, b",) and table.class_names == ("x",)
+        assert self.read(tmp_path, "a.tsv", "text\tlabel\na, b\tx\n").data == ("a, b",)
+        lines = '{"text": "床前", "label": 1}\n\n{"label": 2, "text": "NA"}\n'
+        table = self.read(tmp_path, "a.jsonl", lines, label_column="label")
+        assert table.data == ("床前", "NA") and table.class_names == ("1", "2")
+        with pytest.raises(ValueError, match="line 2 is not JSON"):
+            self.read(tmp_path, "a.jsonl", '{"text": "a"}\n{"text": \n')
+        with pytest.raises(ValueError, match="1 texts in the column 'text' are missing"):
+            self.read(tmp_path, "a.jsonl", '{"text": "a"}\n{"label": "x"}\n')
+
+    def test_byte_order_marks_and_encodings(self, tmp_path):
+        content = "text\n" + "训练数据是生成式人工智能的基石。\n" * 20
+        (tmp_path / "a.csv").write_bytes(content.encode("utf-16"))
+        assert collect.from_file(tmp_path / "a.csv").data[0] == "训练数据是生成式人工智能的基石。"
+        (tmp_path / "a.csv").write_bytes(content.encode("gb18030"))
+        with pytest.raises(ValueError, match=r"a.csv is not UTF-8 .* give encoding='gb"):
+            collect.from_file(tmp_path / "a.csv")
+        assert len(collect.from_file(tmp_path / "a.csv", encoding="gb18030")) == 20
+
+
+def test_channels_that_come_first_are_named(tmp_path):
+    np.savez(tmp_path / "a.npz", x=np.zeros((5, 3, 32, 32), "uint8"))
+    with pytest.raises(ValueError, match=r"channels seem to come first: give data.transpose\(0, 2, 3, 1\)"):
+        collect.from_file(tmp_path / "a.npz")
