@@ -66,8 +66,8 @@ def labelled_vae(flip_rate: float) -> Recipe:
             measure=lambda: {"recognised": recognised(model, images, labels).value},
         )  # fmt: skip
         facts = {
-            "data": f"animals (animal-mnist, MIT), of these {', '.join(LABELLED)}: part 0 of the split 0.7, 0.1, "
-            f"0.2 with seed 0, and its mirror images; {flip_rate:.0%} of the labels flipped",
+            "data": f"animals (animal-mnist, MIT), of these {', '.join(LABELLED)}: part 0 of the split 0.7, "
+            f"0.1, 0.2 with seed 0, and its mirror images; {flip_rate:.0%} of the labels flipped",
             "steps": steps,
             "batch_size": 64,
             "curve": history.table[["step", "recognised"]].round(3).to_dict("list"),
