@@ -70,6 +70,7 @@ def labelled_vae(flip_rate: float) -> Recipe:
             f"0.1, 0.2 with seed 0, and its mirror images; {flip_rate:.0%} of the labels flipped",
             "steps": steps,
             "batch_size": 64,
+            "classes": list(LABELLED),
             "curve": history.table[["step", "recognised"]].round(3).to_dict("list"),
         }
         return model, "vae.convolutional_vae", arguments, facts
