@@ -68,28 +68,51 @@ _MANY_DIGITS = re.compile(r"\d(?:[ ().\-/]*\d){6}")
 _BEFORE, _BEHIND = re.compile(r"[A-Za-z0-9_./\-+=#$£€¥@%]$"), re.compile(r"[A-Za-z0-9_%]|[./\-]\d")
 
 
+REGIONS = ("CN", "US", "GB")
+
+
+def checked_regions(regions: Sequence[str] | str) -> tuple[str, ...]:
+    """Regions whose telephone numbers are sought, as codes; ``"all"`` are all that phonenumbers knows.
+
+    Raises:
+        ValueError: an unknown region.
+    """
+    from phonenumbers import SUPPORTED_REGIONS
+
+    known = sorted(SUPPORTED_REGIONS)
+    wanted = tuple(known) if regions == "all" else tuple(regions)
+    unknown = [region for region in wanted if region not in known]
+    if unknown:
+        raise ValueError(
+            f"there is no region {unknown[0]!r}; give codes such as 'CN', 'IN' or 'DE' in a list, or 'all'"
+        )
+    return wanted
+
+
 class _Span(NamedTuple):
     kind: str
     start: int
     end: int
 
 
-def personal_data(
-    dataset: Dataset | Sequence[str], regions: Sequence[str] = ("CN", "US", "GB")
-) -> pd.DataFrame:
+def personal_data(dataset: Dataset | Sequence[str], regions: Sequence[str] | str = REGIONS) -> pd.DataFrame:
     """E-mail addresses, telephone, identity, bank account and card numbers, and IP addresses.
 
     Args:
         dataset: texts.
-        regions: ISO 3166 codes; telephone numbers written without a country code are checked against the
-            numbering plans of these.
+        regions: ISO 3166 codes, or ``"all"``; telephone numbers written without a country code are checked
+            against the numbering plans of these. With ``"all"``, many a number is one somewhere.
 
     Returns:
         Issues, one row for each place, with the columns ``kind``, ``start`` and ``end`` (characters of the
         text) and ``text`` (what stands there). ``reason`` does not repeat it, so that it can be shown.
+
+    Raises:
+        ValueError: a region that phonenumbers does not know.
     """
+    regions = checked_regions(regions)
     texts = as_texts(dataset, "personal_data")
-    rows = [(item, span) for item, text in enumerate(texts) for span in _spans(text, tuple(regions))]
+    rows = [(item, span) for item, text in enumerate(texts) for span in _spans(text, regions)]
     rows.sort(key=lambda row: -_SURENESS[row[1].kind])  # as issue_table sorts: by score, then item
     items, spans = zip(*rows, strict=True) if rows else ((), ())
     scores = [_SURENESS[span.kind] for span in spans]

@@ -7,10 +7,11 @@ counted from 0 whatever the index says. Introduced in notebook 02.
 
 from __future__ import annotations
 
+import datetime
 import math
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +51,42 @@ def number(
     return _column(checks, missing, {"low": low, "high": high, "unit": unit})
 
 
+def date(earliest: str = "0001-01-01", latest: str = "9999-12-31", missing: bool = False) -> pandera.Column:
+    """A column of days from ``earliest`` to ``latest``, both allowed: dates, or texts in ISO 8601 form.
+
+    ``2026-11-28``, ``2026-11-28T09:30``, and a year alone (``2026``, also as a number) for its first day.
+    A text such as ``11/12/2026`` means two days, so it is of the wrong type.
+
+    Raises:
+        ValueError: a bound that is no date, or ``earliest`` after ``latest``.
+    """
+    low, high = _day(earliest), _day(latest)
+    if low is None or high is None or low > high:
+        raise ValueError(f"earliest and latest must be dates in order, got {earliest!r} and {latest!r}")
+    checks = {
+        "wrong_type": lambda cell: _day(cell) is not None,
+        "out_of_range": lambda cell: _day(cell) is None or low <= _day(cell) <= high,
+    }
+    return _column(checks, missing, {"earliest": low, "latest": high})
+
+
+def _day(cell: Any) -> datetime.date | None:
+    """The day of a cell, or None where it is not certain."""
+    if isinstance(cell, datetime.date):  # also datetime and pandas' Timestamp
+        return cell.date() if isinstance(cell, datetime.datetime) else cell
+    if isinstance(cell, np.datetime64):
+        return _day(cell.astype("datetime64[D]").item())
+    if _is_real(cell) and float(cell).is_integer() and 1 <= cell <= 9999:
+        return datetime.date(int(cell), 1, 1)
+    words = _plain(cell) if isinstance(cell, str) else ""
+    if re.fullmatch(r"\d{4}", words):
+        return _day(int(words))
+    try:
+        return datetime.datetime.fromisoformat(words).date()
+    except ValueError:
+        return None
+
+
 def category(*names: str, missing: bool = False) -> pandera.Column:
     """A column whose cells are one of ``names``, spelt exactly so.
 
@@ -73,7 +110,7 @@ def _column(
 
 
 def schema(columns: Mapping[str, pandera.Column]) -> pandera.DataFrameSchema:
-    """What a table must hold: column name to ``number(...)`` or ``category(...)``.
+    """What a table must hold: column name to ``number(...)``, ``date(...)`` or ``category(...)``.
 
     >>> flowers = schema({"petal": number(0, 30, unit="cm"), "species": category("setosa", "virginica")})
 
@@ -86,15 +123,15 @@ def schema(columns: Mapping[str, pandera.Column]) -> pandera.DataFrameSchema:
         raise ValueError("a schema needs at least one column")
     for name, column in columns.items():
         if not getattr(column, "metadata", None):
-            raise ValueError(f"the column {name!r} must be made by number() or category()")
+            raise ValueError(f"the column {name!r} must be made by number(), date() or category()")
     return pandera.DataFrameSchema(dict(columns))
 
 
 def check(frame: pd.DataFrame, rules: pandera.DataFrameSchema) -> pd.DataFrame:
     """The cells that break the rules, and the rows that repeat an earlier one.
 
-    Rows are compared in the columns of the schema alone: leave a running number out of it. An infinite
-    number is out of every range.
+    Rows are compared in the columns of the schema alone: leave a running number out of it; the reason says
+    so where the table has more columns. An infinite number is out of every range.
 
     Returns:
         An issue table, a row for each broken cell: ``item`` (the row), ``score`` (1; for a value out of range
@@ -117,12 +154,22 @@ def check(frame: pd.DataFrame, rules: pandera.DataFrameSchema) -> pd.DataFrame:
             kind = "missing" if kind == "not_nullable" else kind
             score, reason = _judged(kind, rules.columns[column].metadata, value)
             found.append((int(item), score, f"{column}: {reason}", kind, column))
+    repeats = (
+        "the whole row repeats row"
+        if len(rules.columns) == frame.shape[1]
+        else (f"in the named columns ({', '.join(map(str, rules.columns))}) it repeats row")
+    )
     first: dict[tuple[Any, ...], int] = {}
     for item, cells in enumerate(zip(*(rows[name] for name in rules.columns), strict=True)):
-        # Missing cells are equal to each other, 1 and "1" are not.
-        key = tuple(None if _is_missing(cell) else (isinstance(cell, str), cell) for cell in cells)
+        # Missing cells are equal to each other, 1 and "1" are not; a list in a cell is compared as written.
+        key = tuple(
+            None
+            if _is_missing(cell)
+            else (type(cell) is str, cell if isinstance(cell, Hashable) else repr(cell))
+            for cell in cells
+        )
         if first.setdefault(key, item) != item:
-            found.append((item, 1.0, f"the whole row repeats row {first[key]}", "duplicate_row", ""))
+            found.append((item, 1.0, f"{repeats} {first[key]}", "duplicate_row", ""))
     found.sort(key=lambda issue: (-issue[1], issue[0], KINDS.index(issue[3])))  # as issue_table sorts
     items, scores, reasons, kinds, columns = zip(*found, strict=True) if found else ((),) * 5
     table = issue_table("tables", items, scores, reasons)
@@ -137,23 +184,28 @@ def _judged(kind: str, about: Mapping[str, Any], value: Any) -> tuple[float, str
     if kind == "missing":
         return 1.0, "the cell is empty"
     if kind == "wrong_type":
-        return 1.0, f"{shown} is not a number"
+        return 1.0, f"{shown} is not a {'date such as 2026-11-28' if 'earliest' in about else 'number'}"
     if kind == "wrong_category":
         return 1.0, f"{shown} is not one of {', '.join(about['names'][:5])}"
-    low, high = about["low"], about["high"]
+    if "earliest" in about:
+        low, high, value = (each.toordinal() for each in (about["earliest"], about["latest"], _day(value)))
+        outside = f"{shown} is outside {about['earliest']} to {about['latest']}"
+    else:
+        low, high = about["low"], about["high"]
+        outside = f"{shown} is outside {low:g} to {high:g} {about['unit']}".rstrip()
     beyond = max(low - value, value - high)
     width = high - low if math.isfinite(high - low) and high > low else max(1.0, abs(value) - beyond)
     far = 1.0 if math.isinf(value) else beyond / (beyond + width)
-    return 0.5 + far / 2, f"{shown} is outside {low:g} to {high:g} {about['unit']}".rstrip()
+    return 0.5 + far / 2, outside
 
 
 def fix(frame: pd.DataFrame, rules: pandera.DataFrameSchema) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Fix what can be fixed without a guess. The given table stays as it is; no row is dropped.
 
-    A number written as text becomes a number (``"5,1 cm"`` to 5.1; ``"1,234"`` can mean two things and
-    does not); a word for nothing (``NOTHING``) becomes a missing cell; a category in other letters or with
-    stray spaces becomes the one it names; a number out of range and a category that does not exist become
-    missing cells. Fixing twice changes nothing more.
+    A date written as text in ISO 8601 form becomes a date, a number written as text a number (``"5,1 cm"`` to
+    5.1; ``"1,234"`` can mean two things and does not); a word for nothing (``NOTHING``) becomes a missing
+    cell; a category in other letters or with stray spaces becomes the one it names; a number or date out of range
+    and a category that does not exist become missing cells. Fixing twice changes nothing more.
 
     Returns:
         The fixed table, and the changes: ``item``, ``column``, ``change``, ``before``, ``after``.
@@ -192,6 +244,15 @@ def _fixed_cell(cell: Any, about: Mapping[str, Any]) -> tuple[Any, str]:
         return (
             (named[0], "spelt as in the schema") if len(named) == 1 else (None, "no such category: emptied")
         )
+    if "earliest" in about:
+        day = _day(cell)
+        if day is None:
+            return cell, ""
+        if not about["earliest"] <= day <= about["latest"]:
+            return None, "out of range: emptied"
+        if isinstance(cell, str) and not re.fullmatch(r"\d{4}", plain):
+            return day, "text to date"
+        return cell, ""
     value = cell if plain is None else _parsed(plain, about["unit"])
     if not _is_real(value):
         return cell, ""

@@ -8,6 +8,7 @@ are imported when first used, because they are slow to import. Introduced in not
 from __future__ import annotations
 
 import codecs
+import html
 import re
 import unicodedata
 from collections import Counter
@@ -46,17 +47,19 @@ def exact_duplicates(dataset: Texts) -> pd.DataFrame:
     """Texts that equal an earlier one in the form of ``minhash.comparable``. The first one stays.
 
     Returns:
-        Issues with ``duplicate_of``. The score is 1 for the very same characters, 0.9 for texts that differ
-        in width, case or white space only.
+        Issues with ``duplicate_of``, the first of all that are equal in that form. The score is 1 for the
+        very same characters as an earlier text, 0.9 for texts that differ in width, case or white space only.
     """
     texts = as_texts(dataset, "exact_duplicates")
     seen: dict[str, int] = {}
     first = [seen.setdefault(comparable(text), item) for item, text in enumerate(texts)]
+    twins: dict[str, int] = {}
+    twin = [twins.setdefault(text, item) for item, text in enumerate(texts)]  # character by character
     copies = [item for item in range(len(texts)) if first[item] != item]
-    scores = [1.0 if texts[item] == texts[first[item]] else 0.9 for item in copies]
+    scores = [1.0 if twin[item] != item else 0.9 for item in copies]
     how = {1.0: "same text as", 0.9: "but for width, case and white space the same text as"}
     reasons = [
-        f"{how[score]} item {first[item]}{_note(dataset, item, first[item])}"
+        f"{how[score]} item {twin[item] if score == 1 else first[item]}{_note(dataset, item, first[item])}"
         for item, score in zip(copies, scores, strict=True)
     ]
     return issue_table("exact_duplicates", copies, scores, reasons, [first[item] for item in copies])
@@ -92,6 +95,9 @@ def _note(dataset: Texts, item: int, first: int) -> str:
 
 _HAN = re.compile("[㐀-䶿一-鿿]")
 _LOST = "\ufffd"
+# What is left of lost characters: U+FFFD written as UTF-8 and read as GBK, and memory that was never filled.
+# One alone in a text is talk about it.
+_RESIDUES = re.compile(r"(?:锟斤拷){2,}|\A\s*锟斤拷\s*\Z|烫{3,}|屯{3,}")
 # What GBK cannot write becomes a byte that UTF-8 never has.
 codecs.register_error("aigc_lab.no_byte_of_utf8", lambda error: (b"\xff", error.start + 1))
 
@@ -104,7 +110,8 @@ def garbled(dataset: Texts) -> pd.DataFrame:
 
     Returns:
         Issues. The score is 1 where the right encoding gives readable text again (see ``fix``), 0.6 where
-        replacement characters show that a part of the text is lost.
+        replacement characters, or what is known to be left of them (锟斤拷锟斤拷, 烫烫烫), show that a part is
+        lost.
     """
 
     def look(text: str) -> tuple[float, str] | None:
@@ -112,8 +119,10 @@ def garbled(dataset: Texts) -> pd.DataFrame:
         if repaired != text:
             before, after = _first_difference(text, repaired)
             return 1.0, f"{how}: {before!r} should be {after!r}"
-        lost = text.count(_LOST)
-        return (0.6, f"{lost} characters were lost when it was decoded") if lost else None
+        residue = _RESIDUES.search(text)
+        lost = text.count(_LOST) + sum(len(each.group()) * 2 // 3 for each in _RESIDUES.finditer(text))
+        left = f": {residue.group()[:6]!r} is what is left" if residue else ""
+        return (0.6, f"{lost} characters were lost when it was decoded{left}") if lost else None
 
     return _issues("garbled", dataset, look)
 
@@ -129,8 +138,18 @@ def _right_encoding(text: str) -> tuple[str, str]:
     import ftfy
 
     pieces = re.findall("\n|[^\n]{1,100000}", text)  # ftfy is slow on a line of megabytes
-    repaired = "".join(map(ftfy.fix_encoding, pieces))
-    return repaired, "UTF-8 read in a one-byte encoding" if repaired != text else ""
+    found = [ftfy.fix_encoding_and_explain(piece) for piece in pieces]
+    repaired = "".join(piece for piece, _ in found)
+    steps = [step for _, explained in found for step in explained or ()]
+    wrong = next((_name(step.parameter) for step in steps if step.action == "encode"), "another encoding")
+    right = next((_name(step.parameter) for step in steps if step.action == "decode"), "UTF-8")
+    return repaired, f"{right} read as {wrong}" if repaired != text else ""
+
+
+def _name(encoding: str) -> str:
+    """An encoding as people write it: ``sloppy-windows-1252`` is how ftfy calls one with its gaps filled."""
+    known = {"utf-8": "UTF-8", "utf-8-variants": "UTF-8", "latin-1": "Latin-1"}
+    return known.get(encoding, encoding.removeprefix("sloppy-").replace("windows", "Windows"))
 
 
 def _gbk_as_latin(text: str) -> str:
@@ -140,7 +159,10 @@ def _gbk_as_latin(text: str) -> str:
         return text
     repaired = text.encode("latin-1").decode("gbk", "replace")
     chinese = len(_HAN.findall(repaired)) >= max(2, 0.7 * (high // 2))
-    return repaired if _LOST not in repaired and chinese and _common(repaired) >= 0.1 * (high // 2) else text
+    # The first level of GB 2312 holds the 3,755 ordinary characters; chance hits the rare ones as often.
+    ordinary = len(re.findall("[\xb0-\xd7][\xa1-\xfe]", text)) >= max(3, 0.9 * (high // 2))
+    usual = ordinary or _common(repaired) >= 0.1 * (high // 2)
+    return repaired if _LOST not in repaired and chinese and usual else text
 
 
 def _utf8_as_gbk(text: str) -> str:
@@ -222,6 +244,45 @@ def unnormalised(dataset: Texts) -> pd.DataFrame:
         return max(1, len(changed)) / len(text), f"{what}: {before!r} should be {after!r}"
 
     return _issues("unnormalised", dataset, look)
+
+
+# --- markup that was left in the text ---
+
+_ENTITY = re.compile(r"&(?:#\d{1,7}|#x[0-9a-fA-F]{1,6}|[a-zA-Z]{2,31}\d{0,2});")
+_TAGS = (
+    "a|abbr|b|big|blockquote|br|center|code|dd|del|div|dl|dt|em|font|h[1-6]|hr|i|img|li|ol|p|pre|s|small|span"
+)
+_TAG = re.compile(
+    rf"</?(?:{_TAGS}|strong|sub|sup|table|tbody|td|th|tr|u|ul)(?:\s[^<>]{{0,300}})?/?>", re.IGNORECASE
+)
+
+
+def markup(dataset: Texts) -> pd.DataFrame:
+    """Texts in which HTML is left: entities such as ``&amp;`` and tags such as ``<p>``.
+
+    Returns:
+        Issues. The score is 0.9 for entities, which ``fix`` turns into their characters, and 0.7 for tags,
+        which it takes out: in a text about HTML they are the text.
+    """
+
+    def look(text: str) -> tuple[float, str] | None:
+        entity, tag = _first_entity(text), _TAG.search(text)
+        if entity:
+            return 0.9, f"{entity!r} is HTML for {html.unescape(entity)!r}"
+        return (0.7, f"a tag of HTML: {tag.group()[:40]!r}") if tag else None
+
+    return _issues("markup", dataset, look)
+
+
+def _first_entity(text: str) -> str:
+    found = (each.group() for each in _ENTITY.finditer(text) if html.unescape(each.group()) != each.group())
+    return next(found, "")
+
+
+def _without_markup(text: str) -> str:
+    if not (_first_entity(text) or _TAG.search(text)):
+        return text
+    return _ENTITY.sub(lambda each: html.unescape(each.group()), _TAG.sub("", text))
 
 
 # --- notices that say something of the page and nothing of the text ---
@@ -355,13 +416,14 @@ def fix(dataset: Texts) -> tuple[Any, pd.DataFrame]:
 
     Returns:
         The fixed data set (or tuple of texts, if no data set was given), and a table of what was changed:
-        ``item``, ``change`` ("encoding", "control characters", "normal form" or "white space"), ``before``
-        and ``after`` (where the change begins).
+        ``item``, ``change`` ("encoding", "markup", "control characters", "normal form" or "white space"),
+        ``before`` and ``after`` (where the change begins).
     """
     import pandas as pd
 
     steps = {
-        "encoding": lambda text: _right_encoding(text)[0],
+        "encoding": lambda text: _RESIDUES.sub(_LOST, _right_encoding(text)[0]),
+        "markup": _without_markup,
         "control characters": lambda text: _CONTROL.sub("", text),
         "normal form": normal_form,
         "white space": _tidy,

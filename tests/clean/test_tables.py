@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -127,7 +129,7 @@ def test_order_of_the_rows_does_not_change_which_cells_are_found(iris, rules):
         (lambda rules: tables.check(pd.DataFrame({"a": [1]}), rules), "no column 'sepal length'"),
         (lambda rules: tables.fix(pd.DataFrame([[1, 2]], columns=["a", "a"]), rules), "same name"),
         (lambda rules: tables.schema({}), "at least one column"),
-        (lambda rules: tables.schema({"a": float}), "number\\(\\) or category"),
+        (lambda rules: tables.schema({"a": float}), "number\\(\\), date\\(\\) or category"),
         (lambda rules: tables.number(3, 1), "low not above high"),
         (lambda rules: tables.category(), "at least one name"),
     ],
@@ -144,3 +146,43 @@ def test_an_empty_table_and_a_table_of_equal_rows(rules):
     assert list(tables.check(empty, rules).columns) == ["item", "score", "reason", "detector", "column"]
     equal = pd.DataFrame({name: [1.0] * 5 for name in LENGTHS} | {"species": ["setosa"] * 5})
     assert found(tables.check(equal, rules), "duplicate_row") == {1, 2, 3, 4}
+
+
+# Dates, and columns outside of the schema ---------------------------------------------------------------
+
+
+def test_dates_have_a_range_and_one_reading():
+    rules = tables.schema({"released": tables.date("1900-01-01", "2026-11-28"), "id": tables.number()})
+    cells = ["2031-05-01", 2031, "1999", datetime.date(1899, 12, 31), "11/12/2020", "2020-02-30", "1850"]
+    cells += ["2020-02-29T10:00", 2020, pd.Timestamp("2026-11-28"), datetime.date(1900, 1, 1)]
+    frame = pd.DataFrame({"released": pd.Series(cells, dtype=object), "id": range(len(cells))})
+    found = tables.check(frame, rules)
+    kinds = dict(zip(found["item"], found["detector"], strict=True))
+    assert kinds == {
+        0: "out_of_range", 1: "out_of_range", 3: "out_of_range", 4: "wrong_type", 5: "wrong_type",
+        6: "out_of_range",
+    }  # fmt: skip
+    reasons = dict(zip(found["item"], found["reason"], strict=True))
+    assert reasons[0] == "released: '2031-05-01' is outside 1900-01-01 to 2026-11-28"
+    assert reasons[4] == "released: '11/12/2020' is not a date such as 2026-11-28"
+    fixed, changes = tables.fix(frame, rules)
+    assert fixed["released"][7] == datetime.date(2020, 2, 29) and fixed["released"][2] == "1999"
+    assert [fixed["released"][row] for row in (0, 1, 3, 6)] == [None] * 4
+    again, more = tables.fix(fixed, rules)
+    assert len(changes) == 5 and len(more) == 0 and list(again["released"]) == list(fixed["released"])
+    with pytest.raises(ValueError, match="dates in order"):
+        tables.date("2026-01-01", "2020-01-01")
+
+
+def test_a_mixed_column_is_reported_and_stops_nothing():
+    frame = pd.DataFrame({"age": pd.Series([30, "31", None, [1], "old", 3.5, {}], dtype=object)})
+    found = tables.check(frame, tables.schema({"age": tables.number(0, 120)}))
+    assert sorted(found["item"]) == [1, 2, 3, 4, 6]
+
+
+def test_a_repeat_in_some_columns_is_not_called_a_whole_row():
+    frame = pd.DataFrame({"name": ["Ann", "Bob"], "age": [30, 30]})
+    (reason,) = tables.check(frame, tables.schema({"age": tables.number(0, 120)}))["reason"]
+    assert reason == "in the named columns (age) it repeats row 0"
+    (reason,) = tables.check(frame[["age"]], tables.schema({"age": tables.number(0, 120)}))["reason"]
+    assert reason == "the whole row repeats row 0"

@@ -415,3 +415,72 @@ def test_a_single_line_of_megabytes(megabytes):
 def test_no_texts():
     assert all(table.empty for table in text.detect_all(dataset(), "en").values())
     assert text.fix(dataset())[0].data == ()
+
+
+# What strangers' texts hold ------------------------------------------------------------------------------
+
+
+def test_the_very_same_text_is_found_before_the_folded_one():
+    found = text.exact_duplicates(["see you", "See you", "See you", "see you"])
+    told = {row.item: (row.score, row.reason, row.duplicate_of) for row in found.itertuples()}
+    assert told[1] == (0.9, "but for width, case and white space the same text as item 0", 0)
+    assert told[2] == (1.0, "same text as item 1", 0)
+    assert told[3] == (1.0, "same text as item 0", 0)
+
+
+@pytest.mark.parametrize(
+    ("garbled", "right", "reason"),
+    [
+        ("that\x92s", "that’s", "Windows-1252 read as Latin-1"),
+        ("cafÃ© crÃ¨me", "café crème", "UTF-8 read as"),
+        ("Êý¾ÝÖÊÁ¿", "数据质量", "GBK read as Latin-1"),
+        ("ÑµÁ·Êý¾Ý", "训练数据", "GBK read as Latin-1"),
+    ],
+)
+def test_the_reason_names_the_encodings(garbled, right, reason):
+    (row,) = text.garbled([garbled]).itertuples()
+    assert row.reason.startswith(reason)
+    assert text.fix([garbled])[0] == (right,)
+
+
+@pytest.mark.parametrize("residue", ["锟斤拷", "数据锟斤拷锟斤拷质量", "烫烫烫", "结果：屯屯屯屯"])
+def test_the_famous_residues_of_lost_characters_are_found_and_marked(residue):
+    (row,) = text.garbled([residue]).itertuples()
+    assert row.score == 0.6 and "is what is left" in row.reason
+    (fixed,), changes = text.fix([residue])
+    assert not set("锟斤拷烫屯") & set(fixed) and "\ufffd" in fixed
+    assert list(changes["change"]) == ["encoding"]
+
+
+@pytest.mark.parametrize(
+    "fine", ["这碗汤烫烫的", "屯屯冒险记", "Größe, naïve, où, Ångström", "ÄÖÜß ÆØÅ", "“ÉÈ” À"]
+)
+def test_what_looks_like_a_residue_and_is_none(fine):
+    assert len(text.garbled([fine])) == 0
+
+
+def test_markup_is_found_and_taken_out():
+    texts = [
+        "win &lt;#&gt; now",
+        "Tom &amp; Jerry",
+        "<p>one</p>",
+        "a < b and c > d",
+        "if a<b: x & y",
+        "AT&T;",
+        "vector<int>",
+    ]
+    found = text.markup(texts)
+    assert dict(zip(found["item"], found["score"], strict=True)) == {0: 0.9, 1: 0.9, 2: 0.7}
+    fixed, changes = text.fix(texts)
+    assert fixed == ("win <#> now", "Tom & Jerry", "one", *texts[3:])
+    assert set(changes["change"]) == {"markup"}
+
+
+def test_telephone_numbers_of_any_region():
+    indian = "call 022 2345 6789 or 098765 43210"
+    assert len(text.personal_data([indian], regions=("CN", "US", "GB"))) < len(
+        text.personal_data([indian], regions=("IN",))
+    )
+    assert len(text.personal_data([indian], regions="all")) >= 2
+    with pytest.raises(ValueError, match="there is no region 'XX'"):
+        text.personal_data([indian], regions=("XX",))
