@@ -1,8 +1,8 @@
 """Figures that notebooks share: images in rows, training curves, scores with their floor, the pipeline.
 
 Each function returns a Matplotlib figure that knows in words what it shows (``figure.alt``): end the cell
-with ``plt.show()``. Colours are told apart with every common colour vision; letters are readable on a
-projector. Nothing here changes Matplotlib's settings. Introduced in notebook 00.
+with ``plt.show()``. Colours are distinguishable with every common kind of colour vision; letters are
+readable on a projector. Nothing here changes Matplotlib's settings. Introduced in notebook 00.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from PIL import Image
 from aigc_lab import STAGES
 from aigc_lab.collect.dataset import Dataset
 
-# Okabe and Ito 2008, "Color Universal Design": told apart with every common colour vision.
+# Okabe and Ito 2008, "Color Universal Design": distinguishable with every common kind of colour vision.
 OKABE_ITO = {
     "blue": "#0072B2",
     "orange": "#E69F00",

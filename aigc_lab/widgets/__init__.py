@@ -1,4 +1,4 @@
-"""Interactive figures, each on top of a pure function that draws the same picture without a browser.
+"""Interactive figures, each on top of a pure function that draws the same figure without a browser.
 
 Importing this package is cheap: ipywidgets and Matplotlib are imported by what is first used.
 Introduced in notebook 00.

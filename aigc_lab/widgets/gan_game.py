@@ -285,7 +285,7 @@ class Game:
 
     Attributes:
         rounds: how many were played. values: the last round's ``discriminator`` and ``generator`` loss and
-            ``accuracy`` (share of both kinds told apart).
+            ``accuracy`` (share of both kinds classified correctly).
         lost: why the game cannot go on (NaN or infinite numbers), in words; "" while it can.
 
     Raises:

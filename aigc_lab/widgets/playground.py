@@ -130,7 +130,7 @@ def playground_words(game: Game) -> str:
     for name in ("discriminator", "generator"):
         words += f"; {name}'s loss {game.values[name]:.2f}" if name in game.values else ""
     if "accuracy" in game.values:
-        words += f"; {game.values['accuracy']:.0%} of real and fake points told apart"
+        words += f"; {game.values['accuracy']:.0%} of real and fake points classified correctly"
     return f"{words}."
 
 

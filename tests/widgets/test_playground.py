@@ -314,7 +314,7 @@ def test_a_tick_and_the_step_button_play_the_rounds_of_a_frame(playground):
     assert playground.game.rounds == 4 and playground.strip.value != strip
     assert (
         "Round 4:" in playground.message.value
-        and "told apart" in playground.message.value
+        and "classified correctly" in playground.message.value
         and "modes covered" in playground.image.tooltip
     )
     with Image.open(io.BytesIO(playground.image.value)) as image:
