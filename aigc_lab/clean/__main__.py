@@ -6,6 +6,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from aigc_lab.clean.personal import REGIONS
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Inspect a folder; 0 if the report was written, 2 with one sentence on stderr if not."""
@@ -24,11 +26,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--size", type=int, metavar="PIXELS", help="compare images at this side (default: own size, or 32)"
     )
     parser.add_argument("--no-labels", action="store_true", help="do not look for doubtful labels")
+    parser.add_argument(
+        "--regions", default=",".join(REGIONS), metavar="CODES",
+        help="whose telephone numbers are sought in texts: CN,IN,DE … or all (default: %(default)s)",
+    )  # fmt: skip
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args(arguments)
 
     # An entry point stands above the stages, so it may bring two of them together.
     from aigc_lab import label
+    from aigc_lab.clean.page import csv_bytes
     from aigc_lab.clean.report import inspect
     from aigc_lab.collect.dataset import atomic_write
 
@@ -40,10 +47,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             seed=chosen.seed,
             modality=chosen.modality,
             size=None if chosen.size is None else (chosen.size, chosen.size),
+            regions="all" if chosen.regions == "all" else chosen.regions.split(","),
         )
         if chosen.issues:
             with atomic_write(chosen.issues) as stream:
-                stream.write(inspection.table.to_csv(index=False).encode("utf-8", "replace"))
+                stream.write(csv_bytes(inspection.table))
     except (ValueError, OSError) as error:
         print(f"{error}", file=sys.stderr)
         return 2

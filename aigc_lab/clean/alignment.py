@@ -10,6 +10,7 @@ import numpy as np
 from scipy import ndimage
 
 _WORKING_SIDE = 32  # pixels: larger images are compared at this size
+_SHORTEST_SIDE = 8  # pixels
 _SMOOTHING = 0.7  # pixels: interpolated copies are a little smoother than their originals; this evens it out
 _COMPONENTS = 48
 _NEIGHBOURS = 20  # candidates for each image
@@ -29,7 +30,9 @@ def working_size(grey: np.ndarray) -> np.ndarray:
         return grey
     ratio = _WORKING_SIDE / side
     blurred = ndimage.gaussian_filter(grey, (0, 0.4 / ratio, 0.4 / ratio))
-    return np.stack([ndimage.zoom(image, ratio, order=1) for image in blurred])
+    # A long thin image is stretched, so that something of its short side is left.
+    ratios = [max(ratio, _SHORTEST_SIDE / length) for length in grey.shape[1:]]
+    return np.stack([ndimage.zoom(image, ratios, order=1) for image in blurred])
 
 
 def likely_pairs(images: np.ndarray) -> np.ndarray:

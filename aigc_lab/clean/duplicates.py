@@ -10,6 +10,8 @@ deciding alone:
 3. The best are aligned: shift, turn and contrast that fit one image to the other best. What the
    best fit leaves unexplained decides.
 
+In colour images the candidates must have similar colours in the same parts first (``similar_colours``).
+
 Why step 3: two bears in the same pose correlate at 0.98 before alignment, and so do an image and its
 shifted copy; after it the copy fits ten times better. Notebook 02 shows hashes and alignment at work.
 """
@@ -34,6 +36,9 @@ if TYPE_CHECKING:
 _SMALLEST_SIDE = 8  # pixels
 _HASHED_PIXELS = 32 * 28 * 28  # hashed in one go: they and what is made of them fit into the cache
 _MOST_PAIRS = 20_000_000  # more would fill the memory
+_BLOCKS = 4  # colours are compared in 4 x 4 parts of an image, which a small shift or turn changes little
+_COLOUR_LEFT = 0.5  # share of an image's colour that may remain unexplained between near copies
+_FAINT = 4.0  # levels: fainter colours than this are noise
 _FLAT = 2.0  # standard deviation in levels, below which an image shows nothing that could be compared
 
 
@@ -86,7 +91,8 @@ def perceptual_hashes(images: Any, bits: int = 64) -> np.ndarray:
 
     Args:
         images: a Dataset of images, or ``uint8`` ``(n, height, width)`` or ``(n, height, width, c)``
-            with 1, 3 or 4 channels; colours are turned to grey as Pillow does (alpha is left out).
+            with 1, 3 or 4 channels. Colours are turned to grey as Pillow does (alpha is left out), so a red
+            and a green shape can have one hash: look at the pairs, or use ``near_duplicates``.
         bits: the square of a multiple of 4: 16, 64, 144, 256 ...; 64 is what everybody uses.
 
     Returns:
@@ -224,8 +230,8 @@ def near_duplicates(dataset: Dataset, threshold: float = 0.92) -> pd.DataFrame:
         ValueError: no images, images that are too small, or a threshold outside 0..1.
     """
     threshold = checked_number("threshold", threshold, 0, 1)
-    usable, small, pairs = _candidates(dataset)
-    first, rests = _behind_the_first(small, pairs, 1 - threshold)
+    usable, small, colours, pairs = _candidates(dataset)
+    first, rests = _behind_the_first(small, colours, pairs, 1 - threshold)
     items, firsts = usable[list(first)], usable[list(first.values())]
     scores = [1 - rests[place] for place in first]
     reasons = [
@@ -247,7 +253,7 @@ def near_duplicate_pairs(dataset: Dataset, lowest: float = 0.6) -> pd.DataFrame:
         ValueError: as ``near_duplicates``.
     """
     lowest = checked_number("lowest", lowest, 0, 1)
-    usable, small, pairs = _candidates(dataset)
+    usable, small, _, pairs = _candidates(dataset)
     agreement = 1 - align(small, pairs)
     chosen = np.flatnonzero(agreement >= lowest)
     ordered = np.sort(usable[pairs[chosen]], axis=1)  # (pairs, 2): the earlier item, the later item
@@ -255,18 +261,46 @@ def near_duplicate_pairs(dataset: Dataset, lowest: float = 0.6) -> pd.DataFrame:
     return issue_table("near_duplicate_pairs", ordered[:, 1], agreement[chosen], reasons, ordered[:, 0])
 
 
-def _candidates(dataset: Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The comparable unique items, their images at working size, and pairs ``(p, 2)`` among these."""
+def _candidates(dataset: Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The comparable unique items, their images at working size, their colours, and pairs ``(p, 2)``."""
     grey = grey_images(dataset, "near_duplicates")
     comparable = (first_of_each(dataset) == np.arange(len(dataset))) & (grey.std(axis=(1, 2)) >= _FLAT)
     usable = np.flatnonzero(comparable)
     small = working_size(grey[usable])
     del grey  # 150 MB for 50,000 small images
-    return usable, small, likely_pairs(small)
+    colours, pairs = _colour_blocks(dataset.data, usable), likely_pairs(small)
+    return usable, small, colours, pairs[similar_colours(colours, pairs)]
+
+
+def _colour_blocks(data: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """Mean colour less mean level of 4 x 4 parts of each chosen image, ``(n, 48)``; ``(n, 0)`` for grey."""
+    if data.ndim == 3 or data.shape[3] < 3:
+        return np.empty((len(chosen), 0), dtype=np.float32)
+    rows, columns = (np.linspace(0, side, _BLOCKS + 1).astype(int)[:-1] for side in data.shape[1:3])
+    blocks = np.empty((len(chosen), _BLOCKS * _BLOCKS * 3), dtype=np.float32)
+    for place, item in enumerate(chosen):
+        colour = data[item, :, :, :3].astype(np.float32)
+        colour -= colour.mean(axis=2, keepdims=True)
+        sums = np.add.reduceat(np.add.reduceat(colour, rows, axis=0), columns, axis=1)  # (4, 4, 3)
+        blocks[place] = (sums * (_BLOCKS**2 / (data.shape[1] * data.shape[2]))).ravel()
+    return blocks
+
+
+def similar_colours(colours: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+    """Whether the colours of each pair ``(p, 2)`` agree but for their strength: booleans ``(p,)``.
+
+    Args:
+        colours: ``(n, d)``, the colour of the parts of each image; without columns every pair agrees.
+    """
+    one, two = colours[pairs[:, 0]], colours[pairs[:, 1]]
+    strength = np.clip((one * two).sum(axis=1) / np.maximum((two**2).sum(axis=1), 1e-6), 0.5, 2)[:, None]
+    left = np.linalg.norm(one - strength * two, axis=1)
+    strongest = np.maximum(np.linalg.norm(one, axis=1), np.linalg.norm(two, axis=1))
+    return left <= _COLOUR_LEFT * np.maximum(strongest, _FAINT * np.sqrt(max(1, colours.shape[1])))
 
 
 def _behind_the_first(
-    small: np.ndarray, pairs: np.ndarray, limit: float
+    small: np.ndarray, colours: np.ndarray, pairs: np.ndarray, limit: float
 ) -> tuple[dict[int, int], dict[int, float]]:
     """For every duplicate the kept item that it repeats, and how much the alignment left unexplained.
 
@@ -291,4 +325,5 @@ def _behind_the_first(
             break
         seen |= more
         pairs = np.array(sorted(more))
+        pairs = pairs[similar_colours(colours, pairs)]
     return first, {item: matches[item][one] for item, one in first.items()}

@@ -13,6 +13,7 @@ one or for a threshold out of its range. Introduced in notebook 00; ``low_inform
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -166,6 +167,12 @@ def low_information(dataset: Dataset) -> pd.DataFrame:
     """
     from skimage.measure import shannon_entropy  # here, because it is slow to import
 
+    if dataset.data.ndim == 4 and dataset.data.shape[3] > 1:  # a shape may show in one colour only
+        each = [low_information(replace(dataset, data=dataset.data[..., place])) for place in range(3)]
+        plain = set.intersection(*(set(table["item"]) for table in each))
+        kept = each[0][each[0]["item"].isin(plain)]
+        return issue_table("low_information", kept["item"], kept["score"], kept["reason"])
+
     def content_entropy_level(grey: np.ndarray) -> list[Any]:
         flat = grey.reshape(len(grey), -1)
         middle = np.median(flat, axis=1)
@@ -239,6 +246,15 @@ def describe_images(grey: np.ndarray) -> np.ndarray:
     )
 
 
+def _describe_colours(images: np.ndarray) -> np.ndarray:
+    """Mean and standard deviation of red less green and of blue less green, ``(n, 4)``, in levels."""
+    found = np.empty((len(images), 4), dtype=np.float32)
+    for place, image in enumerate(images):
+        lead = image[..., [0, 2]].astype(np.float32) - image[..., [1]]  # (h, w, 2)
+        found[place] = [*lead.mean(axis=(0, 1)), *lead.std(axis=(0, 1))]
+    return found
+
+
 def _pieces(masks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """How many connected pieces each mask ``(n, h, w)`` has, and the share of the largest."""
     within = np.zeros((3, 3, 3), dtype=bool)  # neighbours in the same image only
@@ -274,7 +290,8 @@ def outliers(
     Args:
         dataset: the items; images if ``features`` is None.
         features: ``(n, d)`` numbers. They are compared by angle, so each row is scaled to length 1.
-            None takes the seventeen descriptors of ``describe_images``, standardised.
+            None takes the seventeen descriptors of ``describe_images`` and, of colour images, four of their
+            colours, standardised.
         among: booleans ``(n,)``, the items to look at and to compare with; None takes all. Leave out
             what other detectors have found: many damaged images make a strange one look less so.
         seed: with more than 5,000 items, neighbours are sought among 5,000 drawn with this seed.
@@ -288,6 +305,8 @@ def outliers(
         raise ValueError(f"among must be booleans of shape ({len(dataset)},), got {mask.dtype} {mask.shape}")
     if features is None:
         points = _measured(dataset, "outliers without features", lambda grey: describe_images(grey).T, 17).T
+        if dataset.data.ndim == 4 and dataset.data.shape[3] >= 3:
+            points = np.hstack([points, _describe_colours(dataset.data)])
     else:
         points = _unit_rows(features, len(dataset))
     places = np.flatnonzero(mask)

@@ -14,17 +14,21 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from aigc_lab.collect.dataset import Dataset
 from aigc_lab.collect.own import Unreadable, read_image
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 _THUMBNAIL = 96  # pixels on the page
 _SHOWN = 24  # thumbnails for each check
 _COPIES_SHOWN = 5
 _TABLE_BYTES = 3_000_000
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _OTHER_LABEL = re.compile(r"labelled .+ there")
 _LICENCE_FILE = re.compile(r"(^|/)(licen[sc]e|copying|copyright|readme|citation)[^/]*$", re.IGNORECASE)
 
@@ -171,11 +175,23 @@ def _balance(data: Dataset, kept: Dataset) -> dict[str, Any] | None:
     return {"rows": rows, "most": max(before.values()), "ratio": ratio}
 
 
+def csv_bytes(table: pd.DataFrame) -> bytes:
+    """A table as a CSV file in UTF-8, in which no cell is a formula to a spreadsheet.
+
+    A text that begins with one of ``= + - @``, a tab or a line end gets an apostrophe in front (OWASP, CSV
+    injection).
+    """
+    guarded = table.copy()
+    for name in guarded.select_dtypes(exclude=["number", "bool"]).columns:
+        guarded[name] = [
+            f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+            for cell in guarded[name]
+        ]
+    return guarded.to_csv(index=False).encode("utf-8", "replace")
+
+
 def _csv(seen: Any) -> dict[str, Any]:
-    table = seen.table
-    # A name that begins with "=" would be a formula to a spreadsheet; "./" in front makes it a path.
-    table["name"] = [f"./{name}" if seen.folder else name for name in table["name"]]
-    rows = table.to_csv(index=False).encode("utf-8", "replace")
+    rows = csv_bytes(seen.table)
     uri = f"data:text/csv;base64,{base64.b64encode(rows).decode('ascii')}"
     return {"uri": uri if len(rows) <= _TABLE_BYTES else "", "kilobytes": max(1, len(rows) // 1000)}
 

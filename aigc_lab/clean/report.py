@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,7 @@ from aigc_lab.clean.alignment import working_size
 from aigc_lab.clean.duplicates import exact_duplicates, grey_images, near_duplicates
 from aigc_lab.clean.issues import Cleaned, drop, issue_table
 from aigc_lab.clean.page import all_words, page, words_on
+from aigc_lab.clean.personal import REGIONS, checked_regions
 from aigc_lab.collect.dataset import Dataset, atomic_write
 from aigc_lab.collect.own import FolderReport, from_folder
 
@@ -120,6 +121,7 @@ def inspect(
     modality: str = "auto",
     size: tuple[int, int] | None = None,
     progress: bool = True,
+    regions: Sequence[str] | str = REGIONS,
 ) -> Inspection:
     """Run every check on a data set or a folder, and write one HTML file that shows what was found.
 
@@ -139,6 +141,7 @@ def inspect(
         size: ``(height, width)`` at which the images of a folder are compared. None takes that of the first
             image if it is at most 64 pixels, else 32 x 32. Thumbnails come from the files.
         progress: print which check runs where it takes long.
+        regions: whose telephone numbers are sought in texts, see ``clean.text.personal_data``.
 
     Returns:
         An ``Inspection``: issues, counts, the path of the file. A summary is printed.
@@ -161,7 +164,9 @@ def inspect(
             modality = "text" if texts * 2 > len(files) else "images"
         size = size or (_size_of_the_first(files) if modality == "images" else None)
         # Stretched: bars around an image would make a blank one look like an image of a bar.
-        dataset, report = from_folder(folder, size=size, modality=modality, progress=progress, stretch=True)
+        dataset, report = from_folder(
+            folder, size=size, mode="auto", modality=modality, progress=progress, stretch=True
+        )
     if not len(dataset):
         raise ValueError("there is nothing to inspect: the data set has no items")
     if dataset.modality not in ("images", "text"):
@@ -172,7 +177,9 @@ def inspect(
     notes: list[str] = []
     found: dict[str, Any] = {}
     is_text = dataset.modality == "text"
-    checks = _text_checks(dataset) if is_text else _image_checks(dataset, features, seed, notes)
+    checks = (
+        _text_checks(dataset, regions, notes) if is_text else _image_checks(dataset, features, seed, notes)
+    )
     if label_check is not None:
         checks["label_issues"] = lambda _: _doubtful_labels(dataset, features, label_check, seed, notes)
     for name in tqdm(checks, desc="inspecting", unit=" checks", leave=False, delay=2, disable=not progress):
@@ -240,9 +247,12 @@ def _image_checks(dataset: Dataset, features: Any, seed: int, notes: list[str]) 
             "Features of a network that knows such images find more: inspect(…, features=your_function)."
         )
 
+    untrusted: set[str] = set()
+
     def quality(detector: Callable[[Dataset], Any], found: Found) -> Any:
         table = detector(dataset)
         if len(table) > _TOO_MANY * len(dataset):
+            untrusted.add(detector.__name__)
             title, share = words_on(detector.__name__)["title"], len(table) / len(dataset)
             notes.append(
                 f"“{title}” finds {share:.0%} of the items: its limit was made for other images (silhouettes "
@@ -252,7 +262,7 @@ def _image_checks(dataset: Dataset, features: Any, seed: int, notes: list[str]) 
         return table[~table["item"].isin(found["low_information"]["item"])].reset_index(drop=True)
 
     def outliers(found: Found) -> Any:
-        suspected = np.concatenate([table["item"] for table in found.values()])
+        suspected = np.concatenate([table["item"] for name, table in found.items() if name not in untrusted])
         among = np.isin(np.arange(len(dataset)), suspected, invert=True)
         return images.outliers(small, features, among=among, seed=seed)
 
@@ -290,18 +300,32 @@ def _near_copies(small: Dataset, exact: Any, notes: list[str]) -> Any:
 
 
 def _shrunk(dataset: Dataset) -> Dataset:
-    """Grey images of at most 32 pixels a side where the given ones are large; else the same set."""
+    """Images of at most 32 pixels a side where the given ones are large; else the same set."""
     if max(dataset.data.shape[1:3]) <= _LARGEST_SIDE:
         return dataset
     length = max(1, 4_000_000 // int(np.prod(dataset.data.shape[1:])))  # 16 MB at a time
     starts = range(0, len(dataset), length)
-    small = (working_size(grey_images(dataset[start : start + length], "inspect")) for start in starts)
-    whole = np.concatenate([np.clip(np.rint(block), 0, 255).astype(np.uint8) for block in small])
+    grey_images(dataset[:0], "inspect")  # refuses images that are too small
+    data = dataset.data if dataset.data.ndim == 4 else dataset.data[..., None]  # (n, h, w) -> (n, h, w, 1)
+    blocks = []
+    for start in starts:
+        block = data[start : start + length].astype(np.float32)
+        small = np.stack([working_size(block[..., place]) for place in range(data.shape[3])], axis=-1)
+        blocks.append(np.clip(np.rint(small), 0, 255).astype(np.uint8))
+    whole = np.concatenate(blocks)
+    whole = whole if dataset.data.ndim == 4 else whole[..., 0]
     return Dataset(whole, dataset.labels, dataset.class_names, dataset.card)
 
 
-def _text_checks(dataset: Dataset) -> dict[str, Check]:
+def _text_checks(dataset: Dataset, regions: Sequence[str] | str, notes: list[str]) -> dict[str, Check]:
     from aigc_lab.clean import text  # here, because its libraries are slow to import
+
+    codes = checked_regions(regions)
+    notes.append(
+        "Telephone numbers without a country code were sought in the numbering plans of "
+        f"{', '.join(codes) if len(codes) < 20 else f'{len(codes)} regions'} only: inspect(…, regions=…) or "
+        "--regions takes others."
+    )
 
     def other_language(found: Found) -> Any:
         unreadable = [*found["garbled"]["item"], *found["uninformative"]["item"]]  # these are of no language
@@ -309,7 +333,8 @@ def _text_checks(dataset: Dataset) -> dict[str, Check]:
         return text.other_language(dataset, among=readable)
 
     detectors = [find for find in text.DETECTORS.values() if find is not text.other_language]
-    checks = {find.__name__: lambda _, find=find: find(dataset) for find in detectors}
+    checks = {find.__name__: lambda _, find=find: find(dataset) for find in [*detectors, text.markup]}
+    checks["personal_data"] = lambda _: text.personal_data(dataset, codes)
     return checks | {"other_language": other_language}
 
 

@@ -204,8 +204,8 @@ def fix(frame: pd.DataFrame, rules: pandera.DataFrameSchema) -> tuple[pd.DataFra
 
     A date written as text in ISO 8601 form becomes a date, a number written as text a number (``"5,1 cm"`` to
     5.1; ``"1,234"`` can mean two things and does not); a word for nothing (``NOTHING``) becomes a missing
-    cell; a category in other letters or with stray spaces becomes the one it names; a number or date out of range
-    and a category that does not exist become missing cells. Fixing twice changes nothing more.
+    cell; a category in other letters or with stray spaces becomes the one it names; a number or date out of
+    range and a category that does not exist become missing cells. Fixing twice changes nothing more.
 
     Returns:
         The fixed table, and the changes: ``item``, ``column``, ``change``, ``before``, ``after``.

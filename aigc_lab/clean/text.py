@@ -110,8 +110,7 @@ def garbled(dataset: Texts) -> pd.DataFrame:
 
     Returns:
         Issues. The score is 1 where the right encoding gives readable text again (see ``fix``), 0.6 where
-        replacement characters, or what is known to be left of them (锟斤拷锟斤拷, 烫烫烫), show that a part is
-        lost.
+        replacement characters, or known residues of them (锟斤拷锟斤拷, 烫烫烫), show that a part is lost.
     """
 
     def look(text: str) -> tuple[float, str] | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import re
 import subprocess
 import sys
@@ -439,3 +441,80 @@ def test_text_in_a_page_is_made_visible():
     assert excerpt("x" * 300, 10) == "x" * 10 + "…"
     assert visible("\ud800") == "⟨U+D800⟩"
     assert visible("👩‍🔬 مرحبا 猫") == "👩‍🔬 مرحبا 猫"
+
+
+# Colour, and other things of strangers -------------------------------------------------------------------
+
+
+def shapes(count: int, colour: tuple[int, int, int], seed: int) -> np.ndarray:
+    """Rectangles of one colour on white, ``(count, 28, 28, 3)``; equal seeds give equal shapes."""
+    rng, images = np.random.default_rng(seed), np.full((count, 28, 28, 3), 255, dtype=np.uint8)
+    for image in images:
+        top, left = rng.integers(2, 12, 2)
+        height, width = rng.integers(6, 14, 2)
+        image[top : top + height, left : left + width] = colour
+    return images
+
+
+def test_red_and_green_shapes_of_one_luminance_are_no_copies(tmp_path):
+    red, green = shapes(20, (200, 40, 40), 1), shapes(20, (40, 118, 60), 1)
+    for name, images in (("red", red), ("green", green)):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for place, image in enumerate(images):
+            Image.fromarray(image).save(tmp_path / "data" / name / f"{place:02}.png")
+    Image.fromarray(red[3]).save(tmp_path / "data" / "red" / "copy.png")
+    moved = np.roll(red[5], 1, axis=1)
+    Image.fromarray(moved).save(tmp_path / "data" / "red" / "moved.png")
+    seen = clean.inspect(tmp_path / "data", tmp_path / "report.html", progress=False)
+    assert seen.dataset.data.shape == (42, 28, 28, 3)
+    names = {kind: {seen.name(item) for item in seen.issues[kind]["item"]} for kind in seen.issues}
+    assert names["exact_duplicates"] == {"red/copy.png"}
+    pairs = seen.issues["near_duplicates"]
+    labels = seen.dataset.labels
+    assert (labels[pairs["item"]] == labels[pairs["duplicate_of"]]).all(), "a red shape is no copy of a green"
+    assert {"red/05.png", "red/moved.png"} & names["near_duplicates"]
+    assert not names["low_information"]
+
+
+def test_a_shape_that_shows_in_its_colour_only_is_not_blank():
+    images = np.full((3, 28, 28, 3), (90, 90, 90), dtype=np.uint8)
+    images[:2, 5:20, 5:20] = (150, 30, 90)  # the mean over the channels is 90 everywhere
+    assert set(clean.low_information(Dataset(images))["item"]) == {2}
+
+
+def test_a_check_that_is_not_trusted_excludes_nothing(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (200, 28, 28), dtype=np.uint8)  # all of it is noise to the check of noise
+    images[:4] = 255 * np.kron(rng.integers(0, 2, (4, 7, 7)), np.ones((4, 4), dtype=int))  # and this is junk
+    seen = clean.inspect(Dataset(images), tmp_path / "report.html", progress=False)
+    assert len(seen.issues["noisy"]) > 20 and any("do not trust it" in note for note in seen.notes)
+    assert {0, 1, 2, 3} <= set(seen.issues["outliers"]["item"]), "compared with all, noisy or not"
+
+
+def test_long_thin_images_are_described_as_they_are_and_stop_nothing(tmp_path):
+    rng = np.random.default_rng(0)
+    images = np.repeat(rng.integers(0, 256, (10, 10, 100), dtype=np.uint8), 5, axis=2)  # (10, 10, 500)
+    images[9] = images[2]
+    seen = clean.inspect(Dataset(images), tmp_path / "report.html", progress=False)
+    assert set(seen.issues["exact_duplicates"]["item"]) == {9}
+    assert "1 x 32" not in (tmp_path / "report.html").read_text()
+
+
+def test_no_cell_of_the_tables_is_a_formula(tmp_path):
+    (tmp_path / "data").mkdir()
+    for name in ("=HYPERLINK(1).png", "+1.png", "@x.png", "plain.png"):
+        Image.fromarray(np.full((28, 28), 7, dtype=np.uint8)).save(tmp_path / "data" / name)
+    issues = tmp_path / "issues.csv"
+    assert main([str(tmp_path / "data"), "--output", str(tmp_path / "r.html"), "--issues", str(issues)]) == 0
+    cells = [cell for row in csv.reader(io.StringIO(issues.read_text())) for cell in row]
+    assert any(cell.startswith("'=HYPERLINK") for cell in cells)
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "@")) or re.match("-[^0-9]", cell)]
+
+
+def test_the_report_says_which_telephone_numbers_were_sought(tmp_path):
+    texts = Dataset(["call 098765 43210", "nothing here"], card=own_card("notes", "text"))
+    seen = clean.inspect(texts, tmp_path / "report.html", progress=False)
+    assert any("numbering plans of CN, US, GB only" in note for note in seen.notes)
+    assert seen.counts["personal_data"] == 0
+    seen = clean.inspect(texts, tmp_path / "report.html", progress=False, regions=("IN",))
+    assert seen.counts["personal_data"] == 1
