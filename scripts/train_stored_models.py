@@ -90,6 +90,159 @@ def labelled_vae(flip_rate: float) -> Recipe:
 RECIPES["labelled_vae"] = labelled_vae(0.0)
 RECIPES["labelled_vae_wrong"] = labelled_vae(0.4)
 
+# -- 00: five animals, told which; and what the number of steps decides --------------------------------
+
+FIVE = ("bird", "cat", "elephant", "giraffe", "horse")
+BUDGETS = (350, 1_600, 6_000, 20_000)  # steps; each is a training of its own, to the end of its schedule
+THREE = (0, 1, 2)  # seeds of the curve; the model that is stored has the first one
+
+
+def animals_parts() -> tuple[Any, Any, Any]:
+    """Training images with their mirror images, their labels, and the held-out part."""
+    from aigc_lab import augment, collect
+
+    training, _, held_out = collect.load("animals").only(*FIVE).split((0.7, 0.1, 0.2), seed=0)
+    return *augment.mirrored(training).arrays(), held_out
+
+
+def recognised_as_asked(model: Any, images: Any, labels: Any, held_out: Any, seed: int) -> dict[str, float]:
+    """The share recognised as the animal asked for, drawn from N(0, 1) and from where the codes lie."""
+    from aigc_lab import evaluate, models
+
+    asked, names = held_out.labels, held_out.class_names
+    mixture = models.vae.LatentMixture.fit(model, images, labels, seed=seed)
+    drawn = {
+        "N(0, 1)": model.sample(len(asked), asked, seed=seed),
+        "mixture": model.decode(*mixture.sample(len(asked), asked, seed=seed)),
+    }
+    return {way: evaluate.class_accuracy(each, asked, names).value for way, each in drawn.items()}
+
+
+def train_animals() -> tuple[Any, str, dict, dict]:
+    from aigc_lab import models, train
+
+    arguments = {"latent_size": 10, "class_count": len(FIVE), "width": 24}
+    images, labels, held_out = animals_parts()
+    curve: dict[str, list[list[float]]] = {"N(0, 1)": [], "mixture": []}
+    for steps in BUDGETS:
+        trained = [models.vae.convolutional_vae(**arguments, seed=seed) for seed in THREE]
+        for seed, model in zip(THREE, trained, strict=True):
+            train.fit(model, images, labels, steps=steps, seed=seed, reports=1, progress=False)
+        shares = [
+            recognised_as_asked(model, images, labels, held_out, seed)
+            for seed, model in zip(THREE, trained, strict=True)
+        ]
+        for way, values in curve.items():
+            values.append([round(share[way], 3) for share in shares])
+        print(f"{steps} steps: " + ", ".join(f"{way} {values[-1]}" for way, values in curve.items()))
+    facts = {
+        "data": f"animals (animal-mnist, MIT), of these {', '.join(FIVE)}: part 0 of the split 0.7, 0.1, 0.2 "
+        "with seed 0, and its mirror images",
+        "steps": BUDGETS[-1],
+        "batch_size": 64,
+        "classes": list(FIVE),
+        "curve": {"step": list(BUDGETS), "seeds": list(THREE), "recognised": curve},
+    }
+    return trained[0], "vae.convolutional_vae", arguments, facts
+
+
+def measure_animals(model: Any) -> dict:
+    images, labels, held_out = animals_parts()
+    shares = recognised_as_asked(model, images, labels, held_out, THREE[0])
+    return {
+        **{f"recognised, from {way}": round(share, 3) for way, share in shares.items()},
+        "elbo, nats an image": round(float(model.elbo(*held_out.arrays(), samples=4).mean()), 1),
+    }
+
+
+RECIPES["animals_vae"] = train_animals, measure_animals
+
+
+# -- 10: photographs twice as large, by L1, and then with a discriminator ------------------------------
+
+
+def kodak_half(test: bool) -> dict[str, Any]:
+    """Photographs to train on (the first half of Kodak's and the embedded ones), or Kodak's second half."""
+    from aigc_lab import collect
+
+    kodak = collect.photos("kodak")
+    names = sorted(kodak)
+    if test:
+        return {name: kodak[name] for name in names[12:]}
+    others = {"retina", "hubble", "ihc", "coins"}  # no photographs of everyday things
+    embedded = {name: photo for name, photo in collect.photos("photos").items() if name not in others}
+    return {**{name: kodak[name] for name in names[:12]}, **embedded}
+
+
+def luminance_patches(size: int = 48, count: int = 20_000, seed: int = 0) -> Any:
+    """(count, size, size, 1) pieces of the luminance in [0, 1], turned and mirrored."""
+    import numpy as np
+
+    from aigc_lab.models import super_resolution as sr
+
+    random = np.random.default_rng(seed)
+    large = [sr.grey(photo) for photo in kodak_half(test=False).values() if min(photo.shape[:2]) >= size]
+    areas = np.array([photo.size for photo in large], float)
+    cut = np.empty((count, size, size, 1), "float32")
+    for place, which in enumerate(random.choice(len(large), count, p=areas / areas.sum())):
+        top, left = (random.integers(side - size + 1) for side in large[which].shape)
+        patch = np.rot90(large[which][top : top + size, left : left + size], random.integers(4))
+        cut[place, :, :, 0] = patch[:, :: random.choice([-1, 1])]
+    return cut
+
+
+def super_resolution(adversarial: bool) -> Recipe:
+    """The network of notebook 10, wider, deeper and trained for longer; then its second stage."""
+    import numpy as np
+
+    arguments = {"scale": 2, "width": 64, "blocks": 5}
+    data = (
+        "luminance of kodak's first 12 photographs (Kodak: unrestricted use) and of the embedded photographs "
+        "of everyday things (CC0, CC BY 2.0): 20,000 patches of 48 pixels"
+    )
+
+    def train_it() -> tuple[Any, str, dict, dict]:
+        from aigc_lab import evaluate, models, train
+
+        sr, how = models.super_resolution, {"seed": 0, "reports": 10, "progress": False}
+        if not adversarial:
+            model = sr.residual_network(**arguments, seed=0)
+            facts = {"data": data, "steps": 9_000, "batch_size": 8, "learning_rate": 1e-3}
+            how |= {key: facts[key] for key in ("steps", "batch_size", "learning_rate")}
+            train.fit(model, luminance_patches(), **how)
+            return model, "super_resolution.residual_network", arguments, facts
+        weights = {"pixels": 0.5, "features": 0.04, "generator": 0.03, "pattern": 20.0}
+        start = models.stored.load("super_resolution")
+        second = sr.adversarial(start, evaluate.photo_network(), weights, seed=0)
+        facts = {"data": data, "steps": 1_200, "batch_size": 16, "learning_rate": 5e-4}
+        how |= {key: facts[key] for key in ("steps", "batch_size", "learning_rate")}
+        train.fit(second, luminance_patches(), **how)
+        model = sr.residual_network(**arguments)
+        model.network.set_weights(second.network.get_weights())
+        facts |= {"starts_from": "super_resolution", "loss_weights": weights}
+        return model, "super_resolution.residual_network", arguments, facts
+
+    def measure(model: Any) -> dict:
+        from aigc_lab import evaluate, models
+
+        sr, gains, distances = models.super_resolution, [], []
+        for photo in kodak_half(test=True).values():
+            small = sr.low_resolution(photo, 2)
+            rule, made = sr.enlarge(small, 2), sr.upscale(model, small)
+            gains.append(evaluate.psnr(photo, made, 2) - evaluate.psnr(photo, rule, 2))
+            distances.append(evaluate.photo_distance(photo, made, 2))
+        return {
+            "photographs": "kodak's other 12",
+            "PSNR over bicubic, dB": round(float(np.mean(gains)), 2),
+            "feature distance": round(float(np.mean(distances)), 3),
+        }
+
+    return train_it, measure
+
+
+RECIPES["super_resolution"] = super_resolution(adversarial=False)
+RECIPES["super_resolution_adversarial"] = super_resolution(adversarial=True)
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
