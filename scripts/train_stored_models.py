@@ -198,7 +198,7 @@ def super_resolution(adversarial: bool) -> Recipe:
 
     arguments = {"scale": 2, "width": 64, "blocks": 5}
     data = (
-        "luminance of kodak's first 12 photographs (Kodak: unrestricted use) and of five embedded photographs "
+        "luminance of kodak's first 12 photographs (Kodak: unrestricted use) and of five embedded ones "
         "(CC0, CC BY 2.0): 20,000 patches of 48 pixels"
     )
 
