@@ -3,6 +3,7 @@
 NOTEBOOK ?= notebooks/00_seven_stages.ipynb
 PROFILE ?= classroom
 SEED ?= 0
+SOLVED ?=
 OUTPUT ?= runs/$(basename $(notdir $(NOTEBOOK)))
 WORKERS ?= 2
 LAB_OPTIONS ?=
@@ -13,7 +14,6 @@ python := .venv/bin/python
 # A python3 kernel that a user once registered must not win over the one of this environment.
 export JUPYTER_PREFER_ENV_PATH := 1
 export TF_CPP_MIN_LOG_LEVEL ?= 3
-as_root := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
 .PHONY: help lab run test quick bench book lint notebooks student lock clean environment-lab environment-all
@@ -21,8 +21,8 @@ as_root := $(if $(filter 0,$(shell id -u)),--allow-root)
 help:  ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-lab: environment-lab  ## open notebook 00 in JupyterLab (NOTEBOOK=… opens another)
-	$(python) -m jupyterlab $(as_root) --LabApp.default_url="/lab/tree/$(NOTEBOOK)" $(LAB_OPTIONS)
+lab: environment-lab  ## open a copy of notebook 00 in JupyterLab (NOTEBOOK=06 another, SOLVED=1 with solutions)
+	@$(python) -m tools.lab "$(NOTEBOOK)" $(if $(SOLVED),--solved) -- $(LAB_OPTIONS)
 
 run: environment-lab  ## run notebook 00 without JupyterLab (PROFILE=smoke, SEED=1, OUTPUT=folder)
 	@$(python) -m tools.run_notebook "$(NOTEBOOK)" --output-folder "$(OUTPUT)" \
@@ -53,6 +53,7 @@ notebooks: environment-all  ## run every notebook with its defaults and store th
 		$(python) -m tools.run_notebook "$$notebook" --in-place || exit 1; \
 	done
 	$(python) -m tools.student
+	$(python) -m book.readme
 
 student: environment-all  ## write the student versions of the notebooks
 	$(python) -m tools.student

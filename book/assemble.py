@@ -17,7 +17,7 @@ import nbformat
 import yaml
 
 from aigc_lab import claims
-from book import generated, pictures
+from book import fold, generated, pictures, surprises
 from book.vendor import BookError
 
 BOOK = Path(__file__).resolve().parent
@@ -46,18 +46,27 @@ def assemble(source: Path, notebooks: Path = NOTEBOOKS) -> None:
         folder.mkdir()
         for name, text in pictures.files().items():
             (folder / name).write_text(text, encoding="utf-8")
+    found = notebook_paths(notebooks)
+    ledger = claims.ledger(found)
+    parts = {
+        "%STAGES_ALT%": pictures.STAGES_ALT,
+        "%LABS%": labs_table(notebooks),
+        "%SURPRISES%": surprises.block(ledger),
+    }
     for path in sorted((BOOK / "pages").glob("*.md")):
         text = path.read_text(encoding="utf-8")
-        text = text.replace("%STAGES_ALT%", pictures.STAGES_ALT).replace("%LABS%", labs_table(notebooks))
+        for name, part in parts.items():
+            text = text.replace(name, part)
         (source / path.name).write_text(text, encoding="utf-8")
     (source / "data_cards.md").write_text(generated.data_cards_page(), encoding="utf-8")
-    found = notebook_paths(notebooks)
-    page = generated.claims_page(claims.ledger(found), {path.stem: stated_data(path) for path in found})
+    page = generated.claims_page(ledger, {path.stem: stated_data(path) for path in found})
     (source / "claims.md").write_text(page, encoding="utf-8")
     (source / "glossary.md").write_text(generated.glossary_page(read_yaml("glossary.yml")), encoding="utf-8")
     (source / "notebooks").mkdir()
+    labs = {lab["file"]: lab for lab in read_yaml("labs.yml")}
     for path in found:
         prepared = prepare_notebook(nbformat.read(path, as_version=4), path.name)
+        add_head(prepared, path.stem, labs[path.stem])
         nbformat.write(prepared, source / "notebooks" / path.name)
     missing = [
         page
@@ -90,6 +99,7 @@ def prepare_notebook(notebook: nbformat.NotebookNode, name: str) -> nbformat.Not
     """A copy that a page without a kernel can show; refuses what was not run or did not succeed."""
     notebook = copy.deepcopy(notebook)
     _mark_claims(notebook, Path(name).stem)
+    fold.fold(notebook)
     models = notebook.metadata.get("widgets", {}).get(WIDGET_STATE, {}).get("state", {})
     for cell in notebook.cells:
         if cell.cell_type != "code":
@@ -112,6 +122,25 @@ def prepare_notebook(notebook: nbformat.NotebookNode, name: str) -> nbformat.Not
                 if not any(kind.startswith("image/") for kind in output.data):
                     output.data = nbformat.from_dict({"text/markdown": NEEDS_KERNEL})
     return notebook
+
+
+def add_head(notebook: nbformat.NotebookNode, name: str, lab: dict[str, Any]) -> None:
+    """The lab's number before its title, its Chinese title and words below, and a list of its sections."""
+    first = notebook.cells[0]
+    title = re.match(r"# (.+)", first.source)
+    if not title:
+        raise BookError(f"{name}.ipynb does not begin with its title; write '# Title' into its first cell.")
+    words = "、".join(lab["words"])
+    head = [
+        f"# {name[:2]} · {title.group(1)}",
+        f'<p class="lab-chinese" lang="zh-Hans"><strong>{generated.plain(lab["chinese"])}</strong><br>'
+        f"关键词：{generated.plain(words)}</p>",
+        first.source[title.end() :].strip(),
+    ]
+    first.source = "\n\n".join(filter(None, head))
+    box = next((at for at, cell in enumerate(notebook.cells) if "box" in cell.metadata.get("tags", [])), 0)
+    contents = ":::{contents} On this page · 本页内容\n:local:\n:depth: 1\n:backlinks: none\n:::"
+    notebook.cells.insert(box + 1, nbformat.v4.new_markdown_cell(contents))
 
 
 def _mark_claims(notebook: nbformat.NotebookNode, name: str) -> None:
@@ -157,7 +186,7 @@ def labs_table(notebooks: Path = NOTEBOOKS) -> str:
                 f"book/labs.yml names {path.name}, which is not in notebooks/; write it or take it out."
             )
         machine = machine_time(nbformat.read(path, as_version=4))
-        title = f"[{generated.plain(lab['title'])}](notebooks/{lab['file']}.ipynb)"
+        title = f"[{lab['file'][:2]} · {generated.plain(lab['title'])}](notebooks/{lab['file']}.ipynb)"
         rows.append(
             f"| {title}<br>{generated.chinese(lab['chinese'])} | {machine} | {lab['lesson_minutes']} min |"
         )

@@ -54,7 +54,9 @@ def run_jupyter_book(source: Path, output: Path) -> None:
     """Jupyter Book with every warning as an error; its log is shown only where it fails."""
     command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
     command += ["build", str(source), "--path-output", str(output), "-W", "-n", "--keep-going", "--quiet"]
-    environment = {**os.environ, "PYTHONWARNINGS": "ignore", "NO_COLOR": "1"}
+    # Sphinx imports two extensions of this folder by name (see _config.yml).
+    path = os.pathsep.join(filter(None, (str(BOOK.parent), os.environ.get("PYTHONPATH"))))
+    environment = {**os.environ, "PYTHONPATH": path, "PYTHONWARNINGS": "ignore", "NO_COLOR": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise BookError(f"Jupyter Book found faults in the pages:\n{done.stdout}\n{done.stderr}")

@@ -7,19 +7,15 @@ Data cards come from ``aigc_lab.collect``, the ledger from the stored outputs of
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from html import escape
+from itertools import groupby
 from typing import Any
 
 import pandas
 
 from aigc_lab import claims, collect
 
-VERDICTS_ZH = {
-    claims.HOLDS: "成立",
-    claims.DOES_NOT_HOLD: "不成立",
-    claims.HOLDS_ONLY_IF: "有条件成立",
-    claims.UNDECIDED: "未定",
-}
 MODALITIES_ZH = {"images": "图像", "text": "文本", "audio": "音频"}
 TIERS = {
     "embedded": "carried by an installed package, no network needed · 随安装包提供，无需联网",
@@ -88,7 +84,7 @@ def claims_label(notebook: str) -> str:
 
 
 def claims_page(ledger: pandas.DataFrame, data_of: Mapping[str, str] | None = None) -> str:
-    """The article's claims and what was measured about each.
+    """The article's claims and what was measured about each: one table, then the details.
 
     Args:
         ledger: the table of ``aigc_lab.claims.ledger``.
@@ -98,47 +94,89 @@ def claims_page(ledger: pandas.DataFrame, data_of: Mapping[str, str] | None = No
     measured = ledger[ledger.verdict != claims.NOT_MEASURED]
     total, count = ledger.id.nunique(), measured.id.nunique()
     lines = [
+        "---",
+        "html_theme.sidebar_secondary.remove: true",
+        "---",
+        "",
         "# Claims ledger · 论断台账",
         "",
-        f"The article that this package follows makes claims about generative AI. We number {total} of "
+        *_overview(measured, open_rows),
+        "",
+        "## How to read it · 说明",
+        "",
+        f"The article that this course follows makes claims about generative AI. We number {total} of "
         "them, turn each into a question that can come out either way, and let the notebooks measure it. "
         "This page is generated from the outputs stored in the notebooks: it cannot say what no notebook "
         "has measured.",
         "",
         f"So far {count} of {total} have been measured, in {len(measured)} findings. Numbers in square "
         "brackets are an interval; a *floor* is what the same measure gives between two sets that do not "
-        "differ. What one small experiment finds holds for that experiment: each finding says on which data, "
-        "and leads to the cell that measured it. Notebooks that ask a claim in different ways may come to "
-        "different verdicts.",
+        "differ; *undecided* means that the interval holds both answers. What one small experiment finds "
+        "holds for that experiment: each finding says on which data, and leads to the cell that measured it. "
+        "Notebooks that ask a claim in different ways may come to different verdicts.",
         "",
         chinese(
             f"文章中的 {total} 条论断均被改写为可检验的问题，由实验笔记本测量；本页由笔记本中保存的输出"
             f"自动生成。目前已测量 {count} 条，共 {len(measured)} 项结果；方括号内为区间，“基线”为两组"
-            "无差别数据之间的同一度量。每项结果都注明所用数据，并链接到测量它的单元格。其余论断标注为“尚未测量”。"
+            "无差别数据之间的同一度量，“未定”表示区间同时包含两种答案。每项结果都注明所用数据，并链接到测量它的"
+            "单元格。其余论断标注为“尚未测量”。"
         ),
         "",
-        "## Measured · 已测量",
+        "## Details · 详情",
         "",
     ]
-    if measured.empty:
-        lines += ["None yet. " + chinese("暂无。"), ""]
     for claim, rows in measured.groupby("id", sort=False):
         first = rows.iloc[0]
-        lines += [f"### {claim} · {plain(first.claim)}", "", chinese(first.claim_zh), ""]
+        lines += [f"(claim-{claim.lower()})=", f"### {claim} · {plain(first.claim)}", ""]
+        lines += [chinese(first.claim_zh), ""]
         for row in rows.itertuples():
             lines += _finding(row, (data_of or {}).get(row.notebook, ""))
-    lines += ["## Not measured yet · 尚未测量", "", *_open_claims(open_rows.itertuples()), ""]
+    lines += ["(not-measured)=", "## Not measured yet · 尚未测量", "", *_open_claims(open_rows), ""]
     return "\n".join(lines)
 
 
+def _overview(measured: pandas.DataFrame, open_rows: pandas.DataFrame) -> list[str]:
+    """All claims in one table that fits a screen: claim, verdict, number with interval, lab."""
+    head = ("claim · 论断", "verdict · 结论", "measured · 测量", "lab · 实验")
+    lines = ['<table class="ledger">', "<thead><tr>", *(f"<th>{each}</th>" for each in head), "</tr></thead>"]
+    for claim, rows in measured.groupby("id", sort=False):
+        first = rows.iloc[0]
+        lines.append("<tbody>")
+        for number, row in enumerate(rows.itertuples()):
+            verdict = f"{row.verdict} {row.condition}".strip()
+            lines.append("<tr>")
+            if not number:
+                lines.append(
+                    f'<th scope="rowgroup" rowspan="{len(rows)}">'
+                    f'<a href="#claim-{claim.lower()}">{claim}</a> {escape(first.claim)} '
+                    f'<span lang="zh-Hans">{escape(first.claim_zh)}</span></th>'
+                )
+            lines += [
+                f'<td class="claim-{row.verdict.replace(" ", "-")}" title="{escape(verdict)}">{row.verdict} '
+                f'<span lang="zh-Hans">{claims.VERDICTS_ZH[row.verdict]}</span></td>',
+                f'<td title="{escape(_numbers(row))}">{escape(_numbers(row))}</td>',
+                f'<td><a href="notebooks/{row.notebook}.html#{claims_label(row.notebook)}">'
+                f"{row.notebook[:2]}</a></td>",
+                "</tr>",
+            ]
+        lines.append("</tbody>")
+    names = ", ".join(open_rows.id) or "none · 无"
+    lines += ['<tbody><tr><td colspan="4"><a href="#not-measured">Not measured yet · 尚未测量</a>:']
+    return [*lines, f"{names}</td></tr></tbody>", "</table>"]
+
+
 def _finding(row: Any, data: str) -> list[str]:
-    """What one notebook measured about a claim: verdict, question, number, data, and where."""
+    """What one notebook measured about a claim: verdict, sentence, question, number, data, and where."""
     verdict = plain(f"{row.verdict} {row.condition}".strip())
     cell = f"{{ref}}`{row.notebook}, the cell <{claims_label(row.notebook)}>`"
     lines = [
-        f":::{{admonition}} {row.id} · {verdict} · {VERDICTS_ZH[row.verdict]}",
+        f":::{{admonition}} {row.id} · {verdict} · {claims.VERDICTS_ZH[row.verdict]}",
         f":class: claim claim-{row.verdict.replace(' ', '-')}",
         "",
+    ]
+    if row.says:
+        lines += [plain(row.says), "", chinese(row.says_zh), ""]
+    lines += [
         f"Question · {chinese('问题')}: {plain(row.question)}",
         "",
         f"Measured · {chinese('测量')}: {plain(_numbers(row))}",
@@ -160,13 +198,13 @@ def _numbers(row: Any) -> str:
     return text
 
 
-def _open_claims(rows: Iterable[Any]) -> list[str]:
-    lines = ["| | claim · 说法 | the question that will be measured |", "|---|---|---|"]
-    lines += [
-        f"| {row.id} | {plain(row.claim)}<br>{chinese(row.claim_zh)} | {plain(row.question)} |"
-        for row in rows
-    ]
-    return lines
+def _open_claims(rows: pandas.DataFrame) -> list[str]:
+    lines = []
+    for row in rows.itertuples():
+        lines += [f"(claim-{row.id.lower()})=", f"{row.id} · {plain(row.claim)}"]
+        lines += [f": {chinese(row.claim_zh)}", ""]
+        lines += [f"  Question · {chinese('问题')}: {plain(row.question)}", ""]
+    return lines or ["None. " + chinese("无。")]
 
 
 def glossary_page(terms: list[dict[str, str]]) -> str:
@@ -181,17 +219,12 @@ def glossary_page(terms: list[dict[str, str]]) -> str:
         "Every term that the notebooks and these pages use, in English and in Chinese. "
         + chinese("笔记本与本书中使用的全部术语，中英对照。"),
         "",
-        "```{glossary}",
     ]
-    for term in sorted(terms, key=lambda term: term["en"].lower()):
-        lines += [
-            f"{term['en']}",
-            f"  {chinese(term['zh'])}",
-            "",
-            f"  {' '.join(term['means'].split())}",
-            "",
-            f"  {chinese(term['means_zh'])}",
-            "",
-        ]
-    lines += ["```", ""]
+    in_order = sorted(terms, key=lambda term: term["en"].lower())
+    for letter, group in groupby(in_order, key=lambda term: term["en"][0].upper()):
+        lines += [f"## {letter}", "", "```{glossary}"]
+        for term in group:
+            lines += [f"{term['en']}", f"  {chinese(term['zh'])}", ""]
+            lines += [f"  {' '.join(term['means'].split())}", "", f"  {chinese(term['means_zh'])}", ""]
+        lines += ["```", ""]
     return "\n".join(lines)

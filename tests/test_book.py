@@ -14,7 +14,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 import aigc_lab
 from aigc_lab import claims, collect, corrupt
-from book import assemble, build, check, generated, pictures, vendor
+from book import assemble, build, check, fold, generated, links, pictures, readme, search, surprises, vendor
 
 BOOK = Path(assemble.BOOK)
 GLOSSARY = assemble.read_yaml("glossary.yml")
@@ -32,6 +32,139 @@ def test_every_page_of_the_table_of_contents_is_written_or_generated():
     written = {path.stem for path in (BOOK / "pages").glob("*.md")}
     notebooks = {f"notebooks/{path.stem}" for path in assemble.notebook_paths()}
     assert set(assemble.toc_pages()) == written | notebooks | set(assemble.GENERATED)
+
+
+def test_a_lab_begins_with_its_number_and_its_chinese_words():
+    cells = [
+        new_markdown_cell("# Title: of a lab\n\nAnd a sentence."),
+        new_markdown_cell("> box", metadata={"tags": ["box"]}),
+        new_markdown_cell("## Section"),
+    ]
+    notebook = new_notebook(cells=cells)
+    assemble.add_head(notebook, "06_x", {"chinese": "实验名", "words": ["判别器", "后验坍缩"]})
+    first, _, contents, _ = (cell.source for cell in notebook.cells)
+    assert first.startswith("# 06 · Title: of a lab\n\n<p") and first.endswith("\n\nAnd a sentence.")
+    assert "<strong>实验名</strong>" in first and "判别器、后验坍缩" in first
+    assert contents.startswith(":::{contents}")
+    with pytest.raises(vendor.BookError, match=r"06_x\.ipynb does not begin with its title"):
+        assemble.add_head(new_notebook(cells=[new_markdown_cell("No title")]), "06_x", {})
+
+
+# --- folds, links, search --------------------------------------------------------------------
+
+DRAWN = """figure = new_figure(8, 3)
+axes = figure.subplots()
+for number in range(3):
+    axes.plot(number)
+plt.show()"""
+DRAWING_FUNCTION = """def draw(a):
+    figure = new_figure(8, 3)
+    axes = figure.subplots()
+    axes.plot(a)
+    return figure"""
+STAYS_OPEN = {
+    "too short": "plots.grid(samples)\nplt.show()",
+    "half of it computes": "a = fit()\nb = score(a)\nc = test(b)\n" + "plots.curves(c)\n" * 3,
+    "a later cell needs its value": "kept = score(model)\n" + DRAWN,
+    "a solution": "# BEGIN SOLUTION\n" + DRAWN + "\n# END SOLUTION",
+    "no Python": "a = = 1\n" + DRAWN,
+}
+
+
+def test_code_that_only_draws_is_folded():
+    figure = new_code_cell(DRAWN)
+    function = new_code_cell(DRAWING_FUNCTION)
+    notebook = new_notebook(cells=[figure, function, new_code_cell("draw(1)")])
+    assert fold.fold(notebook) == 2
+    assert [fold.TAG in cell.metadata.get("tags", []) for cell in notebook.cells] == [True, True, False]
+
+
+@pytest.mark.parametrize("case", STAYS_OPEN)
+def test_code_that_does_more_stays_open(case):
+    notebook = new_notebook(cells=[new_code_cell(STAYS_OPEN[case]), new_code_cell("print(kept)")])
+    assert fold.fold(notebook) == 0
+
+
+@pytest.mark.parametrize("tag", sorted(fold.OPEN_TAGS))
+def test_what_is_taught_stays_open(tag):
+    assert fold.fold(new_notebook(cells=[new_code_cell(DRAWN, metadata={"tags": [tag]})])) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("as notebook 06 and Lab 14.", [("notebook 06", "06"), ("Lab 14", "14")]),
+        ("Notebooks 05 and 06, labs 01 to 04", [("05", "05"), ("06", "06"), ("01", "01"), ("04", "04")]),
+        ("notebooks 02, 03 and 04", [("02", "02"), ("03", "03"), ("04", "04")]),
+        ("见笔记本 06、07", [("笔记本 06", "06"), ("07", "07")]),
+        ("C07 and C012", [("C07", "C07")]),
+        ("14 notebooks, notebook 2026, lab 6, collab 06", []),
+    ],
+)
+def test_where_a_text_names_a_notebook_or_a_claim(text, found):
+    assert [(text[start:end], which) for start, end, which in links.mentions(text)] == found
+
+
+def test_a_mention_becomes_a_link_where_there_is_a_page():
+    labs = {"06": "notebooks/06_x", "07": "notebooks/07_y"}
+    parts = links.link_text("See notebook 06, 07 and 99; C07.", labs, "notebooks/07_y")
+    assert [part.astext() for part in parts] == ["See ", "notebook 06", ", 07 and 99; ", "C07", "."]
+    assert [part.get("reftarget") for part in parts[1::2]] == ["/notebooks/06_x", "claim-c07"]
+    assert len(links.link_text("Nothing here.", labs, "index")) == 1
+
+
+def test_chinese_is_found_however_a_sentence_is_cut():
+    assert search.split("用VAE做数据清洗, twice") == [
+        "用", "VAE", "做", "数", "据", "清", "洗", "做数", "数据", "据清", "清洗", "twice",
+    ]  # fmt: skip
+
+
+# --- formulas --------------------------------------------------------------------------------
+
+FORMULA = re.compile(r"\$\$.+?\$\$|(?<![\\$])\$[^$\n]+?\$", re.DOTALL)
+ROWS = re.compile(r"\\begin\{(\w+\*?)\}.+?\\end\{\1\}", re.DOTALL)
+
+
+def doubled(source: str) -> list[str]:
+    """Pairs of backslashes that TeX reads as a new line where a command was meant, or that stay as text."""
+    source = re.sub(r"```.*?```|`[^`\n]*`", "", source, flags=re.DOTALL)
+    pairs = re.findall(r"\\\\\w+", ROWS.sub("", FORMULA.sub("", source)))
+    for formula in FORMULA.findall(source):
+        pairs += re.findall(r"(?<!\\)\\\\[A-Za-z{]+", ROWS.sub("", formula))
+        # Between rows a pair is right, and a row may begin with a letter.
+        rows = "".join(match.group() for match in ROWS.finditer(formula))
+        pairs += re.findall(r"(?<!\\)\\\\[A-Za-z]{2,}", rows)
+    return pairs
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        (r"$\\hat x$", [r"\\hat"]),
+        (r"$$a \\cdot b$$", [r"\\cdot"]),
+        (r"a mean \\bar", [r"\\bar"]),
+        (r"$$\begin{aligned} a &= b \\ &= c \\[2pt] d \end{aligned}$$ and `\\n`", []),
+        (r"$$\begin{pmatrix}x'\\y'\end{pmatrix}=\begin{pmatrix}1&-\eta\\\eta&1\end{pmatrix}$$", []),
+        (r"$$\begin{cases}1\\frac12\end{cases}$$", [r"\\frac"]),
+        (r"$\frac{1}{2}$", []),
+    ],
+)
+def test_a_doubled_backslash_is_found(source, found):
+    assert doubled(source) == found
+
+
+@pytest.mark.parametrize("path", assemble.notebook_paths(), ids=lambda path: path.stem[:2])
+def test_no_formula_of_a_notebook_has_a_doubled_backslash(path):
+    cells = nbformat.read(path, as_version=4).cells
+    found = {at: doubled(cell.source) for at, cell in enumerate(cells) if cell.cell_type == "markdown"}
+    assert {at: pairs for at, pairs in found.items() if pairs} == {}
+
+
+def test_no_formula_of_a_page_has_a_doubled_backslash():
+    for path in (BOOK / "pages").glob("*.md"):
+        assert doubled(path.read_text(encoding="utf-8")) == [], path.name
+    for term in GLOSSARY:
+        assert doubled(term["means"]) == [] and doubled(term["means_zh"]) == [], term["en"]
 
 
 def test_the_table_of_labs_lists_the_notebooks_in_order():
@@ -204,15 +337,71 @@ def test_every_data_card_is_on_the_page():
 
 def test_the_ledger_page_says_what_was_measured_and_what_was_not():
     table = claims.ledger([])
-    rows = re.findall(r"^\| (C\d\d) \|", generated.claims_page(table), flags=re.MULTILINE)
+    rows = re.findall(r"^(C\d\d) · ", generated.claims_page(table), flags=re.MULTILINE)
     assert rows == list(claims.claims())
-    measured = {"verdict": "holds only if", "condition": "a < b", "number": 2.5, "low": 1.25, "high": 3.0}
-    measured |= {"floor": 0.5, "unit": "nats", "notebook": "00_x"}
-    row = pandas.DataFrame([{**table.iloc[0], **measured}])
-    page = generated.claims_page(pandas.concat([row, table.iloc[1:]]))
+    page = generated.claims_page(pandas.concat([pandas.DataFrame([measured(table)]), table.iloc[1:]]))
     assert "C01 · holds only if a &lt; b · 有条件成立" in page
     assert "2.5 \\[1.25, 3\\] nats; floor 0.5" in page and "<claims-00-x>" in page
-    assert "So far 1 of 28" in page and "| C01" not in page and "| C02" in page
+    assert "So far 1 of 28" in page and "\nC01 · " not in page and "\nC02 · " in page
+
+
+def measured(table: pandas.DataFrame, **other) -> dict:
+    """A finding about the first claim of a ledger."""
+    found = {"verdict": "holds only if", "condition": "a < b", "number": 2.5, "low": 1.25, "high": 3.0}
+    found |= {
+        "floor": 0.5,
+        "unit": "nats",
+        "notebook": "00_x",
+        "says": "So *it* is.",
+        "says_zh": "确实如此。",
+    }
+    return {**table.iloc[0], **found, **other}
+
+
+def test_the_ledger_page_opens_with_one_table_of_all_findings():
+    table = claims.ledger([])
+    found = [measured(table), measured(table, verdict="undecided", condition="", notebook="15_b")]
+    page = generated.claims_page(pandas.concat([pandas.DataFrame(found), table.iloc[1:]]))
+    before, _, rest = page.partition("<table")
+    assert before.split("\n")[3:] == ["", "# Claims ledger · 论断台账", "", ""]
+    rows = rest.partition("</table>")[0].split("<tr>")[1:]
+    assert len(rows) == 1 + 2 + 1  # the head, the findings, and what is open
+    assert 'rowspan="2"><a href="#claim-c01">C01</a>' in rows[1] and "训练数据的质量" in rows[1]
+    assert 'title="holds only if a &lt; b">holds only if <span lang="zh-Hans">有条件成立</span>' in rows[1]
+    assert "2.5 [1.25, 3] nats; floor 0.5" in rows[1]
+    assert 'undecided <span lang="zh-Hans">未定</span>' in rows[2] and "C01" not in rows[2]
+    assert '<a href="notebooks/15_b.html#claims-15-b">15</a>' in rows[2]
+    assert "C02, C03" in rows[3] and "C01" not in rows[3]
+
+
+def test_the_details_say_what_the_notebook_says_and_do_without_it():
+    table = claims.ledger([])
+    page = generated.claims_page(pandas.DataFrame([measured(table)]))
+    details = page.partition(":::{admonition}")[2]
+    assert details.index("So \\*it\\* is.") < details.index("确实如此。") < details.index("Question")
+    bare = generated.claims_page(pandas.DataFrame([measured(table, says="", says_zh="")]))
+    assert ":class: claim claim-holds-only-if\n\nQuestion" in bare
+
+
+def test_what_surprises_comes_from_the_stored_findings():
+    table = claims.ledger([])
+    with pytest.raises(ValueError, match="which is not recorded"):
+        surprises.block(table)
+    found = [
+        measured(table, id=claim, notebook=notebook, verdict="does not hold", condition="")
+        for claim, notebook in surprises.CHOSEN
+    ]
+    first, chinese, *others = surprises.block(pandas.DataFrame(found)).splitlines()
+    assert first.startswith("- *“The quality") and first.endswith("(notebooks/07_broken_listing.ipynb))\\")
+    assert "**Does not hold.** So \\*it\\* is." in first
+    assert chinese.endswith("：**不成立**。确实如此。") and len(others) == 4
+
+
+def test_readme_says_of_the_labs_and_the_verdicts_what_the_notebooks_say():
+    text = readme.README.read_text(encoding="utf-8")
+    assert text == readme.renewed(text), "a notebook was run again: run python -m book.readme"
+    with pytest.raises(ValueError, match="no part between <!-- labs -->"):
+        readme.renewed("# AIGC Lab")
 
 
 def test_findings_of_several_notebooks_stand_under_their_claim_with_their_data():
@@ -226,7 +415,7 @@ def test_findings_of_several_notebooks_stand_under_their_claim_with_their_data()
         pandas.concat([pandas.DataFrame(rows), table.drop(index=1)]), {"15_b": "2 | cats"}
     )
     assert page.count("### C02") == 1 and page.count(":::{admonition} C02") == 2
-    assert page.index("不成立") > page.index("· 成立")
+    assert page.index("· 不成立") > page.index("· 成立")
     assert "So far 1 of 28 have been measured, in 2 findings" in page
     assert page.count("数据</span>: 2 \\| cats") == 1
     assert "{ref}`15_b, the cell <claims-15-b>`" in page

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tools import lab
+
 ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+/lab\?token=\w+")
 SETTINGS = "jupyterlab_lab_settings"
 LOADED = "count => document.querySelectorAll('.jp-Notebook .jp-CodeCell').length === count"
@@ -35,6 +37,7 @@ def lab_server(folder: Path, work: Path) -> Iterator[str]:
     environment |= {
         "HOME": str(folder),
         "IPYTHONDIR": str(folder / "ipython"),
+        **lab.settings(),
         "JUPYTER_CONFIG_DIR": str(folder / "config"),
         "JUPYTER_DATA_DIR": str(folder / "data"),
         "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
@@ -44,8 +47,7 @@ def lab_server(folder: Path, work: Path) -> Iterator[str]:
     }
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", "--port=0"]
     command += ["--ServerApp.port_retries=0", "--allow-root", f"--ServerApp.root_dir={work}"]
-    command += ["--LabApp.news_url=", "--LabApp.extension_manager=readonly"]
-    command += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
+    command += ["--LabApp.extension_manager=readonly"]
     server = subprocess.Popen(
         command, cwd=work, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -80,12 +82,16 @@ def _wait_for_address(server: subprocess.Popen, said: list[str]) -> str:
     pytest.fail(f"JupyterLab did not start within a minute:\n{''.join(said)}", pytrace=False)
 
 
-def open_and_run(page, address: str, notebook: str, cells: int, limit: int) -> None:
-    """Open a notebook and run all of it through the menu; ``limit`` in milliseconds."""
-    page.goto(address.replace("/lab?", f"/lab/tree/{notebook}?"), timeout=60_000)
-    # Both must be there, or "Run All" asks which kernel to take: all cells, and a kernel that listens.
+def open_notebook(page, address: str, notebook: str, cells: int) -> None:
+    """Open a notebook and wait for all its code cells and for a kernel that listens."""
+    page.goto(address.replace("?", f"/tree/{notebook}?", 1), timeout=60_000)
     page.wait_for_function(LOADED, arg=cells, timeout=60_000)
     page.locator("#jp-bottom-panel", has_text=re.compile(r"Python 3.*\| Idle")).wait_for(timeout=60_000)
+
+
+def open_and_run(page, address: str, notebook: str, cells: int, limit: int) -> None:
+    """Open a notebook and run all of it through the menu; ``limit`` in milliseconds."""
+    open_notebook(page, address, notebook, cells)  # else "Run All" asks which kernel to take
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.locator('li[data-command="runmenu:run-all"]').click()
     page.wait_for_function(DONE, timeout=limit)

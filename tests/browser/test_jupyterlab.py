@@ -9,7 +9,9 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from lab_server import lab_server, open_and_run
+from lab_server import lab_server, open_and_run, open_notebook
+
+from tools.lab import work_copy
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -117,3 +119,23 @@ def test_the_latent_explorer_follows_its_slider(notebook_page):
 def test_nothing_was_asked_of_another_machine(notebook_page, lab):
     local = (f"http://{lab.host}/", f"ws://{lab.host}/", "data:", "blob:")
     assert [address for address in notebook_page.requests if not address.startswith(local)] == []
+
+
+@pytest.mark.parametrize("solved", [False, True], ids=["student", "solved"])
+def test_opening_a_copy_changes_nothing_and_asks_nothing(lab, chromium, root, solved):
+    """No mark of a change that nobody made, and no pop-up (JupyterLab's own first start asks about news)."""
+    copy, _ = work_copy(root / "notebooks" / NOTEBOOK, lab.file.parent / "work", solved)
+    cells = sum(cell.cell_type == "code" for cell in nbformat.read(copy, as_version=4).cells)
+    context = chromium.new_context(viewport={"width": 1400, "height": 1000})
+    page = context.new_page()
+    # A workspace of its own: nothing else is open in it.
+    address = lab.address.replace("/lab?", f"/lab/workspaces/{copy.stem}?")
+    open_notebook(page, address, f"work/{copy.name}", cells)
+    page.wait_for_timeout(3_000)  # the pop-up and the mark, where there is one, come after the kernel
+    assert page.locator(".jp-mod-dirty").count() == 0
+    assert page.locator(".Toastify__toast, .jp-Dialog").all_inner_texts() == []
+    # The mark that was not there is the right one: a new cell brings it.
+    page.locator(".jp-Notebook .jp-RenderedMarkdown h1").first.click()
+    page.keyboard.press("b")
+    page.locator(".jp-mod-dirty").first.wait_for(timeout=10_000)
+    context.close()

@@ -47,7 +47,7 @@ def served(site: Path) -> Iterator[str]:
 
 # What a reader would see wrong: pictures that did not load or say nothing, formulas left as code,
 # widgets that did not appear.
-FAULTS = """() => {
+FAULTS = r"""() => {
   const faults = [];
   for (const picture of document.images) {
     const name = picture.src.slice(0, 80);
@@ -57,8 +57,21 @@ FAULTS = """() => {
   for (const formula of document.querySelectorAll(".math")) {
     const words = formula.textContent.slice(0, 40);
     if (!formula.querySelector("mjx-container")) faults.push("formula not set: " + words);
-    if (formula.querySelector("mjx-merror")) faults.push("formula with an error: " + words);
   }
+  for (const formula of document.querySelectorAll("mjx-container")) {
+    const words = formula.textContent.slice(0, 40);
+    if (formula.querySelector("mjx-merror")) faults.push("formula with an error: " + words);
+    // MathJax shows a command that it does not know in red, and says nothing.
+    for (const part of formula.querySelectorAll("mjx-mtext"))
+      if (part.style.color === "red") faults.push("formula with an unknown command: " + words);
+  }
+  // A command, a pair of backslashes or of dollars in running text is a formula that was never set.
+  const page = document.querySelector("main") || document.body;
+  const texts = document.createTreeWalker(page, NodeFilter.SHOW_TEXT);
+  for (let text = texts.nextNode(); text; text = texts.nextNode())
+    if (/\\\\|\\[a-zA-Z]{2}|[$][$]/.test(text.data)
+        && !text.parentElement.closest("pre, code, script, style, mjx-container, .math, .jupyter-widgets"))
+      faults.push("TeX left as text: " + text.data.trim().slice(0, 60));
   for (const view of document.querySelectorAll('script[type="application/vnd.jupyter.widget-view+json"]')) {
     if (!view.parentElement.querySelector(".jupyter-widgets")) faults.push("widget did not appear");
   }
@@ -105,7 +118,7 @@ def test_the_watch_sees_requests_errors_and_missing_files(open_page, served):
     watched = open_page()
     watched.page.goto(f"http://{served}/index.html")
     watched.page.evaluate(
-        """async () => {
+        r"""async () => {
           await fetch("http://192.0.2.1/beacon").catch(() => 0);
           await fetch("/missing.js");
           setTimeout(() => { throw new Error("thrown on purpose"); }, 0);
@@ -113,6 +126,16 @@ def test_the_watch_sees_requests_errors_and_missing_files(open_page, served):
           picture.src = "data:image/png;base64,broken";
           document.body.append(picture);
           await new Promise((done) => picture.addEventListener("error", done));
+          const page = document.querySelector("main");
+          page.insertAdjacentHTML("beforeend", String.raw`<p id="tex"></p><p>A mean of \\hat x.</p>`);
+          const formulas = document.getElementById("tex");
+          formulas.textContent = String.raw`\(\unknown x\) and \(\frac{1\)`;
+          const loaded = document.createElement("script");
+          loaded.src = "_static/vendor/mathjax/tex-chtml.js";
+          document.head.append(loaded);
+          await new Promise((done) => loaded.addEventListener("load", done));
+          await MathJax.startup.promise;
+          await MathJax.typesetPromise([formulas]);
         }"""
     )
     assert watched.elsewhere(served) == ["http://192.0.2.1/beacon"]
@@ -122,6 +145,9 @@ def test_the_watch_sees_requests_errors_and_missing_files(open_page, served):
     assert [fault.partition(":")[0] for fault in faults] == [
         "picture did not load",
         "picture without alt text",
+        "formula with an unknown command",
+        "formula with an error",
+        "TeX left as text",
     ]
 
 
@@ -137,13 +163,53 @@ def test_every_page_opens_from_a_folder_without_a_server(open_page, site):
     assert [address for address in watched.requests if not address.startswith(local)] == []
 
 
-@pytest.mark.parametrize(("words", "target"), [("floor", "glossary.html"), ("证据下界", "glossary.html")])
-def test_search_finds_a_term_in_both_languages(open_page, served, words, target):
+@pytest.mark.parametrize(
+    ("words", "targets"),
+    [
+        ("floor", ["glossary"]),
+        ("Transformer", ["glossary"]),
+        ("证据下界", ["glossary", "notebooks/05_vae_math"]),
+        ("重复", ["notebooks/01_collect", "notebooks/02_clean", "notebooks/15_data_quality"]),
+        ("抄袭", ["notebooks/14_evaluation", "notebooks/15_data_quality"]),
+        ("数据清洗", ["notebooks/00_seven_stages", "notebooks/02_clean", "notebooks/15_data_quality"]),
+        ("变分自编码器", ["notebooks/05_vae_math", "notebooks/06_vae_images", "notebooks/07_broken_listing"]),
+        ("判别器", ["notebooks/08_gan_math", "notebooks/09_gan_images", "notebooks/10_super_resolution"]),
+        ("后验坍缩", ["notebooks/06_vae_images"]),
+    ],
+)
+def test_search_finds_a_term_in_both_languages(open_page, served, words, targets):
     watched = open_page(viewport=WIDE)
     watched.page.goto(f"http://{served}/search.html?q={words}")
-    found = watched.page.locator(f'#search-results a[href*="{target}"]')
-    found.first.wait_for(timeout=20_000)
+    for target in targets:
+        watched.page.locator(f'#search-results a[href*="{target}.html"]').first.wait_for(timeout=20_000)
     assert watched.elsewhere(served) == [] and watched.errors == []
+
+
+def test_search_in_chinese_finds_nothing_that_is_not_there(open_page, served):
+    """Characters that stand on the pages, as a pair that stands on none."""
+    watched = open_page(viewport=WIDE)
+    watched.page.goto(f"http://{served}/search.html?q=猫据")
+    watched.page.locator("#search-results", has_text="did not match").wait_for(timeout=20_000)
+    assert watched.page.locator("#search-results li").count() == 0
+
+
+def test_the_ledger_opens_with_one_table_on_one_screen(open_page, served):
+    watched = open_page(viewport={"width": 1920, "height": 1080})
+    watched.page.goto(f"http://{served}/claims.html")
+    table = watched.page.locator("table.ledger").bounding_box()
+    assert table["y"] + table["height"] <= 1080
+    number = watched.page.locator("table.ledger tr", has_text="C14").get_by_role("link", name="07")
+    number.click()
+    watched.page.wait_for_url("**/notebooks/07_broken_listing.html#claims-07-broken-listing")
+
+
+def test_code_that_only_draws_is_folded_and_opens(open_page, served):
+    watched = open_page(viewport=WIDE)
+    watched.page.goto(f"http://{served}/notebooks/13_tuning.html")
+    folded = watched.page.locator("details", has=watched.page.locator("div.cell_input, div.highlight")).first
+    assert folded.locator("pre").first.is_hidden()
+    folded.locator("summary").click()
+    assert folded.locator("pre").first.is_visible()
 
 
 def test_the_switch_changes_between_light_and_dark(open_page, served):
