@@ -168,7 +168,7 @@ def _overview(measured: pandas.DataFrame, open_rows: pandas.DataFrame) -> list[s
 def _finding(row: Any, data: str) -> list[str]:
     """What one notebook measured about a claim: verdict, sentence, question, number, data, and where."""
     verdict = plain(f"{row.verdict} {row.condition}".strip())
-    cell = f"{{ref}}`{row.notebook}, the cell <{claims_label(row.notebook)}>`"
+    cell = f"{{ref}}`notebook {row.notebook[:2]}, the cell <{claims_label(row.notebook)}>`"
     lines = [
         f":::{{admonition}} {row.id} · {verdict} · {claims.VERDICTS_ZH[row.verdict]}",
         f":class: claim claim-{row.verdict.replace(' ', '-')}",

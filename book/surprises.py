@@ -34,10 +34,9 @@ def block(ledger: pandas.DataFrame) -> str:
     """A Markdown list: the article's claim, the verdict, what was found, and where."""
     lines = []
     for row in rows(ledger):
-        verdict = f"{row.verdict} {row.condition}".strip()
-        words = (
-            f"- *“{_plain(row.claim)}”* **{_plain(verdict[0].upper() + verdict[1:])}.** {_plain(row.says)}"
-        )
+        condition = f" {_plain(row.condition)}." if row.condition else ""
+        verdict = f"**{row.verdict.capitalize()}{'' if condition else '.'}**{condition}"
+        words = f"- *“{_plain(row.claim)}”* {verdict} {_plain(row.says)}"
         words += f" ([notebook {row.notebook[:2]}](notebooks/{row.notebook}.ipynb))"
         chinese = f"{row.claim_zh.rstrip('。')}：**{claims.VERDICTS_ZH[row.verdict]}**。{_plain(row.says_zh)}"
         lines += [" ".join(words.split()) + "\\", f"  {chinese}"]

@@ -418,7 +418,7 @@ def test_findings_of_several_notebooks_stand_under_their_claim_with_their_data()
     assert page.index("· 不成立") > page.index("· 成立")
     assert "So far 1 of 28 have been measured, in 2 findings" in page
     assert page.count("数据</span>: 2 \\| cats") == 1
-    assert "{ref}`15_b, the cell <claims-15-b>`" in page
+    assert "{ref}`notebook 15, the cell <claims-15-b>`" in page
     for words in ("问题", "测量", "出处", generated.plain(table.iloc[1].claim_zh)):
         assert words in page
 
