@@ -86,6 +86,15 @@ def kernel_metadata() -> dict[str, dict]:
     return {"kernelspec": spec, "language_info": dict(IPythonKernel.language_info)}
 
 
+def start(command: list[str]) -> int:
+    """JupyterLab in the place of this process, so that what ends the one ends the other."""
+    environment = os.environ | settings()
+    if os.name == "posix":
+        sys.stdout.flush()
+        os.execve(command[0], command, environment)
+    return subprocess.run(command, env=environment, check=False).returncode
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; see the module's docstring."""
     parser = argparse.ArgumentParser(prog="python -m tools.lab", description="JupyterLab on a copy in work/.")
@@ -113,10 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command += [f"--LabApp.default_url=/lab/tree/{place}"]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
-    try:
-        return subprocess.run([*command, *options], env=os.environ | settings(), check=False).returncode
-    except KeyboardInterrupt:  # the server has said good-bye by itself
-        return 0
+    return start([*command, *options])
 
 
 if __name__ == "__main__":

@@ -75,11 +75,7 @@ def test_one_line_says_whether_the_copy_was_made_or_was_there(tmp_path, monkeypa
 def test_jupyterlab_opens_the_copy_and_gets_the_options(tmp_path, monkeypatch):
     started = []
     monkeypatch.setattr(lab, "ROOT", tmp_path)
-    monkeypatch.setattr(
-        lab.subprocess,
-        "run",
-        lambda command, **_: started.append(command) or subprocess.CompletedProcess(command, 0),
-    )
+    monkeypatch.setattr(lab, "start", lambda command: started.append(command) or 0)
     assert lab.main(["00", "--solved", "--", "--no-browser"]) == 0
     (command,) = started
     assert "--LabApp.default_url=/lab/tree/work/00_seven_stages_solved.ipynb" in command
