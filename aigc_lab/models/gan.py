@@ -158,9 +158,11 @@ def dense_gan(
         augmentation, momentum, options: of ``GAN``: loss, penalty, discriminator_rate.
 
     Raises:
-        ValueError: a size below 1.
+        ValueError: a size below 1, or classes: only ``dcgan`` can be told what to draw.
     """
     check_sizes(image_shape, latent_size, 0, width)
+    if options.get("class_count"):
+        raise ValueError("dense_gan has no input for classes; build dcgan(…, class_count=…) for that")
     normalised = _normalisation(not options.get("penalty"))
     with seeded(seed):
         hidden = latent = keras.Input((latent_size,), name="latent")
@@ -190,6 +192,9 @@ def dcgan(
     penalty_share: float = 0.25,
     momentum: float = 0.0,
     spectral: bool | None = None,
+    choices: int = 0,
+    mapping: int = 0,
+    spread: bool = False,
     **options: Any,
 ) -> GAN:
     """A convolutional GAN after Radford et al. 2015 (arXiv 1511.06434), with or without classes.
@@ -214,6 +219,13 @@ def dcgan(
             after 400 steps (three seeds).
         spectral: spectral normalisation in the discriminator (Miyato et al. 2018); None for: only where
             there is no penalty.
+        choices: so many of z's coordinates only choose: the place of the largest is what the generator sees
+            of them. A continuous function of z must cross from one kind of image to the next.
+        mapping: dense layers between z and the coarse grid (Karras et al. 2019, arXiv 1812.04948), which
+            make the crossing quick.
+        spread: the discriminator also sees how much the images of a group of four differ (Karras et al.
+            2018, arXiv 1710.10196, section 3), so that a generator of one image is found out. The batch
+            size must then be a multiple of 16.
         augmentation, options: of ``GAN``: loss, discriminator_rate.
 
     Raises:
@@ -221,16 +233,23 @@ def dcgan(
     """
     check_sizes(image_shape, latent_size, class_count, width, multiple=4)
     with seeded(seed):
-        generator = _convolutional_generator(image_shape, latent_size, class_count, width)
+        generator = _convolutional_generator(image_shape, latent_size, class_count, width, choices, mapping)
         normalised = _normalisation(penalty == 0 if spectral is None else spectral)
-        discriminator = _convolutional_discriminator(image_shape, class_count, width, normalised)
+        discriminator = _convolutional_discriminator(image_shape, class_count, width, normalised, spread)
     options |= {"penalty": penalty, "penalty_share": penalty_share, "momentum": momentum}
     options |= {"class_count": class_count, "name": "gan"}
-    return built(GAN(generator, discriminator, augmentation, seed, **options))
+    model = built(GAN(generator, discriminator, augmentation, seed, **options))
+    model.batch_multiple = 16 if spread else 1
+    return model
 
 
 def _convolutional_generator(
-    image_shape: tuple[int, int, int], latent_size: int, class_count: int, width: int
+    image_shape: tuple[int, int, int],
+    latent_size: int,
+    class_count: int,
+    width: int,
+    choices: int,
+    mapping: int,
 ) -> keras.Model:
     """Latent points ``(n, latent_size)`` (and one-hot labels beside them) to images in [0, 1]."""
 
@@ -240,7 +259,13 @@ def _convolutional_generator(
     height, image_width, channels = image_shape
     rows, columns = height // 4, image_width // 4
     latent, label = keras.Input((latent_size,), name="latent"), label_input(class_count)
-    hidden = with_label(latent, label)
+    hidden = latent
+    if choices:
+        chosen = ops.one_hot(ops.argmax(latent[:, :choices], axis=-1), choices)
+        hidden = ops.concatenate([2 * chosen, latent[:, choices:]], axis=-1)
+    hidden = with_label(hidden, label)
+    for _ in range(mapping):
+        hidden = layers.Dense(4 * width, activation="leaky_relu")(hidden)
     hidden = normal_relu(layers.Dense(rows * columns * 2 * width, use_bias=False)(hidden))
     hidden = layers.Reshape((rows, columns, 2 * width))(hidden)  # (n, h/4 * w/4 * 2 k) -> (n, h/4, w/4, 2 k)
     hidden = layers.Conv2D(4 * width, 3, padding="same", use_bias=False)(hidden)
@@ -252,7 +277,7 @@ def _convolutional_generator(
 
 
 def _convolutional_discriminator(
-    image_shape: tuple[int, int, int], class_count: int, width: int, normalised: Any
+    image_shape: tuple[int, int, int], class_count: int, width: int, normalised: Any, spread: bool
 ) -> keras.Model:
     """Images to logits ``(n, 1)``.
 
@@ -263,6 +288,8 @@ def _convolutional_discriminator(
     for channel_count in (width, 2 * width):  # (n, h, w, c) -> (n, h/2, w/2, k) -> (n, h/4, w/4, 2 k)
         convolution = layers.Conv2D(channel_count, 4, strides=2, padding="same", activation="leaky_relu")
         hidden = normalised(convolution)(hidden)
+    if spread:
+        hidden = with_spread(hidden)  # (n, h/4, w/4, 2 k) -> (n, h/4, w/4, 2 k + 1)
     hidden = layers.Flatten()(hidden)  # (n, h/4, w/4, 2 k) -> (n, h/4 * w/4 * 2 k)
     hidden = normalised(layers.Dense(4 * width, activation="leaky_relu"))(hidden)
     logit = normalised(layers.Dense(1))(hidden)
@@ -271,6 +298,15 @@ def _convolutional_discriminator(
         row = normalised(layers.Dense(4 * width, use_bias=False))(label[0])
         logit = layers.Add()([logit, layers.Dot(axes=1)([hidden, row])])
     return keras.Model(_joined(image, label), logit, name="discriminator")
+
+
+def with_spread(hidden: Any, group: int = 4) -> Any:
+    """``(n, h, w, k)`` with one more channel: how much the items of each ``group`` neighbours differ."""
+    apart = ops.reshape(hidden, (-1, group, *hidden.shape[1:]))  # (n, h, w, k) -> (n/4, 4, h, w, k)
+    apart = ops.sqrt(ops.var(apart, axis=1, keepdims=True) + 1e-8)
+    apart = ops.mean(apart, axis=(2, 3, 4), keepdims=True)  # (n/4, 4, h, w, k) -> (n/4, 1, 1, 1, 1)
+    apart = ops.reshape(ops.repeat(apart, group, axis=1), (-1, 1, 1, 1))
+    return ops.concatenate([hidden, apart + ops.zeros_like(hidden[..., :1])], axis=-1)
 
 
 def _normalisation(spectral: bool) -> Any:
@@ -309,13 +345,19 @@ class GAN(LatentModel):
             2017, arXiv 1706.08500: two time scales).
         class_count: 0, or the number of classes that both networks take as a condition.
         seed: of the latent points.
+        average: 0, or the horizon of the averaged generator as a share of the steps so far: samples are then
+            drawn with weights that are the mean of all past ones, of mean age ``average`` times the steps
+            (Karras et al. 2024, arXiv 2312.02696, section 3). The first weights are forgotten in any run,
+            however short, where a fixed decay keeps them.
 
     Raises:
         ValueError: an unknown loss, or a negative weight.
     """
 
     networks = ("generator", "discriminator", "augmentation")
-    settings = ("seed", "penalty", "momentum", "discriminator_rate", "class_count", "penalty_share")
+    settings = (
+        "seed", "penalty", "momentum", "discriminator_rate", "class_count", "penalty_share", "average"
+    )  # fmt: skip
     # Batch normalisation of one image is that image: what it learns is nothing.
     smallest_batch = 2
 
@@ -331,6 +373,7 @@ class GAN(LatentModel):
         discriminator_rate: float = 1.0,
         class_count: int = 0,
         penalty_share: float = 1.0,
+        average: float = 0.0,
         **options: Any,
     ) -> None:
         # autocast=False: in mixed precision the layers compute in half, what is summed here does not.
@@ -344,12 +387,20 @@ class GAN(LatentModel):
             )
         if not 0 < penalty_share <= 1:
             raise ValueError(f"penalty_share must lie above 0 and at most at 1, got {penalty_share}")
+        if not 0 <= average < 1:
+            raise ValueError(f"average must be a share from 0 up to 1, got {average}")
         self.generator, self.discriminator, self.augmentation = generator, discriminator, augmentation
         self.seed, self.class_count = seed, class_count
         self.loss_name, self.game, self.penalty = loss, LOSSES[loss](), float(penalty)
         self.momentum, self.discriminator_rate = momentum, discriminator_rate
         self.penalty_share = float(penalty_share)
         self.noise = keras.random.SeedGenerator(seed)
+        self.average = float(average)
+        if average:
+            self.averaged = keras.models.clone_model(generator)
+            self.averaged.set_weights(generator.get_weights())
+            self.averaged.trainable = False
+            self.taken = self.add_weight(name="steps_taken", initializer="zeros", trainable=False)
         # Keras' own fit shows these beside the loss.
         one = np.zeros((1, 1), "float32")
         shown = ["discriminator", "generator", *self.game.measures(one, one)]
@@ -370,6 +421,8 @@ class GAN(LatentModel):
         """One round of the game: as many fakes as there are real images, and three sets of logits."""
         real, condition = self.unpack(inputs)
         count = ops.shape(real)[0]
+        if self.average and training:
+            self._take_average()
         latent = keras.random.normal((count, self.latent_size), seed=self.noise)
         fakes = self.full_precision(self.generator(_joined(latent, condition), training=training))
         shown_real, shown_fake = self._augmented(real, training), self._augmented(fakes, training)
@@ -394,6 +447,13 @@ class GAN(LatentModel):
                 lambda between: self._judge(between, labels, False, training=False), first, cut_off[some], mix
             )
         return outputs
+
+    def _take_average(self) -> None:
+        """The weights of this step enter the average; the first enter it alone."""
+        self.taken.assign(self.taken + 1)
+        keep = (1 - 1 / self.taken) ** (1 / self.average - 1)
+        for mean, new in zip(self.averaged.weights, self.generator.weights, strict=True):
+            mean.assign(keep * mean + (1 - keep) * ops.stop_gradient(new))
 
     def _judge(self, images: Any, condition: list[Any], fixed: bool, training: bool | None) -> Any:
         """The discriminator's logits, without a trace in its state.
@@ -451,7 +511,11 @@ class GAN(LatentModel):
 
     def draw(self, inputs: list[Any]) -> Any:
         """Images for a batch of latent points (and one-hot labels)."""
-        return self.full_precision(self.generator(_joined(inputs[0], inputs[1:])))
+        return self.full_precision(self.drawing_network()(_joined(inputs[0], inputs[1:])))
+
+    def drawing_network(self) -> keras.Model:
+        """The network that draws: what is exported."""
+        return self.averaged if self.average else self.generator
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "loss": self.loss_name}

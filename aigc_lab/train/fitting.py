@@ -536,6 +536,8 @@ def checked_for(model: Any, data: list[np.ndarray], batch_size: int) -> None:
         )
     if batch_size < smallest:
         raise ValueError(f"this model needs {smallest} items or more in a batch, got batch_size={batch_size}")
+    if batch_size % (multiple := getattr(model, "batch_multiple", 1)):
+        raise ValueError(f"this model needs a batch_size that is a multiple of {multiple}, got {batch_size}")
 
 
 def _check_patience(patience: int, held_out: Any) -> None:
