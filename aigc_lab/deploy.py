@@ -2,7 +2,7 @@
 
 ``export`` writes three forms and compares each with the model before it leaves anything:
 
-- ``vae.keras``: the whole VAE, to go on training or to encode; exactly equal when reloaded;
+- ``model.keras``: the whole model, to go on training or to encode; exactly equal when reloaded;
 - ``generator_saved_model/``: the generator for TensorFlow and its servers;
 - ``generator.onnx``: the generator for everything else; ``draw_with_onnx`` needs only NumPy
   and onnxruntime.
@@ -31,7 +31,7 @@ from aigc_lab.backend import quiet
 from aigc_lab.collect import Card
 from aigc_lab.collect.dataset import atomic_write
 
-_NAMES = {"keras": "vae.keras", "saved_model": "generator_saved_model", "onnx": "generator.onnx"}
+_NAMES = {"keras": "model.keras", "saved_model": "generator_saved_model", "onnx": "generator.onnx"}
 FORMATS = tuple(_NAMES)
 TOLERANCE = 1e-5  # largest difference of a pixel in [0, 1] between two forms of one model
 _MANIFEST, _CARD, _MIXTURE = "export.json", "model_card.md", "latent_mixture.npz"
@@ -40,7 +40,7 @@ _MANIFEST, _CARD, _MIXTURE = "export.json", "model_card.md", "latent_mixture.npz
 
 
 def export(
-    vae: Any,
+    model: Any,
     folder: str | os.PathLike[str],
     formats: Sequence[str] = FORMATS,
     class_names: Sequence[str] = (),
@@ -53,7 +53,7 @@ def export(
     A crash never leaves half an export, and an older export is replaced only when the new one is good.
 
     Args:
-        vae: a VAE of ``aigc_lab.models.vae``.
+        model: one that draws images from latent points: a VAE or a GAN of ``aigc_lab.models``.
         folder: where the export goes; new, empty, or an older export.
         formats: some of ``FORMATS``.
         class_names, title, licence: written into the ONNX file.
@@ -64,12 +64,13 @@ def export(
         hashes, versions and the largest difference that ``check`` found for each form.
 
     Raises:
-        ValueError: an unknown format; class names of another number; a folder that holds something
-            else; a form that the Keras backend cannot write; a written form that disagrees.
+        ValueError: a model of another kind; an unknown format; class names of another number; a folder that
+            holds something else; a form that the Keras backend cannot write; a written form that disagrees.
         OSError: the folder cannot be written.
     """
     import keras
 
+    _check_kind(model)
     if not formats or not set(formats) <= set(FORMATS):
         wrong = f"unknown format {sorted(set(formats) - set(FORMATS))[0]!r}" if formats else "no format given"
         raise ValueError(f"{wrong}; the formats are {', '.join(FORMATS)}")
@@ -79,24 +80,24 @@ def export(
             f"the {backend} backend exports only formats=('keras',); load that file in a process with "
             "KERAS_BACKEND=tensorflow and export it from there"
         )
-    if class_names and len(class_names) != vae.class_count:
+    if class_names and len(class_names) != model.class_count:
         raise ValueError(
-            f"the model has {vae.class_count} classes, but there are {len(class_names)} class names"
+            f"the model has {model.class_count} classes, but there are {len(class_names)} class names"
         )
     target = Path(folder).resolve()
     draft = target.with_name(f".{target.name}-{uuid.uuid4().hex}.part")
     facts = {"title": title, "licence": licence, "class_names": [str(name) for name in class_names]}
-    facts |= {"latent_size": vae.latent_size, "class_count": vae.class_count}
+    facts |= {"latent_size": model.latent_size, "class_count": model.class_count}
     files = {name: _NAMES[name] for name in formats} | {"manifest": _MANIFEST}
     try:
         _check_replaceable(target)
         draft.mkdir(parents=True)
-        _write(vae, draft, formats, facts)
+        _write(model, draft, formats, facts)
         if mixture is not None:
             files["mixture"] = mixture.save(draft / _MIXTURE).name
-        differences = check(vae, draft)
+        differences = check(model, draft)
         written = {name: _digest(draft / _NAMES[name], differences[name]) for name in formats}
-        manifest = facts | {"image_shape": list(vae.image_shape), "versions": _versions(), "files": written}
+        manifest = facts | {"image_shape": list(model.image_shape), "versions": _versions(), "files": written}
         (draft / _MANIFEST).write_text(json.dumps(manifest, indent=2, ensure_ascii=False), encoding="utf-8")
         _swap(draft, target)
     except OSError as error:
@@ -135,13 +136,23 @@ def _swap(draft: Path, target: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _write(vae: Any, folder: Path, formats: Sequence[str], facts: dict[str, Any]) -> None:
+def _check_kind(model: Any) -> None:
+    from aigc_lab.models.base import LatentModel
+
+    if not isinstance(model, LatentModel):
+        raise ValueError(
+            "deploy exports models that draw images from latent points (VAE, GAN), and a "
+            f"{type(model).__name__} does not; model.save('NAME.keras') keeps it for Keras"
+        )
+
+
+def _write(model: Any, folder: Path, formats: Sequence[str], facts: dict[str, Any]) -> None:
     with quiet():
         if "keras" in formats:
-            if not vae.built:
-                vae.build()  # an untrained model: its networks are there, Keras only does not know it yet
-            vae.save(folder / _NAMES["keras"])
-        generator = vae.generator()
+            if not model.built:
+                model.build()  # an untrained model: its networks are there, Keras only does not know it yet
+            model.save(folder / _NAMES["keras"])
+        generator = model.drawing_network()
         # Keras exports only a model that was called once.
         generator([np.zeros((1, each.shape[-1]), "float32") for each in generator.inputs])
         if "saved_model" in formats:
@@ -170,11 +181,11 @@ def _versions() -> dict[str, str]:
 # Check -------------------------------------------------------------------------------------------------
 
 
-def check(vae: Any, folder: str | os.PathLike[str]) -> dict[str, float]:
+def check(model: Any, folder: str | os.PathLike[str]) -> dict[str, float]:
     """Compare each form found in the folder with the model, on latent points near and far, alone and in turn.
 
     Returns:
-        format to the largest absolute difference of any pixel (and, for ``.keras``, of q(z|x)).
+        format to the largest absolute difference of any pixel (and, for the ``.keras`` of a VAE, of q(z|x)).
 
     Raises:
         FileNotFoundError: the folder holds no export.
@@ -183,12 +194,12 @@ def check(vae: Any, folder: str | os.PathLike[str]) -> dict[str, float]:
     folder = Path(folder)
     found = [name for name, file in _NAMES.items() if (folder / file).exists()]
     if not found:
-        raise FileNotFoundError(f"{folder} holds no export; write one with deploy.export(vae, folder)")
-    latent = np.random.default_rng(0).standard_normal((9, vae.latent_size), dtype="float32")
+        raise FileNotFoundError(f"{folder} holds no export; write one with deploy.export(model, folder)")
+    latent = np.random.default_rng(0).standard_normal((9, model.latent_size), dtype="float32")
     latent[:2] *= [[0.0], [3.0]]
-    labels = np.arange(len(latent)) % vae.class_count if vae.class_count else None
-    expected = vae.decode(latent, labels)
-    inputs = _inputs(latent, labels, vae.class_count)
+    labels = np.arange(len(latent)) % model.class_count if model.class_count else None
+    expected = model.decode(latent, labels)
+    inputs = _inputs(latent, labels, model.class_count)
     # Sigmoid pixels are at most 1; Gaussian means have their own scale.
     unit = max(1.0, float(np.abs(expected).max()))
     differences: dict[str, float] = {}
@@ -196,7 +207,7 @@ def check(vae: Any, folder: str | os.PathLike[str]) -> dict[str, float]:
         path = folder / _NAMES[name]
         try:
             if name == "keras":
-                differences[name], limit = _keras_difference(vae, path, latent, labels), 0.0
+                differences[name], limit = _keras_difference(model, path, latent, labels), 0.0
             else:
                 run = _runner(path)
                 several, alone = run(inputs), run([each[:1] for each in inputs])
@@ -213,13 +224,16 @@ def check(vae: Any, folder: str | os.PathLike[str]) -> dict[str, float]:
     return differences
 
 
-def _keras_difference(vae: Any, path: Path, latent: np.ndarray, labels: Any) -> float:
+def _keras_difference(model: Any, path: Path, latent: np.ndarray, labels: Any) -> float:
     import keras
 
     with quiet():
         again = keras.saving.load_model(path)
-    images = np.random.default_rng(1).random((len(latent), *vae.image_shape), dtype="float32")
-    each = [(model.decode(latent, labels), *model.encode(images, labels)) for model in (vae, again)]
+    images = np.random.default_rng(1).random((len(latent), *model.image_shape), dtype="float32")
+    each = [
+        (one.decode(latent, labels), *(one.encode(images, labels) if hasattr(one, "encode") else ()))
+        for one in (model, again)
+    ]
     return max(float(np.abs(new - old).max()) for old, new in zip(*each, strict=True))
 
 
@@ -297,7 +311,7 @@ def _open_onnx(path: str | os.PathLike[str]) -> Any:
 
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"there is no ONNX file {path}; write one with deploy.export(vae, folder)")
+        raise FileNotFoundError(f"there is no ONNX file {path}; write one with deploy.export(model, folder)")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors only
     try:
@@ -329,7 +343,7 @@ def draw_with_onnx(
         path: ``generator.onnx``.
         count: how many images.
         label: for a conditional model the class, as number or name; None takes the classes in turn.
-        seed: same seed, same images; without a mixture also the same as ``vae.sample(count, label, seed)``.
+        seed: same seed, same images; without a mixture also the same as ``model.sample(count, label, seed)``.
         mixture: the file of one that ``export`` wrote, to draw the latent points from; None draws them
             from the prior N(0, 1).
 

@@ -115,6 +115,26 @@ def test_models_without_classes_export_too(tmp_path, likelihood):
         deploy.draw_with_onnx(paths["onnx"], 3, "cat")
 
 
+@pytest.mark.parametrize("class_count", [0, 3])
+@pytest.mark.parametrize("colours", [1, 3])
+def test_a_gan_exports_and_draws_the_same(tmp_path, class_count, colours):
+    from aigc_lab.models.gan import dcgan
+
+    gan = dcgan((8, 8, colours), latent_size=4, class_count=class_count, width=4, seed=1)
+    written = deploy.export(gan, tmp_path / "export")
+    drawn = deploy.draw_with_onnx(written["onnx"], 5, seed=2)
+    np.testing.assert_allclose(drawn, gan.sample(5, seed=2), atol=deploy.TOLERANCE)
+    assert deploy.check(gan, tmp_path / "export")["keras"] == 0
+
+
+def test_what_draws_from_no_latent_point_is_refused_in_a_sentence(tmp_path):
+    from aigc_lab.models.super_resolution import residual_network
+
+    with pytest.raises(ValueError, match=r"a SuperResolution does not; model.save\('NAME.keras'\) keeps it"):
+        deploy.export(residual_network(width=4, blocks=1), tmp_path / "export")
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_mixture_travels_with_the_export_and_needs_no_tensorflow(vae, tmp_path):
     from aigc_lab.models.mixture import LatentMixture
 

@@ -103,7 +103,10 @@ def test_the_house_stays_small():
 def test_importing_the_package_is_light():
     heavy = {"tensorflow", "keras", "torch", "jax"}
     for modules, forbidden in (
-        (("collect", "corrupt", "clean", "claims", "exercises", "backend"), {*heavy, "matplotlib", "ipywidgets"}),
+        (
+            ("collect", "corrupt", "clean", "claims", "exercises", "backend"),
+            {*heavy, "matplotlib", "ipywidgets"},
+        ),
         (sorted(set(FLOOR) - {"models"}), heavy),
     ):
         code = f"import sys, aigc_lab\nfor name in {modules!r}: __import__('aigc_lab.' + name)\n"

@@ -398,5 +398,8 @@ def _plain_features(dataset: Dataset, seed: int) -> np.ndarray:
     small = _shrunk(dataset).data
     flat = small.reshape(len(small), -1).astype(np.float32)
     sample = flat[:: max(1, len(flat) // 5000)]
+    # The covariance of 3,072 values (32 x 32 pixels in colour) takes minutes to decompose.
+    solver = "covariance_eigh" if flat.shape[1] <= 1024 else "randomized"
     with np.errstate(invalid="ignore"):  # images that are all the same have no variance to explain
-        return PCA(min(_DIRECTIONS, *sample.shape), svd_solver="covariance_eigh").fit(sample).transform(flat)
+        directions = PCA(min(_DIRECTIONS, *sample.shape), svd_solver=solver, random_state=seed)
+        return directions.fit(sample).transform(flat)

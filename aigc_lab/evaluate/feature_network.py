@@ -134,7 +134,7 @@ def as_images(images: Any) -> np.ndarray:
     if table.shape[1:] not in ((IMAGE_SIZE, IMAGE_SIZE), (IMAGE_SIZE, IMAGE_SIZE, 1)):
         raise ValueError(
             f"the feature network reads grey images (n, {IMAGE_SIZE}, {IMAGE_SIZE}) or (n, {IMAGE_SIZE}, "
-            f"{IMAGE_SIZE}, 1), not {table.shape}; resize them or turn them grey first"
+            f"{IMAGE_SIZE}, 1), not {table.shape}; for colour and other sizes use evaluate.photo_vectors"
         )
     return unit_range(table.reshape(len(table), IMAGE_SIZE, IMAGE_SIZE, 1))
 

@@ -360,7 +360,7 @@ class VAE(LatentModel):
         """The standard deviation of a Gaussian pixel: the learned one, or ``scale``."""
         return float(ops.convert_to_numpy(ops.stop_gradient(self._scale())))
 
-    def generator(self) -> keras.Model:
+    def drawing_network(self) -> keras.Model:
         """The decoder with pixels in [0, 1]: what is exported, since it is all that drawing needs."""
         inputs = [keras.Input(each.shape[1:], name=each.name) for each in self.decoder.inputs]
         pixels = self.decoder(inputs)

@@ -152,8 +152,8 @@ def test_probabilities_add_up_and_follow_the_class_names(animals):
     ("pictures", "message"),
     [
         (np.zeros((3, 32, 32), np.uint8), r"reads grey images \(n, 28, 28\).*not \(3, 32, 32\)"),
-        (np.zeros((3, 28, 28, 3), np.uint8), "turn them grey first"),
-        (np.zeros((28, 28), np.uint8), "resize them or turn them grey first"),
+        (np.zeros((3, 28, 28, 3), np.uint8), "use evaluate.photo_vectors"),
+        (np.zeros((28, 28), np.uint8), "for colour and other sizes use evaluate.photo_vectors"),
         (np.full((3, 28, 28), np.nan, np.float32), "3 of 3 images hold NaN"),
         (np.full((3, 28, 28), 255.0), r"must lie in \[0, 1\], these go from 255 to 255"),
         (np.full((3, 28, 28), -1.0), "scale them first"),

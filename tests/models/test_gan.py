@@ -315,3 +315,8 @@ def test_bad_settings_are_refused():
         small_gan().sample(0)
     with pytest.raises(ValueError, match="temperature must be a number from 0 up"):
         small_gan().sample(2, temperature=-1)
+
+
+def test_a_dense_gan_with_classes_is_refused_when_it_is_built():
+    with pytest.raises(ValueError, match=r"build dcgan\(…, class_count=…\)"):
+        gan.dense_gan((8, 8, 1), class_count=3)

@@ -347,7 +347,7 @@ def test_the_generator_is_the_decoder_with_pixels_in_zero_to_one():
     model = small_vae(class_count=3)
     latent = np.random.default_rng(7).standard_normal((5, 3)).astype("float32")
     labels = np.arange(5) % 3
-    made = model.generator()([latent, np.eye(3, dtype="float32")[labels]])
+    made = model.drawing_network()([latent, np.eye(3, dtype="float32")[labels]])
     assert ops.convert_to_numpy(ops.stop_gradient(made)) == pytest.approx(
         model.decode(latent, labels), abs=1e-6
     )
