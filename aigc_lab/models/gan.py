@@ -511,11 +511,14 @@ class GAN(LatentModel):
 
     def draw(self, inputs: list[Any]) -> Any:
         """Images for a batch of latent points (and one-hot labels)."""
-        return self.full_precision(self.drawing_network()(_joined(inputs[0], inputs[1:])))
+        generator = self.averaged if self.average else self.generator
+        return self.full_precision(generator(_joined(inputs[0], inputs[1:])))
 
     def drawing_network(self) -> keras.Model:
-        """The network that draws: what is exported."""
-        return self.averaged if self.average else self.generator
+        """The generator that draws, its inputs in a list: what is exported."""
+        generator = self.averaged if self.average else self.generator
+        inputs = [keras.Input(each.shape[1:], name=each.name) for each in generator.inputs]
+        return keras.Model(inputs, generator(_joined(inputs[0], inputs[1:])), name="generator")
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "loss": self.loss_name}
