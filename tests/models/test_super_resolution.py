@@ -1,6 +1,9 @@
 """Super-resolution: the reduction is the library's, tiles leave no seam, any photograph goes through."""
 
+import ast
+import json
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -372,3 +375,64 @@ def test_a_photograph_file_that_is_too_large_is_named(tmp_path):
     Image.new("1", (20_000, 20_000)).save(tmp_path / "huge.png")  # 400 million pixels in 50 kB
     with pytest.raises(ValueError, match=r"huge\.png cannot be read"):
         sr.open_photograph(tmp_path / "huge.png")
+
+
+# -- the share invented, as notebook 10 teaches it --------------------------------------------------------
+
+NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "10_super_resolution.ipynb"
+
+
+@pytest.fixture(scope="module")
+def taught():
+    """The functions of the notebook: for a whole image, and region by region."""
+    names, found = ("share_invented", "by_region"), {"np": np}
+    for cell in json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]:
+        tree = ast.parse("".join(cell["source"])) if cell["cell_type"] == "code" else ast.Module([], [])
+        wanted = [each for each in tree.body if isinstance(each, ast.FunctionDef) and each.name in names]
+        exec(compile(ast.Module(wanted, []), NOTEBOOK.name, "exec"), found)
+    return found["share_invented"], lambda *details: found["by_region"](*details)[0]
+
+
+def detail(seed, size=128):
+    """True detail of random strength from place to place, and as much foreign detail: orthogonal to it."""
+    random = np.random.default_rng(seed)
+    true, foreign = random.normal(0, 5, (2, size, size)) * random.uniform(0.5, 2, (size, 1))
+    foreign -= true * (true * foreign).sum() / (true * true).sum()
+    return true, foreign * np.linalg.norm(true) / np.linalg.norm(foreign)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    "rows", [26, 64, 100]
+)  # of 128: whatever part is right, what is missing is no invention
+def test_a_correct_part_is_not_invented(taught, seed, rows):
+    true, _ = detail(seed)
+    in_rows = np.where(np.arange(128)[:, None] < rows, true, 0)
+    in_columns = np.where(np.arange(128) < rows, true, 0)
+    scattered = np.where(np.random.default_rng(seed).random((128, 128)) < rows / 128, true, 0)
+    spectrum = np.fft.rfft2(true)
+    spectrum[:, rows // 2 :] = 0
+    for added in (in_rows, in_columns, scattered, true / 3):
+        assert [share(true, added) for share in taught] == pytest.approx([0, 0], abs=1e-9)
+    whole, regional = (share(true, np.fft.irfft2(spectrum, true.shape)) for share in taught)
+    assert whole == pytest.approx(0, abs=1e-9) and regional < 0.06  # in a region chance remains
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_foreign_detail_is_invented_and_no_share_exceeds_one(taught, seed):
+    true, foreign = detail(seed)
+    whole, regional = taught
+    assert whole(true, foreign) == pytest.approx(1) and 0.95 < regional(true, foreign) <= 1
+    assert whole(true, true + foreign) == pytest.approx(0.5) and regional(true, true + foreign) < 0.55
+    for added in (-true, -3 * true, foreign - true):
+        assert all(share(true, added) <= 1 + 1e-12 for share in taught)
+        assert whole(true, added) == pytest.approx(1)
+
+
+def test_regions_see_what_weak_detail_elsewhere_hides(taught):
+    """Half strength above, foreign below: of the added energy four fifths are foreign."""
+    random = np.random.default_rng(0)
+    true, foreign = random.normal(0, 5, (2, 128, 128))
+    added = np.where(np.arange(128)[:, None] < 64, true / 2, foreign)
+    whole, regional = (share(true, added) for share in taught)
+    assert whole == pytest.approx(0.6, abs=0.02) and regional == pytest.approx(0.8, abs=0.03)
