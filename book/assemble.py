@@ -124,18 +124,27 @@ def prepare_notebook(notebook: nbformat.NotebookNode, name: str) -> nbformat.Not
     return notebook
 
 
+def title(notebook: nbformat.NotebookNode, name: str) -> str:
+    """The heading that a notebook begins with.
+
+    Raises:
+        BookError: it begins with something else.
+    """
+    found = re.match(r"# (.+)", notebook.cells[0].source if notebook.cells else "")
+    if not found:
+        raise BookError(f"{name}.ipynb does not begin with its title; write '# Title' into its first cell.")
+    return found.group(1).strip()
+
+
 def add_head(notebook: nbformat.NotebookNode, name: str, lab: dict[str, Any]) -> None:
     """The lab's number before its title, its Chinese title and words below, and a list of its sections."""
-    first = notebook.cells[0]
-    title = re.match(r"# (.+)", first.source)
-    if not title:
-        raise BookError(f"{name}.ipynb does not begin with its title; write '# Title' into its first cell.")
+    first, lab_title = notebook.cells[0], title(notebook, name)
     words = "、".join(lab["words"])
     head = [
-        f"# {name[:2]} · {title.group(1)}",
+        f"# {name[:2]} · {lab_title}",
         f'<p class="lab-chinese" lang="zh-Hans"><strong>{generated.plain(lab["chinese"])}</strong><br>'
         f"关键词：{generated.plain(words)}</p>",
-        first.source[title.end() :].strip(),
+        first.source.partition("\n")[2].strip(),
     ]
     first.source = "\n\n".join(filter(None, head))
     box = next((at for at, cell in enumerate(notebook.cells) if "box" in cell.metadata.get("tags", [])), 0)
@@ -185,9 +194,9 @@ def labs_table(notebooks: Path = NOTEBOOKS) -> str:
             raise BookError(
                 f"book/labs.yml names {path.name}, which is not in notebooks/; write it or take it out."
             )
-        machine = machine_time(nbformat.read(path, as_version=4))
-        title = f"[{lab['file'][:2]} · {generated.plain(lab['title'])}](notebooks/{lab['file']}.ipynb)"
-        rows.append(
-            f"| {title}<br>{generated.chinese(lab['chinese'])} | {machine} | {lab['lesson_minutes']} min |"
-        )
+        notebook = nbformat.read(path, as_version=4)
+        machine = machine_time(notebook)
+        words = f"{path.stem[:2]} · {generated.plain(title(notebook, path.stem))}"
+        link = f"[{words}](notebooks/{path.name})<br>{generated.chinese(lab['chinese'])}"
+        rows.append(f"| {link} | {machine} | {lab['lesson_minutes']} min |")
     return "\n".join(rows)

@@ -171,7 +171,7 @@ def test_the_table_of_labs_lists_the_notebooks_in_order():
     labs = assemble.read_yaml("labs.yml")
     assert [lab["file"] for lab in labs] == [path.stem for path in assemble.notebook_paths()]
     for lab in labs:
-        assert lab["title"] and HAN.search(lab["chinese"]) and lab["lesson_minutes"] > 0
+        assert lab["about"] and lab["words"] and HAN.search(lab["chinese"]) and lab["lesson_minutes"] > 0
     assert assemble.labs_table().count("\n") == 1 + len(labs)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import http.server
+import re
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -201,6 +202,17 @@ def test_the_ledger_opens_with_one_table_on_one_screen(open_page, served):
     number = watched.page.locator("table.ledger tr", has_text="C14").get_by_role("link", name="07")
     number.click()
     watched.page.wait_for_url("**/notebooks/07_broken_listing.html#claims-07-broken-listing")
+
+
+def test_labs_lead_to_each_other_and_to_the_ledger(site):
+    names = [path.stem for path in assemble.notebook_paths()]
+    leads = {name: set(check.read_page(site / "notebooks" / f"{name}.html").links) for name in names}
+    for name, found in leads.items():
+        assert any(link.startswith("../claims.html#claim-c") for link in found), name
+    words = r'href="(\d\d)_\w+\.html"><span class="doc">(?:notebooks? |labs? )?(\d\d)<'
+    pages = "".join((site / "notebooks" / f"{name}.html").read_text(encoding="utf-8") for name in names)
+    named = re.findall(words, pages, re.IGNORECASE)
+    assert len(named) > len(names) and all(target == number for target, number in named)
 
 
 def test_code_that_only_draws_is_folded_and_opens(open_page, served):
