@@ -166,19 +166,19 @@ def _overview(measured: pandas.DataFrame, open_rows: pandas.DataFrame) -> list[s
 
 
 def _finding(row: Any, data: str) -> list[str]:
-    """What one notebook measured about a claim: verdict, sentence, question, number, data, and where."""
+    """What one notebook measured about a claim: verdict, question, sentence, number, data, and where."""
     verdict = plain(f"{row.verdict} {row.condition}".strip())
     cell = f"{{ref}}`notebook {row.notebook[:2]}, the cell <{claims_label(row.notebook)}>`"
     lines = [
         f":::{{admonition}} {row.id} · {verdict} · {claims.VERDICTS_ZH[row.verdict]}",
         f":class: claim claim-{row.verdict.replace(' ', '-')}",
         "",
-    ]
-    if row.says:
-        lines += [plain(row.says), "", chinese(row.says_zh), ""]
-    lines += [
         f"Question · {chinese('问题')}: {plain(row.question)}",
         "",
+    ]
+    if row.says:
+        lines += [f"{plain(row.says)} {chinese(row.says_zh)}", ""]
+    lines += [
         f"Measured · {chinese('测量')}: {plain(_numbers(row))}",
         "",
     ]
