@@ -306,6 +306,52 @@ def drawings_gan() -> Recipe:
 RECIPES["drawings_gan"] = drawings_gan()
 
 
+# -- 06: cats, told nothing; and what the number of steps and beta decide ------------------------------
+
+CAT_BUDGETS = (275, 1_100, 4_400)  # steps of the curve; each is a training of its own
+
+
+def cats() -> tuple[Any, Any, Any]:
+    """Training drawings of cats, the same with their mirror images, and the held-out ones."""
+    from aigc_lab import augment, collect
+
+    training, _, held_out = collect.load("quickdraw").only("cat").split(seed=0)
+    return training.arrays()[0], augment.mirrored(training).arrays()[0], held_out.arrays()[0]
+
+
+def judged_cats(model: Any, training: Any, held_out: Any, seed: int) -> list[dict[str, Any]]:
+    """Of 900 samples from N(0, 1), and from where the codes lie: the share recognised, and the KID."""
+    from aigc_lab import evaluate, models
+
+    elbo, real = round(float(model.elbo(held_out, samples=4).mean()), 1), evaluate.features(held_out)
+    mixture = models.vae.LatentMixture.fit(model, training, seed=seed)
+    drawn = {"N(0, 1)": model.sample(900, seed=seed + 1)}
+    drawn["mixture"] = model.decode(mixture.sample(900, seed=seed + 1)[0])
+    rows = []
+    for way, samples in drawn.items():
+        share = evaluate.class_accuracy(samples, ["cat"] * len(samples), among="quickdraw").value
+        kid = evaluate.kid(real, evaluate.features(samples), resamples=0).value
+        rows.append({"from": way, "recognised": round(share, 3), "KID": round(kid, 4), "ELBO": elbo})
+    return rows
+
+
+def curve_of_cats() -> list[dict[str, Any]]:
+    """The models of the lab, trained for several budgets with three seeds each."""
+    from aigc_lab import models, train
+
+    training, images, held_out = cats()
+    curve = []
+    for beta, latent_size in ((1.0, 24), (0.3, 32)):
+        for steps in CAT_BUDGETS:
+            for seed in THREE:
+                model = models.vae.convolutional_vae(latent_size=latent_size, beta=beta, seed=seed)
+                train.fit(model, images, steps=steps, seed=seed, reports=1, progress=False)
+                rows = judged_cats(model, training, held_out, seed)
+                curve += [{"beta": beta, "steps": steps, "seed": seed, **row} for row in rows]
+            print(curve[-1], flush=True)
+    return curve
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("names", nargs="+", choices=RECIPES, help="which models")

@@ -1,15 +1,17 @@
 """VAE against GAN at equal time, over seeds: the stored table of notebook 09.
 
-    python scripts/vae_and_gan_study.py [--seconds 25] [--seeds 3] [--store]
+    python scripts/vae_and_gan_study.py [--seconds 25] [--seeds 3] [--ways ...] [--rows FILE ...] [--store]
 
 Each way trains for the same seconds of one core (processor time, without compiling and measuring), and is
 scored five times on the way against held-out drawings. The VAE is sampled as notebook 06 does: beta 0.3,
-codes from a mixture fitted to each class. ``--store`` replaces the table in ``aigc_lab/study/stored``.
+codes from a mixture fitted to each class. Rows of earlier calls are read from the files of ``--rows`` that
+exist, those of this one are written to the last; ``--store`` replaces the table in ``aigc_lab/study/stored``.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import time
 from collections.abc import Callable
@@ -94,7 +96,7 @@ def one_run(way: str, seed: int, seconds: float, data: dict[str, Any]) -> list[d
         order = np.random.default_rng(seed)
 
         def run(_, count):
-            batches(order.integers(len(data["x"]), size=(count, BATCH)))
+            batches(order.integers(len(data["x"]), size=(count, BATCH), dtype=np.int32))
 
     run(data["x"], 20)  # compiles
     while len(rows) < REPORTS:
@@ -103,7 +105,7 @@ def one_run(way: str, seed: int, seconds: float, data: dict[str, Any]) -> list[d
             run(data["x"], 20)
             spent, steps = spent + time.process_time() - begun, steps + 20
         about = {"way": way, "seed": seed, "step": steps, "seconds": round(spent, 2)}
-        rows.append(about | scores(model, way, seed, data))
+        rows.append(about | {name: float(each) for name, each in scores(model, way, seed, data).items()})
         print(rows[-1], flush=True)
     return rows
 
@@ -144,6 +146,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--seconds", type=float, default=25.0)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--ways", nargs="*", choices=WAYS, default=WAYS)
+    parser.add_argument("--rows", nargs="*", type=Path, default=[])
     parser.add_argument("--store", action="store_true")
     arguments = parser.parse_args()
     import pandas as pd
@@ -155,15 +159,16 @@ def main() -> None:
     x, labels = (each[mixed] for each in training.arrays())
     images = test.arrays()[0][np.random.default_rng(0).permutation(len(test))[:900]]
     data = {"x": x, "labels": labels, "images": images, "real": evaluate.features(images)}
-    begun, rows = time.perf_counter(), []
-    for way in WAYS:
+    rows = [row for path in arguments.rows if path.exists() for row in json.loads(path.read_text())]
+    for way in arguments.ways:
         for seed in range(arguments.seeds):
             rows += one_run(way, seed, arguments.seconds, data)
+    if arguments.rows:
+        arguments.rows[-1].write_text(json.dumps(rows))
     if arguments.store:
         script = Path(__file__).name
-        spent = round(time.perf_counter() - begun)
         about = {"command": f"python scripts/{script} --store", "seconds": arguments.seconds}
-        print(study.write_stored("vae_and_gan", pd.DataFrame(rows), script, **about, worker_seconds=spent))
+        print(study.write_stored("vae_and_gan", pd.DataFrame(rows), script, **about))
 
 
 if __name__ == "__main__":

@@ -320,3 +320,60 @@ def test_bad_settings_are_refused():
 def test_a_dense_gan_with_classes_is_refused_when_it_is_built():
     with pytest.raises(ValueError, match=r"build dcgan\(…, class_count=…\)"):
         gan.dense_gan((8, 8, 1), class_count=3)
+
+
+def test_the_averaged_generator_is_the_mean_of_all_past_ones_and_draws(images):
+    model = gan.dcgan((8, 8, 1), latent_size=3, width=4, seed=1, average=0.25)
+    seen = []
+    for _ in range(5):
+        weights = [
+            np.random.default_rng(len(seen)).normal(size=w.shape) for w in model.generator.get_weights()
+        ]
+        model.generator.set_weights(weights)
+        model(ops.convert_to_tensor(images[:8]), training=True)
+        seen.append(model.generator.get_weights()[0])
+    mean = 0.0
+    for step, new in enumerate(seen, start=1):
+        keep = (1 - 1 / step) ** 3
+        mean = keep * mean + (1 - keep) * new
+    np.testing.assert_allclose(model.averaged.get_weights()[0], mean, rtol=1e-4, atol=1e-5)
+    assert not any(each is model.averaged for each in model.trainable_variables)
+    z = np.zeros((2, 3), "float32")
+    drawn = ops.convert_to_numpy(model.averaged(ops.convert_to_tensor(z)))
+    np.testing.assert_allclose(model.decode(z), drawn, atol=1e-6)
+
+
+def test_an_average_outside_its_range_is_refused():
+    with pytest.raises(ValueError, match="average must be a share"):
+        gan.dcgan((8, 8, 1), latent_size=3, width=4, average=1.0)
+
+
+def test_only_the_place_of_the_largest_chooses():
+    model = gan.dcgan((8, 8, 1), latent_size=6, width=4, choices=4, mapping=1, seed=1)
+    z = np.random.default_rng(0).normal(size=(1, 6)).astype("float32")
+    other = z.copy()
+    other[0, :4] = [0.1, 0.2, 0.9, 0.3]
+    same = other.copy()
+    same[0, :4] = [-3.0, 0.0, 0.1, -1.0]
+    drawn = model.decode(np.concatenate([other, same]))
+    np.testing.assert_array_equal(drawn[0], drawn[1])
+    moved = other.copy()
+    moved[0, :4] = [0.9, 0.2, 0.1, 0.3]
+    assert not np.allclose(model.decode(moved)[0], drawn[0])
+
+
+def test_the_spread_of_four_alike_is_zero_and_groups_do_not_see_each_other():
+    hidden = np.random.default_rng(0).normal(size=(8, 2, 2, 3)).astype("float32")
+    hidden[4:] = hidden[4]
+    spread = ops.convert_to_numpy(gan.with_spread(ops.convert_to_tensor(hidden)))[..., -1]
+    wanted = np.sqrt(hidden[:4].var(axis=0) + 1e-8).mean()
+    np.testing.assert_allclose(spread[:4], wanted, rtol=1e-4)
+    assert np.abs(spread[4:]).max() < 1e-3
+
+
+def test_a_batch_that_cannot_be_cut_in_groups_is_refused(images):
+    model = gan.dcgan((8, 8, 1), latent_size=3, width=4, spread=True, seed=1)
+    with pytest.raises(ValueError, match="multiple of 16"):
+        train.fit(model, images, steps=1, batch_size=20, progress=False)
+    history = train.fit(model, images, steps=2, batch_size=16, progress=False)
+    assert np.isfinite(history.last())
