@@ -42,8 +42,12 @@ def renewed(text: str) -> str:
 
 
 def main() -> int:
-    """Write both parts of README."""
-    README.write_text(renewed(README.read_text(encoding="utf-8")), encoding="utf-8")
+    """Write both parts of README; one sentence where a notebook or a mark is missing."""
+    try:
+        README.write_text(renewed(README.read_text(encoding="utf-8")), encoding="utf-8")
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 1
     return 0
 
 

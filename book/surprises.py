@@ -26,7 +26,9 @@ def rows(ledger: pandas.DataFrame) -> list[Any]:
     found = {(row.id, row.notebook): row for row in ledger.itertuples()}
     missing = [f"{claim} of {notebook}" for claim, notebook in CHOSEN if (claim, notebook) not in found]
     if missing:
-        raise ValueError(f"book/surprises.py chooses {missing[0]}, which is not recorded: choose another.")
+        raise ValueError(
+            f"book/surprises.py chooses {missing[0]}, which is not recorded: run that notebook, or choose another."
+        )
     return [found[chosen] for chosen in CHOSEN]
 
 
