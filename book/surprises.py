@@ -27,7 +27,7 @@ def rows(ledger: pandas.DataFrame) -> list[Any]:
     missing = [f"{claim} of {notebook}" for claim, notebook in CHOSEN if (claim, notebook) not in found]
     if missing:
         raise ValueError(
-            f"book/surprises.py chooses {missing[0]}, which is not recorded: run that notebook, or choose another."
+            f"book/surprises.py chooses {missing[0]}, which is not recorded: run it, or choose another."
         )
     return [found[chosen] for chosen in CHOSEN]
 
