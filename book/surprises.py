@@ -36,9 +36,10 @@ def block(ledger: pandas.DataFrame) -> str:
     """A Markdown list: the article's claim, the verdict, what was found, and where."""
     lines = []
     for row in rows(ledger):
-        condition = f" {_plain(row.condition)}." if row.condition else ""
-        verdict = f"**{row.verdict.capitalize()}{'' if condition else '.'}**{condition}"
-        words = f"- *“{_plain(row.claim)}”* {verdict} {_plain(row.says)}"
+        verdict, said = f"{row.verdict.capitalize()}.", row.says
+        if row.condition:
+            verdict, said = "Holds only under a condition.", row.says or f"It is this: {row.condition}."
+        words = f"- *“{_plain(row.claim)}”* **{verdict}** {_plain(said)}"
         words += f" ([notebook {row.notebook[:2]}](notebooks/{row.notebook}.ipynb))"
         chinese = f"{row.claim_zh.rstrip('。')}：**{claims.VERDICTS_ZH[row.verdict]}**。{_plain(row.says_zh)}"
         lines += [" ".join(words.split()) + "\\", f"  {chinese}"]

@@ -396,6 +396,10 @@ def test_what_surprises_comes_from_the_stored_findings():
     assert first.startswith("- *“The quality") and first.endswith("(notebooks/07_broken_listing.ipynb))\\")
     assert "**Does not hold.** So \\*it\\* is." in first
     assert chinese.endswith("：**不成立**。确实如此。") and len(others) == 4
+    found = [measured(table, id=claim, notebook=notebook) for claim, notebook in surprises.CHOSEN]
+    assert "**Holds only under a condition.** So" in surprises.block(pandas.DataFrame(found))
+    bare = [{**each, "says": "", "says_zh": ""} for each in found]
+    assert "condition.** It is this: a \\< b. ([notebook 07]" in surprises.block(pandas.DataFrame(bare))
 
 
 def test_readme_says_of_the_labs_and_the_verdicts_what_the_notebooks_say():
