@@ -326,10 +326,8 @@ def test_the_averaged_generator_is_the_mean_of_all_past_ones_and_draws(images):
     model = gan.dcgan((8, 8, 1), latent_size=3, width=4, seed=1, average=0.25)
     seen = []
     for _ in range(5):
-        weights = [
-            np.random.default_rng(len(seen)).normal(size=w.shape) for w in model.generator.get_weights()
-        ]
-        model.generator.set_weights(weights)
+        random = np.random.default_rng(len(seen))
+        model.generator.set_weights([random.random(each.shape) for each in model.generator.get_weights()])
         model(ops.convert_to_tensor(images[:8]), training=True)
         seen.append(model.generator.get_weights()[0])
     mean = 0.0
