@@ -44,6 +44,14 @@ def test_the_stored_values_are_those_that_were_measured(name):
     assert hashlib.sha256(rows.tobytes()).hexdigest()[:16] == VALUES[name]
 
 
+def test_the_comparison_of_vae_and_gan_is_whole():
+    table, about = study.stored("vae_and_gan")
+    rows = pd.util.hash_pandas_object(table, index=False).to_numpy()
+    assert hashlib.sha256(rows.tobytes()).hexdigest()[:16] == "b97d8ff412de7374"
+    assert set(table.groupby("way")["seed"].nunique()) == {3}
+    assert about["command"] == "python scripts/vae_and_gan_study.py --store"
+
+
 @every_study
 def test_stored_runs_of_one_seed_share_what_is_held_out_and_differ_in_what_they_are_trained_on(name):
     table, _ = study.stored(name)
