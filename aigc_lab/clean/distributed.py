@@ -67,7 +67,8 @@ def duplicates(column: Any, threshold: float = 0.8) -> tuple[pd.DataFrame, pd.Da
     _, places, groups = np.unique(forms, return_index=True, return_inverse=True)
     first = places[groups]
     copies = np.flatnonzero(first != np.arange(len(first)))
-    scores = np.where(exactly[copies] == exactly[first[copies]], 1.0, 0.9)
+    _, places, groups = np.unique(exactly, return_index=True, return_inverse=True)
+    scores = np.where(places[groups][copies] < copies, 1.0, 0.9)  # the very same text stands further up
     reasons = [f"repeats item {item}" for item in first[copies]]
     exact = issue_table("exact_duplicates", copies, scores, reasons, first[copies])
 

@@ -99,7 +99,8 @@ def good_notebook() -> nbformat.NotebookNode:
             "## What was found\n\nThe claim and its numbers.",
             "from aigc_lab import claims\n"
             "found = claims.verdict((0.8, 1.0), above=0.5)\n"
-            'claims.record("C07", number=0.9, interval=(0.8, 1.0), says=says,'
+            'says = dict.fromkeys(("holds", "does not hold", "undecided"), ("It is so.", "确实如此。"))\n'
+            'found = claims.record("C07", number=0.9, interval=(0.8, 1.0), says=says,'
             " verdict=claims.verdict((0.8, 1.0), above=0.5))",
             ["claims"],
             [shown(finding._repr_mimebundle_())],
