@@ -59,7 +59,7 @@ def verdict(*intervals: Any, above: float | None = None, below: float | None = N
     One interval: ``holds`` if all of it lies on the claimed side, ``does not hold`` if all of it lies on the
     other side (or on the threshold), else ``undecided``: the interval holds both answers. Several intervals,
     one for each condition: ``holds`` or ``does not hold`` if all say so, ``holds only if`` if some hold and
-    others do not, else ``undecided``.
+    the others do not, or are undecided; else ``undecided``.
 
     Args:
         intervals: each a pair (low, high), or a score with ``low`` and ``high`` such as ``evaluate`` gives.
