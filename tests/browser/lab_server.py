@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+import select
+import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -76,10 +80,25 @@ def _wait_for_address(server: subprocess.Popen, said: list[str]) -> str:
             said.append(line)
             found = ADDRESS.search(line)
             if found:
+                _wait_for_answer(found.group())
                 return found.group()
     finally:
         stop.cancel()
     pytest.fail(f"JupyterLab did not start within a minute:\n{''.join(said)}", pytrace=False)
+
+
+def _wait_for_answer(address: str) -> None:
+    """The address is printed before the port answers; on a busy machine the browser can be quicker."""
+    parts = urlsplit(address)
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            socket.create_connection((parts.hostname, parts.port), timeout=5).close()
+            return
+        except ConnectionRefusedError:
+            if time.monotonic() > deadline:
+                raise
+            select.select([], [], [], 0.1)
 
 
 def open_notebook(page, address: str, notebook: str, cells: int) -> None:
