@@ -118,19 +118,21 @@ class Finding:
         return words
 
     @property
+    def _said(self) -> str:
+        return f"{self.verdict} {self.condition}".strip()
+
+    @property
     def sentence(self) -> str:
         """The finding in one line."""
-        said = f"{self.verdict} {self.condition}".strip()
-        return f"{self.id} {said}. {self.question} Measured: {self.measured}."
+        return f"{self.id} {self._said}. {self.question} Measured: {self.measured}."
 
     def __str__(self) -> str:
         return self.sentence
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        said = f"{self.verdict} {self.condition}".strip()
         shown = [
-            f"**{self.id} · {said} · {VERDICTS_ZH[self.verdict]}**",
-            f"{self.question}",
+            f"**{self.id} · {self._said} · {VERDICTS_ZH[self.verdict]}**",
+            self.question,
             f"{self.says} {self.says_zh}",
             f"Measured: {self.measured}.",
         ]

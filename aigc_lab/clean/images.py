@@ -168,7 +168,8 @@ def low_information(dataset: Dataset) -> pd.DataFrame:
     from skimage.measure import shannon_entropy  # here, because it is slow to import
 
     if dataset.data.ndim == 4 and dataset.data.shape[3] > 1:  # a shape may show in one colour only
-        each = [low_information(replace(dataset, data=dataset.data[..., place])) for place in range(3)]
+        colours = range(min(3, dataset.data.shape[3]))  # a fourth channel is alpha
+        each = [low_information(replace(dataset, data=dataset.data[..., place])) for place in colours]
         plain = set.intersection(*(set(table["item"]) for table in each))
         kept = each[0][each[0]["item"].isin(plain)]
         return issue_table("low_information", kept["item"], kept["score"], kept["reason"])

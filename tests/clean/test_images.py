@@ -236,3 +236,9 @@ def test_bad_input_is_refused_with_one_clear_sentence():
             detector(small)
         with pytest.raises(ValueError, match="looks at images, and the data set holds text"):
             detector(words)
+
+
+def test_two_channels_can_be_blank_too():
+    images = np.zeros((2, 28, 28, 2), dtype=np.uint8)
+    images[0, 5:20, 5:20, 1] = 200
+    assert set(clean.low_information(Dataset(images))["item"]) == {1}
