@@ -5,7 +5,8 @@ Data flow one way through seven stages, and each stage is a module::
     collect -> clean -> label -> augment -> train -> evaluate -> deploy
 
 ``corrupt`` damages data on purpose and logs what was done, ``models`` holds the networks, ``study`` runs
-many trainings, ``plots`` and ``widgets`` draw, ``claims`` keeps what was measured about the article.
+many trainings, ``pipeline`` takes your own data through all stages, ``plots`` and ``widgets`` draw,
+``claims`` keeps what was measured about the article.
 Importing ``aigc_lab`` is cheap: a module is imported when it is first used, and nothing imports
 TensorFlow before a model is needed.
 """
@@ -18,7 +19,8 @@ from typing import Any
 __version__ = "0.1.0"
 
 STAGES = ("collect", "clean", "label", "augment", "train", "evaluate", "deploy")
-_MODULES = (*STAGES, "backend", "claims", "corrupt", "exercises", "models", "plots", "study", "widgets")
+_OTHERS = ("backend", "claims", "corrupt", "exercises", "models", "pipeline", "plots", "study", "widgets")
+_MODULES = (*STAGES, *_OTHERS)
 
 __all__ = ["STAGES", "__version__", *_MODULES]
 
