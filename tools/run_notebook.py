@@ -119,6 +119,7 @@ def run(
             execution_timeout=cell_timeout,
             kernel_manager_class=PatientKernelManager,
             start_timeout=120,
+            shutdown_kernel="immediate",  # its outputs are all here, and TensorFlow takes seconds to leave
         )
     return output
 
@@ -144,6 +145,7 @@ def run_in_place(notebook: str | Path, progress: bool = False) -> None:
             kernel_manager_class=PatientKernelManager,
             resources={"metadata": {"path": str(path.parent)}},
             record_timing=False,
+            shutdown_kernel="immediate",
             on_cell_complete=lambda cell, cell_index: bar.update(cell_index + 1 - bar.n),
         )
         client.execute()
