@@ -55,12 +55,13 @@ class Labelling(widgets.VBox):
         order: np.ndarray,
         second: np.ndarray | None,
         size: int,
+        captions: Sequence[str] = (),
     ) -> None:
         names = annotations.class_names
         if not 2 <= len(names) <= len(_KEYS):
             raise ValueError(f"labelling by key needs 2 to {len(_KEYS)} classes, got {len(names)}")
         self.dataset, self.annotations, self.error = dataset, annotations, None
-        self._order, self._second, self._size = order, second, size
+        self._order, self._second, self._size, self._captions = order, second, size, captions
         self._digests = dataset.hashes()
         self._position = {digest: item for item, digest in reversed(list(enumerate(self._digests)))}
         self._key_of = dict(zip(names, _KEYS, strict=False))
@@ -212,6 +213,8 @@ class Labelling(widgets.VBox):
             words = f"All done: {words}"
         if self._second is not None:
             words += " " + _agreement(self.labels, self._second)
+        if self._captions and self.item is not None:
+            words = f"{self._captions[self.item].rstrip('.')}. {words}"
         status = f'<div role="status" style="white-space: normal">{html.escape(words)}</div>'
         if self.error is not None:
             status += error_text("This was not entered", self.error)
@@ -236,6 +239,7 @@ def annotate(
     order: Sequence[int] | np.ndarray | None = None,
     second: Any = None,
     size: int = 224,
+    captions: Sequence[str] = (),
 ) -> Labelling:
     """Label items by key or click. The file is written after every label, so a crash loses nothing.
 
@@ -252,18 +256,22 @@ def annotate(
         second: another annotator's labels to compare with: a file, or class numbers ``(n,)`` with -1
             where there is none.
         size: pixels of the shown image.
+        captions: what is said of each item while it is shown, such as why it is proposed to drop it.
 
     Returns:
         The widget. Read ``.labels`` in a later cell.
 
     Raises:
-        ValueError: no items, no classes, an order or second labels that do not fit, or a strange file.
+        ValueError: no items, no classes, an order, second labels or captions that do not fit, or a strange
+            file.
         FileNotFoundError: there is no file of the second annotator.
     """
     if dataset.modality not in ("images", "text"):
         raise ValueError(f"images and texts can be labelled here; this set holds {dataset.modality}")
     names = tuple(class_names) or dataset.class_names
     order = np.arange(len(dataset)) if order is None else np.asarray(order, dtype=int)
+    if len(captions) not in (0, len(dataset)):
+        raise ValueError(f"captions: one sentence for each of {len(dataset)} items, got {len(captions)}")
     if order.ndim != 1 or not len(order) or order.min() < 0 or order.max() >= len(dataset):
         raise ValueError(f"there must be items to label, with positions from 0 to {len(dataset) - 1}")
     if isinstance(second, (str, os.PathLike)):
@@ -272,7 +280,7 @@ def annotate(
         second = np.asarray(second)
         if second.shape != (len(dataset),) or second.min() < NO_LABEL or second.max() >= len(names):
             raise ValueError(f"second must be {len(dataset)} class numbers, with -1 where there is no label")
-    return Labelling(dataset, Annotations(path, names, annotator), order, second, size)
+    return Labelling(dataset, Annotations(path, names, annotator), order, second, size, captions)
 
 
 def _agreement(mine: np.ndarray, theirs: np.ndarray) -> str:

@@ -213,6 +213,18 @@ def test_texts_are_shown_as_they_are(path):
     widget.text.value.encode("utf-8")
 
 
+def test_a_caption_stands_beside_its_item(animals, path):
+    captions = [f"reason <{number}>" for number in range(6)]
+    widget = widgets.annotate(animals, path, ("drop", "keep"), order=[4, 2], captions=captions)
+    assert "reason &lt;4&gt;. 0 of 2 done" in widget.message.value
+    type_keys(widget, "1")
+    assert "reason &lt;2&gt;. 1 of 2 done" in widget.message.value
+    type_keys(widget, "2")
+    assert "reason" not in widget.message.value and "All done: 2 of 2" in widget.message.value
+    with pytest.raises(ValueError, match="one sentence for each of 6 items, got 2"):
+        widgets.annotate(animals, path.with_name("other.json"), captions=captions[:2])
+
+
 def test_wrong_use_is_refused(animals, path):
     audio = Dataset(np.zeros((2, 9), "float32"), None, NAMES, own_card("sounds", "audio"))
     for call, message in (
