@@ -149,6 +149,7 @@ def record(
     number: float,
     verdict: str,
     says: Mapping[str, tuple[str, str]],
+    words: tuple[str, str] = ("", ""),
     question: str = "",
     interval: tuple[float, float] | None = None,
     floor: float | None = None,
@@ -163,6 +164,8 @@ def record(
         number: what was measured, in ``unit``.
         verdict: what the function ``verdict`` says: ``holds``, ``does not hold``, ``undecided``, or ``holds
             only if``, which ``condition`` completes.
+        says: for every verdict that may come out its sentence, in English and in Chinese.
+        words: what follows the sentence whatever the verdict, such as the numbers, in both languages.
         question: the question as this notebook asks it; by default the question of the claims table.
         interval: low and high end of ``number``.
         floor: what the same measure gives when nothing differs. An interval or a floor is required:
@@ -205,8 +208,8 @@ def record(
         verdict=verdict,
         condition=condition if verdict == HOLDS_ONLY_IF else "",
         notebook=notebook,
-        says=" ".join(says[verdict][0].split()),
-        says_zh=" ".join(says[verdict][1].split()),
+        says=" ".join(f"{says[verdict][0]} {words[0]}".split()),
+        says_zh=" ".join(f"{says[verdict][1]} {words[1]}".split()),
         **numbers,
     )
     import IPython

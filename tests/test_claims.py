@@ -93,6 +93,14 @@ def test_a_finding_shows_the_sentences_of_its_verdict_in_both_languages():
         assert "0.934 [0.91, 0.957] nats" in shown
 
 
+def test_what_follows_every_sentence_is_given_once():
+    for verdict_, (english, chinese) in SAYS.items():
+        how = {**GOOD, "verdict": verdict_, "condition": "it rains"}
+        found = record("C01", **how, words=("By 3 nats.", "相差 3 纳特。"))
+        assert found.says == f"{english} By 3 nats."
+        assert found.says_zh == f"{chinese} 相差 3 纳特。"
+
+
 def test_every_verdict_that_another_machine_may_come_to_needs_its_sentences():
     for missing in SAYS:
         says = {verdict_: words for verdict_, words in SAYS.items() if verdict_ != missing}

@@ -63,7 +63,9 @@ def copy_test(samples: Any, training: Any, held_out: Any, seed: int = 0) -> Copi
 
     The larger of two sets has the nearer item by chance alone. So as many training items as there are
     held-out ones take part in ``nearer`` and ``ratios``, drawn at random; a copy of an item that was
-    not drawn goes unseen there. Against all training items the samples are held in ``near_copies``: how
+    not drawn goes unseen there. The ceiling of ``nearer`` is therefore not 1: who hands out training items
+    gets about (1 + h / t) / 2 with h held-out and t training items, all copies of drawn ones (h / t of them)
+    and by chance half of the others. Against all training items the samples are held in ``near_copies``: how
     near is suspicious is learned from the held-out items, which are no copies. Use the space in which
     a copy is a copy: pixels catch exact ones, features also those that were moved or brightened.
     (A one-sided cousin of the three-sample test of Meehan, Chaudhuri and Dasgupta 2020.)

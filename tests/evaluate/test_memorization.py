@@ -39,6 +39,8 @@ def test_honest_samples_and_two_kinds_of_copies():
     exact = copy_test(training[:200], training, held_out)
     assert exact.near_copies.value == 1
     assert exact.nearer.low > 0.6
+    ceiling = (1 + 200 / 400) / 2
+    assert copy_test(training, training, held_out).nearer.value == pytest.approx(ceiling, abs=0.04)
     close = copy_test(training[:200] + 0.01, training, held_out[:100])
     assert close.near_copies.low > 0.9
 
