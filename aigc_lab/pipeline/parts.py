@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 KINDS = ("images", "text", "table")
+NOUNS = {"images": "images", "text": "texts", "table": "rows"}
+NOT_ANSWERED = "not answered: do not publish what is made of these data before it is"
+COLUMNS = ["name", "proposed", "decision", "by", "why"]  # of a table of decisions
 ISSUE_COLUMNS = ("item", "name", "detector", "score", "reason", "duplicate_of", "suggested", "proposed")
 
 
@@ -137,6 +140,7 @@ class Result:
         output: the folder that holds ``report.html``, ``decisions.csv`` and, after a training, ``model/``.
         too_few: a sentence if too little was left to train on, else "".
         notes: sentences on the whole run.
+        seconds: of each stage.
     """
 
     seen: Seen
@@ -160,8 +164,8 @@ class Result:
 
     def __str__(self) -> str:
         dropped = int((self.decisions["decision"] == "drop").sum())
-        noun = {"images": "images", "text": "texts", "table": "rows"}[self.seen.kind]
-        lines = [f"{len(self.decisions)} {noun} looked at, {dropped} dropped; the input was only read"]
+        looked = f"{len(self.decisions)} {NOUNS[self.seen.kind]} looked at"
+        lines = [f"{looked}, {dropped} dropped; the input was only read"]
         lines += [self.too_few] if self.too_few else []
         for row in self.rows:
             lines.append(f"  {row.score or row.name}: {row.verdict}")

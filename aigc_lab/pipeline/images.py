@@ -1,0 +1,331 @@
+"""Images: a VAE (or a GAN) of your own pictures, judged by a network that knows photographs."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aigc_lab import augment, deploy, evaluate, label
+from aigc_lab import train as training
+from aigc_lab.backend import import_keras
+from aigc_lab.clean.report import inspect
+from aigc_lab.collect.dataset import Dataset
+from aigc_lab.collect.own import from_file
+from aigc_lab.evaluate.distribution import METRICS
+from aigc_lab.evaluate.memorization import FALSE_ALARMS
+from aigc_lab.pipeline.parts import Row, Seen, Trained
+
+LEAST = 40
+SIDES = (28, 128)
+MODELS = ("vae", "gan")
+_LATENT = 16  # dimensions
+_CLASS_LEAST = 20  # training images: more than the latent space has dimensions
+_MOST_CLASSES = 12
+_BATCH = 64
+_JUDGED = 1000  # images a side
+_COPIES_LEAST = 100  # held-out images, see evaluate.copy_test
+_FEW = 100
+_ON = "photo features (EfficientNet-Lite0, block 10, at 64 x 64 pixels)"
+
+
+def look(
+    path: str | os.PathLike[str],
+    folder: str | os.PathLike[str],
+    *,
+    seed: int = 0,
+    progress: bool = True,
+    size: int = 32,
+    labels: bool = True,
+) -> Seen:
+    """Stages 1 to 3: read, inspect, and doubt the labels.
+
+    Args:
+        path: a folder, as ``collect.from_folder`` reads it, or an ``.npz`` or ``.npy`` file.
+        folder: takes ``inspection.html``, the page of ``clean.inspect``.
+        size: pixels a side, a multiple of 4 from 28 to 128; each image is stretched to it.
+        labels: False: sub-folders are no classes.
+
+    Raises:
+        OSError, ValueError: see ``collect.from_folder`` and ``collect.from_file``; a bad size.
+    """
+    low, high = SIDES
+    if size % 4 or not low <= size <= high:
+        raise ValueError(f"size must be a multiple of 4 from {low} to {high} pixels, got {size}")
+    source = Path(path).expanduser()
+    page = Path(folder) / "inspection.html"
+    with contextlib.redirect_stdout(io.StringIO()):  # its summary is part of the report
+        found = inspect(
+            source if source.is_dir() else _resized(from_file(source), size),
+            page,
+            features=vectors,
+            label_check=label.issues if labels else None,
+            seed=seed,
+            modality="images",
+            size=(size, size),
+            progress=progress,
+        )
+    items, report = found.dataset, found.folder_report
+    if not labels:
+        items = replace(items, labels=None, class_names=())
+    notes = [*found.notes, f"Each image was brought to {size} x {size} pixels, whatever its proportions."]
+    if report is not None:
+        notes += [f"{note[:1].upper()}{note[1:]}." for note in report.notes]
+        notes += [f"{file}: {change}." for file, change in report.converted[:5]]
+        more = len(report.converted) - 5
+        notes += [f"{more} more files were changed when they were read, see the page of all issues."] * (
+            more > 0
+        )
+    names = tuple(found.name(item) for item in range(len(items)))
+    skipped = report.skipped if report is not None else ()
+    return Seen("images", items, names, items.card, found.table, tuple(notes), skipped, None, page)
+
+
+def _resized(dataset: Dataset, side: int) -> Dataset:
+    """Images of a file at the wanted size, grey ``(n, side, side)`` or RGB ``(n, side, side, 3)``."""
+    from PIL import Image
+
+    data = dataset.data
+    if dataset.modality != "images":
+        raise ValueError(f"{dataset.card.title} holds {dataset.modality}, not images")
+    if data.ndim == 4 and data.shape[3] not in (1, 3):
+        raise ValueError(
+            f"images of {data.shape[3]} channels are not trained on; make them grey or RGB first"
+        )
+    data = data[..., 0] if data.shape[3:] == (1,) else data
+    if data.shape[1:3] == (side, side):
+        return replace(dataset, data=data)
+    small = [Image.fromarray(one).resize((side, side), Image.Resampling.LANCZOS) for one in data]
+    return replace(dataset, data=np.stack([np.asarray(one) for one in small]))
+
+
+def vectors(dataset: Dataset) -> np.ndarray:
+    """Photo features ``(n, 112)`` of a set, some images at a time: a set in float would fill the memory."""
+    parts = range(0, len(dataset), 1024)
+    return np.concatenate([evaluate.photo_vectors(dataset.data[start : start + 1024]) for start in parts])
+
+
+# Stage 5 ------------------------------------------------------------------------------------------------
+
+
+def train(
+    kept: Dataset,
+    held_out: Dataset,
+    *,
+    seconds: float = 60,
+    steps: int | None = None,
+    seed: int = 0,
+    progress: bool = True,
+    model: str = "vae",
+    mirror: bool = False,
+) -> Trained:
+    """A convolutional VAE with a mixture over its codes, or a DCGAN; conditional on classes that are large.
+
+    Args:
+        kept, held_out: images; the second for the curve only.
+        seconds: of training, of which a few go into the measurement of a step.
+        steps: of 64 images, in place of seconds: equal results on every run.
+        model: ``"vae"`` or ``"gan"``.
+        mirror: add the mirror image of each training image; not for writing.
+
+    Raises:
+        ValueError: an unknown model, or no time.
+    """
+    if model not in MODELS:
+        raise ValueError(f"model must be {' or '.join(MODELS)}, got {model!r}")
+    if not (seconds > 0 if steps is None else steps >= 1):
+        raise ValueError("a training needs a time above 0 seconds, or at least one step")
+    import_keras()
+    from aigc_lab.models import gan, vae
+    from aigc_lab.models.mixture import LatentMixture
+
+    names, notes = _conditions(kept)
+    kept, held_out = (part.only(*names) if names else part for part in (kept, held_out))
+    count = len(kept)
+    kept = augment.mirrored(kept) if mirror else kept
+    shape = (*kept.data.shape[1:3], 3 if kept.data.ndim == 4 else 1)
+    x, labels = kept.arrays()
+    labels = labels if names else None
+    batch = min(_BATCH, len(x))
+
+    def build() -> Any:
+        how = {"class_count": len(names), "seed": seed}
+        if model == "vae":
+            return vae.convolutional_vae(shape, _LATENT, **how)
+        return gan.dcgan(shape, average=0.1, **how)
+
+    how = {"batch_size": batch, "seed": seed, "learning_rate": 3e-3}
+    if steps is None:  # the first steps are compiled, the next ones measured
+        spent = training.fit(build(), x, labels, steps=30, reports=3, progress=False, **how).table["seconds"]
+        each = (spent.iloc[-1] - spent.iloc[0]) / 20
+        steps = max(30, round((seconds - spent.iloc[-1]) / each))
+    network = build()
+    value, measure = _course(network, held_out, names, seed)
+    history = training.fit(
+        network, x, labels, steps=steps, measure=measure, progress=progress and "training", **how
+    ).table
+    mixture = LatentMixture.fit(network, x, labels, seed=seed) if model == "vae" else None
+    settings = {
+        "model": f"{'conditional ' if names else ''}{model.upper()}",
+        "images": f"{count} of {shape[0]} x {shape[1]} pixels, {'RGB' if shape[2] == 3 else 'grey'}"
+        + (", each also mirrored" if mirror else ""),
+        "steps": f"{steps} of {batch} images ({steps * batch / len(x):.0f} passes)",
+        "seconds": round(float(history["seconds"].iloc[-1]), 1),
+        "latent dimensions": network.latent_size,
+        "classes": ", ".join(names) or "none",
+        "seed": seed,
+    }
+    curve = history[["step", "value"]].rename(columns={"value": value})
+    return Trained(network, settings, curve, tuple(notes), names, mixture)
+
+
+def _conditions(kept: Dataset) -> tuple[tuple[str, ...], list[str]]:
+    """The classes that the model can be asked for, and what is to be said about the others."""
+    if kept.labels is None or len(kept.class_names) < 2:
+        return (), []
+    counts = kept.counts()
+    large = tuple(name for name, count in counts.items() if count >= _CLASS_LEAST)
+    if len(large) > _MOST_CLASSES:
+        few = f"{len(large)} classes are too many for one small model (at most {_MOST_CLASSES})"
+        return (), [f"{few}: it is trained on all images without their classes."]
+    if len(large) < 2:
+        few = f"fewer than two classes have {_CLASS_LEAST} images for training"
+        return (), [f"The model is trained without classes: {few}."]
+    small = [f"{name} ({count})" for name, count in counts.items() if count < _CLASS_LEAST]
+    few = f"fewer than {_CLASS_LEAST} images for training"
+    return large, [f"Left out of the model, because they have {few}: {', '.join(small)}."] if small else []
+
+
+def _course(
+    network: Any, held_out: Dataset, names: tuple[str, ...], seed: int
+) -> tuple[str, Callable[[], dict[str, float]]]:
+    """The name of the value that is followed, and a function that takes it on up to 500 held-out images."""
+    some = held_out[:500]
+    if hasattr(network, "elbo"):
+        x, labels = some.arrays()
+        labels = labels if names else None
+        return "held-out ELBO, nats per image", lambda: {"value": network.elbo(x, labels, seed=seed).mean()}
+    real = vectors(some)
+
+    def measure() -> dict[str, float]:
+        fakes = evaluate.photo_vectors(np.clip(network.sample(len(real), seed=seed), 0, 1))
+        return {"value": evaluate.kid(real, fakes, resamples=0).value}
+
+    return "KID against held-out images", measure
+
+
+def draw(trained: Trained, count: int, seed: int = 0) -> Dataset:
+    """``count`` new images, the classes in turn, with the class that was asked for as their label."""
+    network, labels = trained.model, None
+    if trained.mixture is not None:
+        points, labels = trained.mixture.sample(count, seed=seed)
+        images = network.decode(points, labels if trained.class_names else None)
+    else:
+        images = network.sample(count, seed=seed)
+        labels = np.arange(count) % max(1, network.class_count)
+    images = np.rint(255 * np.clip(images, 0, 1)).astype("uint8")
+    images = images[..., 0] if images.shape[3] == 1 else images
+    return Dataset(images, labels if trained.class_names else None, trained.class_names)
+
+
+# Stage 6 ------------------------------------------------------------------------------------------------
+
+
+def scores(trained: Trained, drawn: Dataset, kept: Dataset, held_out: Dataset, seed: int = 0) -> list[Row]:
+    """KID, precision and recall against held-out images, copies, and whether the class asked for shows.
+
+    The floor of the first three: real images against real ones, as many on each side.
+    """
+    if trained.class_names:
+        kept, held_out = (part.only(*trained.class_names) for part in (kept, held_out))
+    size = min(len(held_out), len(drawn), _JUDGED)
+    real, fake = vectors(held_out), vectors(drawn)
+    known = vectors(kept[np.random.default_rng(seed).permutation(len(kept))[: 3 * _JUDGED]])
+    rows = []
+    wide = f"; fewer than {_FEW} a side leave wide intervals" if size < _FEW else ""
+    about = f"{size} held-out and {size} new images, {_ON}{wide}"
+    everything = np.concatenate([known, real])
+    values = {"kid": lambda: evaluate.kid(real[:size], fake[:size], seed=seed)}
+    if size >= 12:  # five neighbours in random halves
+        coverage = evaluate.precision_recall(real[:size], fake[:size], seed=seed)
+        values |= {"precision": lambda: coverage.precision, "recall": lambda: coverage.recall}
+    for metric in ("kid", "precision", "recall"):
+        name, _, better = METRICS[metric]
+        if metric not in values:
+            rows.append(Row(name, None, None, better, f"needs 12 held-out images, there are {size}"))
+            continue
+        floor = evaluate.floor(everything, metric=metric, size=size, seed=seed)
+        rows.append(Row(name, values[metric](), floor, better, about))
+    rows.append(_copies(fake, known, real, seed))
+    if trained.class_names:
+        rows.append(_control(fake, drawn.labels, vectors(kept), kept.labels, real, held_out.labels, seed))
+    return rows
+
+
+def _copies(fake: np.ndarray, known: np.ndarray, real: np.ndarray, seed: int) -> Row:
+    """Near copies of training images."""
+    name = "near copies of training images"
+    if len(real) < _COPIES_LEAST or len(real) > len(known):
+        few = f"needs {_COPIES_LEAST} held-out images, there are {len(real)}: compare the samples by eye"
+        return Row(name, None, None, "lower", few)
+    found = evaluate.copy_test(fake, known, real, seed).near_copies
+    chance = evaluate.share(FALSE_ALARMS * len(real), len(real), name, "lower")
+    about = f"share of {len(fake)} new images nearer to a training image than 99% of held-out ones are, {_ON}"
+    return Row(name, found, chance, "lower", about)
+
+
+def _control(
+    fake: np.ndarray,
+    asked: np.ndarray,
+    known: np.ndarray,
+    labels: np.ndarray,
+    real: np.ndarray,
+    given: np.ndarray,
+    seed: int,
+) -> Row:
+    """Whether a classifier of the training images sees the class that was asked for."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=1):  # the matrices are small
+        judge = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=300, random_state=seed))
+        judge.fit(known, labels)
+        right, usual = (
+            (judge.predict(points) == names).sum() for points, names in ((fake, asked), (real, given))
+        )
+    name = "class as asked"
+    about = (
+        f"share of {len(fake)} new images that a classifier on {_ON} puts into the class that was asked for"
+    )
+    return Row(
+        name,
+        evaluate.share(int(right), len(fake), name),
+        evaluate.share(int(usual), len(real), name),
+        "higher",
+        about,
+    )
+
+
+# Stage 7 ------------------------------------------------------------------------------------------------
+
+
+def export(trained: Trained, folder: str | os.PathLike[str], title: str, licence: str) -> dict[str, Any]:
+    """``deploy.export``, which compares each form with the model; the manifest."""
+    files = deploy.export(
+        trained.model,
+        folder,
+        class_names=trained.class_names,
+        title=title,
+        licence=licence,
+        mixture=trained.mixture,
+    )
+    return json.loads(files["manifest"].read_text(encoding="utf-8"))
