@@ -4,8 +4,10 @@
 
 - ``model.keras``: the whole model, to go on training or to encode; exactly equal when reloaded;
 - ``generator_saved_model/``: the generator for TensorFlow and its servers;
-- ``generator.onnx``: the generator for everything else; ``draw_with_onnx`` needs only NumPy
-  and onnxruntime.
+- ``generator.onnx``: the generator for everything else; ``draw_with_onnx`` and ``enlarge_with_onnx`` need
+  only NumPy and onnxruntime.
+
+The generator is what makes images: from latent points (VAE, GAN), or from smaller images (super-resolution).
 
 Introduced in notebook 00.
 """
@@ -53,7 +55,7 @@ def export(
     A crash never leaves half an export, and an older export is replaced only when the new one is good.
 
     Args:
-        model: one that draws images from latent points: a VAE or a GAN of ``aigc_lab.models``.
+        model: one of ``aigc_lab.models`` that makes images: a VAE, a GAN, or super-resolution.
         folder: where the export goes; new, empty, or an older export.
         formats: some of ``FORMATS``.
         class_names, title, licence: written into the ONNX file.
@@ -80,14 +82,14 @@ def export(
             f"the {backend} backend exports only formats=('keras',); load that file in a process with "
             "KERAS_BACKEND=tensorflow and export it from there"
         )
-    if class_names and len(class_names) != model.class_count:
-        raise ValueError(
-            f"the model has {model.class_count} classes, but there are {len(class_names)} class names"
-        )
+    names = ("image_shape", "latent_size", "class_count") if hasattr(model, "latent_size") else ("scale",)
+    told = {name: getattr(model, name) for name in names}
+    classes = told.get("class_count", 0)
+    if class_names and len(class_names) != classes:
+        raise ValueError(f"the model has {classes} classes, but there are {len(class_names)} class names")
     target = Path(folder).resolve()
     draft = target.with_name(f".{target.name}-{uuid.uuid4().hex}.part")
-    facts = {"title": title, "licence": licence, "class_names": [str(name) for name in class_names]}
-    facts |= {"latent_size": model.latent_size, "class_count": model.class_count}
+    facts = {"title": title, "licence": licence, "class_names": [str(name) for name in class_names], **told}
     files = {name: _NAMES[name] for name in formats} | {"manifest": _MANIFEST}
     try:
         _check_replaceable(target)
@@ -97,7 +99,7 @@ def export(
             files["mixture"] = mixture.save(draft / _MIXTURE).name
         differences = check(model, draft)
         written = {name: _digest(draft / _NAMES[name], differences[name]) for name in formats}
-        manifest = facts | {"image_shape": list(model.image_shape), "versions": _versions(), "files": written}
+        manifest = facts | {"versions": _versions(), "files": written}
         (draft / _MANIFEST).write_text(json.dumps(manifest, indent=2, ensure_ascii=False), encoding="utf-8")
         _swap(draft, target)
     except OSError as error:
@@ -137,11 +139,9 @@ def _swap(draft: Path, target: Path) -> None:
 
 
 def _check_kind(model: Any) -> None:
-    from aigc_lab.models.base import LatentModel
-
-    if not isinstance(model, LatentModel):
+    if not hasattr(model, "drawing_network"):
         raise ValueError(
-            "deploy exports models that draw images from latent points (VAE, GAN), and a "
+            "deploy exports models that make images (VAE, GAN, super-resolution), and a "
             f"{type(model).__name__} does not; model.save('NAME.keras') keeps it for Keras"
         )
 
@@ -154,7 +154,7 @@ def _write(model: Any, folder: Path, formats: Sequence[str], facts: dict[str, An
             model.save(folder / _NAMES["keras"])
         generator = model.drawing_network()
         # Keras exports only a model that was called once.
-        generator([np.zeros((1, each.shape[-1]), "float32") for each in generator.inputs])
+        generator([np.zeros([side or 1 for side in each.shape], "float32") for each in generator.inputs])
         if "saved_model" in formats:
             generator.export(folder / _NAMES["saved_model"], format="tf_saved_model", verbose=False)
         if "onnx" in formats:
@@ -182,10 +182,12 @@ def _versions() -> dict[str, str]:
 
 
 def check(model: Any, folder: str | os.PathLike[str]) -> dict[str, float]:
-    """Compare each form found in the folder with the model, on latent points near and far, alone and in turn.
+    """Compare each form found in the folder with the model: on latent points near and far, alone and in turn,
+    or on small photographs of several sizes.
 
     Returns:
-        format to the largest absolute difference of any pixel (and, for the ``.keras`` of a VAE, of q(z|x)).
+        format to the largest absolute difference of any pixel (and, for the ``.keras``, of q(z|x) of a VAE
+        and of any weight).
 
     Raises:
         FileNotFoundError: the folder holds no export.
@@ -195,23 +197,18 @@ def check(model: Any, folder: str | os.PathLike[str]) -> dict[str, float]:
     found = [name for name, file in _NAMES.items() if (folder / file).exists()]
     if not found:
         raise FileNotFoundError(f"{folder} holds no export; write one with deploy.export(model, folder)")
-    latent = np.random.default_rng(0).standard_normal((9, model.latent_size), dtype="float32")
-    latent[:2] *= [[0.0], [3.0]]
-    labels = np.arange(len(latent)) % model.class_count if model.class_count else None
-    expected = model.decode(latent, labels)
-    inputs = _inputs(latent, labels, model.class_count)
+    trials = _trials(model)
     # Sigmoid pixels are at most 1; Gaussian means have their own scale.
-    unit = max(1.0, float(np.abs(expected).max()))
+    unit = max(1.0, *(float(np.abs(expected).max()) for _, expected in trials))
     differences: dict[str, float] = {}
     for name in found:
         path = folder / _NAMES[name]
         try:
             if name == "keras":
-                differences[name], limit = _keras_difference(model, path, latent, labels), 0.0
+                differences[name], limit = _keras_difference(model, path), 0.0
             else:
                 run = _runner(path)
-                several, alone = run(inputs), run([each[:1] for each in inputs])
-                gap = max(np.abs(several - expected).max(), np.abs(alone - expected[:1]).max())
+                gap = max(np.abs(run(inputs) - expected).max() for inputs, expected in trials)
                 differences[name], limit = float(gap) / unit, TOLERANCE
         except Exception as error:
             why = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
@@ -224,21 +221,37 @@ def check(model: Any, folder: str | os.PathLike[str]) -> dict[str, float]:
     return differences
 
 
-def _keras_difference(model: Any, path: Path, latent: np.ndarray, labels: Any) -> float:
+def _trials(model: Any) -> list[tuple[list[np.ndarray], np.ndarray]]:
+    """Inputs of the generator, and the images that the model makes of them."""
+    random = np.random.default_rng(0)
+    if not hasattr(model, "latent_size"):
+        from aigc_lab.models.super_resolution import upscale
+
+        photos = [random.random((*sides, 3), dtype="float32") for sides in ((9, 14), (24, 5), (1, 1))]
+        return [([photo[None]], upscale(model, photo)[None]) for photo in photos]
+    latent = random.standard_normal((9, model.latent_size), dtype="float32")
+    latent[:2] *= [[0.0], [3.0]]
+    labels = np.arange(len(latent)) % model.class_count if model.class_count else None
+    inputs, expected = _inputs(latent, labels, model.class_count), model.decode(latent, labels)
+    return [(inputs, expected), ([each[:1] for each in inputs], expected[:1])]
+
+
+def _keras_difference(model: Any, path: Path) -> float:
     import keras
 
     with quiet():
         again = keras.saving.load_model(path)
-    images = np.random.default_rng(1).random((len(latent), *model.image_shape), dtype="float32")
-    each = [
-        (one.decode(latent, labels), *(one.encode(images, labels) if hasattr(one, "encode") else ()))
-        for one in (model, again)
-    ]
+    each = []
+    for one in (model, again):
+        each.append([*one.get_weights(), *(images for _, images in _trials(one))])
+        if hasattr(one, "encode"):
+            images = np.random.default_rng(1).random((9, *one.image_shape), dtype="float32")
+            each[-1] += one.encode(images, np.arange(9) % one.class_count if one.class_count else None)
     return max(float(np.abs(new - old).max()) for old, new in zip(*each, strict=True))
 
 
 def _runner(path: Path) -> Callable[[list[np.ndarray]], np.ndarray]:
-    """A function from latent points (and labels) to pixels: the exported generator."""
+    """The exported generator: a function from its inputs to pixels."""
     if path.suffix == ".onnx":
         session = _open_onnx(path)
         names = [each.name for each in session.get_inputs()]
@@ -356,7 +369,7 @@ def draw_with_onnx(
     """
     if count < 1:
         raise ValueError(f"count must be at least 1, got {count}")
-    told = onnx_metadata(path)
+    told = _metadata_with(path, "latent_size", "draws nothing from latent points; enlarge_with_onnx runs it")
     number = _class_number(label, told["class_count"], told["class_names"])
     if mixture is None:
         latent = np.random.default_rng(seed).standard_normal((count, told["latent_size"]), dtype="float32")
@@ -366,6 +379,37 @@ def draw_with_onnx(
 
         latent, labels = LatentMixture.load(mixture).sample(count, number, seed)
     return _runner(Path(path))(_inputs(latent, labels, told["class_count"]))
+
+
+def enlarge_with_onnx(path: str | os.PathLike[str], photograph: np.ndarray) -> np.ndarray:
+    """Enlarge a photograph with nothing but the exported file, NumPy and onnxruntime: as ``upscale``, in one
+    piece, so that memory grows with the photograph.
+
+    Args:
+        path: ``generator.onnx`` of a model of super-resolution.
+        photograph: uint8 ``(height, width, 3)``.
+
+    Returns:
+        uint8, sides ``scale`` times as long.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: no ONNX model of super-resolution, or another shape or type.
+    """
+    _metadata_with(path, "scale", "enlarges nothing; draw_with_onnx runs it")
+    photo = np.asarray(photograph)
+    if photo.ndim != 3 or photo.shape[2] != 3 or photo.dtype != np.uint8 or not photo.size:
+        raise ValueError(f"a photograph must be uint8 (height, width, 3), got {photo.dtype} {photo.shape}")
+    (large,) = _runner(Path(path))([photo[None].astype("float32") / np.float32(255)])
+    return np.rint(large * 255).astype(np.uint8)
+
+
+def _metadata_with(path: str | os.PathLike[str], name: str, otherwise: str) -> dict[str, Any]:
+    """The metadata of a model that has the fact ``name``."""
+    told = onnx_metadata(path)
+    if name not in told:
+        raise ValueError(f"{Path(path).name} {otherwise}")
+    return told
 
 
 def _class_number(label: int | str | None, class_count: int, names: list[str]) -> int | None:
@@ -427,9 +471,10 @@ def model_card(
     path = Path(folder) / _CARD
     manifest = json.loads(path.with_name(_MANIFEST).read_text(encoding="utf-8"))
     spread = ", ".join(str(int(seed)) for seed in seeds)
+    use = "enlarging images" if "scale" in manifest else "drawing new images"
     sections = {
-        "Intended use": "Teaching and experiments: drawing new images of the kind it was trained on, and "
-        "studying how the quality of the data shows in them.",
+        "Intended use": f"Teaching and experiments: {use} of the kind it was trained on, and studying how "
+        "the quality of the data shows in them.",
         "Data": _bullets(data_card.to_text().splitlines()),
         "Issues found in the data": issues_found,
         "Training": _table(("setting", "value"), training.items()),

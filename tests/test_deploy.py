@@ -127,11 +127,53 @@ def test_a_gan_exports_and_draws_the_same(tmp_path, class_count, colours):
     assert deploy.check(gan, tmp_path / "export")["keras"] == 0
 
 
-def test_what_draws_from_no_latent_point_is_refused_in_a_sentence(tmp_path):
-    from aigc_lab.models.super_resolution import residual_network
+@pytest.fixture(scope="module")
+def enlarging():
+    """A network that adds something to bicubic, as a trained one does, and the second stage for it."""
+    import keras
 
-    with pytest.raises(ValueError, match=r"a SuperResolution does not; model.save\('NAME.keras'\) keeps it"):
-        deploy.export(residual_network(width=4, blocks=1), tmp_path / "export")
+    from aigc_lab.models import super_resolution as sr
+
+    model = sr.residual_network(scale=3, width=4, blocks=1, seed=1)
+    last = model.network.get_layer("sub_pixels")
+    random = np.random.default_rng(0)
+    last.set_weights([random.normal(0, 0.1, each.shape).astype("float32") for each in last.get_weights()])
+    photo = keras.Input((None, None, 3))
+    features = keras.Model(photo, [keras.layers.Conv2D(2, 3, padding="same")(photo)])
+    return {"first stage": model, "second stage": sr.adversarial(model, features, width=4, seed=2)}
+
+
+@pytest.mark.parametrize("stage", ["first stage", "second stage"])
+def test_super_resolution_exports_and_enlarges_photographs_of_any_size(enlarging, tmp_path, stage):
+    from aigc_lab.models.super_resolution import upscale
+
+    model, folder = enlarging[stage], tmp_path / "export"
+    written = deploy.export(model, folder, title="Larger", licence="MIT")
+    found = deploy.check(model, folder)
+    assert set(found) == set(deploy.FORMATS) and found["keras"] == 0 and max(found.values()) <= 1e-5
+    assert deploy.onnx_metadata(written["onnx"])["scale"] == 3
+    for sides in ((7, 12), (31, 20)):
+        photo = np.random.default_rng(3).integers(0, 256, (*sides, 3)).astype("uint8")
+        large = deploy.enlarge_with_onnx(written["onnx"], photo)
+        # Rounded to whole numbers, a difference of 1e-6 may tip one over.
+        np.testing.assert_allclose(large.astype(int), upscale(model, photo), atol=1)
+        assert (large == upscale(model, photo)).mean() > 0.999
+    with pytest.raises(ValueError, match=r"uint8 \(height, width, 3\), got uint8 \(8, 8\)"):
+        deploy.enlarge_with_onnx(written["onnx"], np.zeros((8, 8), "uint8"))
+    with pytest.raises(ValueError, match="draws nothing from latent points; enlarge_with_onnx runs it"):
+        deploy.draw_with_onnx(written["onnx"])
+    assert "experiments: enlarging images" in deploy.model_card(folder, **CARD).read_text(encoding="utf-8")
+
+
+def test_what_cannot_be_exported_or_run_is_refused_in_a_sentence(exported, enlarging, tmp_path):
+    from aigc_lab.models.transformer import character_model
+
+    with pytest.raises(ValueError, match=r"a CharacterModel does not; model.save\('NAME.keras'\) keeps it"):
+        deploy.export(character_model(10, length=8, width=8, blocks=1, heads=2), tmp_path / "export")
+    with pytest.raises(ValueError, match="the model has 0 classes, but there are 1"):
+        deploy.export(enlarging["first stage"], tmp_path / "export", class_names=("cat",))
+    with pytest.raises(ValueError, match="enlarges nothing; draw_with_onnx runs it"):
+        deploy.enlarge_with_onnx(exported["onnx"], np.zeros((8, 8, 3), "uint8"))
     assert not list(tmp_path.iterdir())
 
 

@@ -26,6 +26,7 @@ from aigc_lab.backend import seeded
 from aigc_lab.models import gan
 
 SCALES = (2, 3, 4)
+LUMINANCE = np.float32([0.299, 0.587, 0.114])  # of red, green and blue: BT.601
 
 # -- between large and small, by rule ------------------------------------------------------------------
 
@@ -74,6 +75,18 @@ def _resized(image: np.ndarray, height: int, width: int) -> np.ndarray:
     return _stored(_array(resize(planes, height, width))[0], image)
 
 
+def cubic_kernel(scale: int) -> np.ndarray:
+    """Weights of the 5 x 5 small pixels around each place of a large one: float32 ``(5, 5, 1, scale²)``.
+
+    Keys 1981 (doi 10.1109/TASSP.1981.1163711), equation 15.
+    """
+    middles = (np.arange(scale) + 0.5) / scale - 0.5  # of the large pixels, within the small one at 0
+    apart = np.abs(np.arange(-2, 3) - middles[:, None])  # (scale, 5)
+    near, far = 1.5 * apart**3 - 2.5 * apart**2 + 1, -0.5 * apart**3 + 2.5 * apart**2 - 4 * apart + 2
+    line = np.where(apart <= 1, near, np.where(apart < 2, far, 0))
+    return np.einsum("ai,bj->ijab", line, line).reshape(5, 5, 1, -1).astype("float32")
+
+
 # -- the network that learns what bicubic enlargement leaves out ----------------------------------------
 
 
@@ -86,8 +99,19 @@ class Bicubic(layers.Layer):
         self.scale = scale
 
     def call(self, small: Any) -> Any:
-        shape = ops.shape(small)
-        return resize(small, shape[1] * self.scale, shape[2] * self.scale)
+        height, width, channels = small.shape[1:]
+        if height and width:
+            return resize(small, height * self.scale, width * self.scale)
+        # An exported network has open sides, and ``ops.image.resize`` wants numbers: the same by a
+        # convolution, each channel an image of its own. What lies outside counts for nothing.
+        planes = ops.transpose(small, (0, 3, 1, 2))[..., None]  # (n, h, w, c) -> (n, c, h, w, 1)
+        shape = ops.shape(planes)
+        planes = ops.reshape(planes, (-1, *shape[2:]))  # (n c, h, w, 1)
+        kernel = cubic_kernel(self.scale)
+        sums, weights = (ops.conv(each, kernel, padding="same") for each in (planes, ops.ones_like(planes)))
+        large = ops.depth_to_space(sums / weights, self.scale)  # (n c, h, w, scale²) -> (n c, s h, s w, 1)
+        sides = (shape[2] * self.scale, shape[3] * self.scale)
+        return ops.transpose(ops.reshape(large, (-1, channels, *sides)), (0, 2, 3, 1))
 
     def compute_output_shape(self, input_shape: Any) -> tuple[Any, ...]:
         sides = (side and side * self.scale for side in input_shape[1:3])
@@ -127,6 +151,15 @@ class SuperResolution(keras.Model):
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """What Keras' own ``fit`` minimises (the same number as ``loss_terms``)."""
         return self.loss_terms(x, y_pred)["loss"]
+
+    def drawing_network(self) -> keras.Model:
+        """What is exported: photographs ``(n, h, w, 3)`` in [0, 1] -> what ``upscale`` makes of them."""
+        photograph = keras.Input((None, None, 3), name="photograph")
+        luminance = ops.sum(photograph * LUMINANCE, axis=-1, keepdims=True)
+        bicubic = self.network.get_layer("bicubic")
+        detail = self.network(luminance) - bicubic(luminance)
+        large = ops.clip(bicubic(photograph) + detail, 0, 1)
+        return keras.Model([photograph], large, name="generator")
 
     def check_training_data(self, x: np.ndarray, labels: Any = None) -> None:
         """What ``train.fit`` asks before the first step.
@@ -460,7 +493,7 @@ def grey(image: np.ndarray) -> np.ndarray:
     values = _checked_image(image).astype("float32") / np.float32(_white(image))
     if values.ndim == 3:
         one_channel = values.shape[2] < 3
-        values = values[..., 0] if one_channel else values[..., :3] @ np.float32([0.299, 0.587, 0.114])
+        values = values[..., 0] if one_channel else values[..., :3] @ LUMINANCE
     return values
 
 

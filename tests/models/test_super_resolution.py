@@ -90,6 +90,22 @@ def test_the_untrained_network_is_bicubic_enlargement(scale):
     assert np.abs(made.astype(int) - bicubic).max() <= 1
 
 
+@pytest.mark.parametrize("scale", sr.SCALES)
+@pytest.mark.parametrize("sides", [(1, 1), (2, 7), (16, 11)])
+def test_open_sides_give_the_same_bicubic_as_known_ones(scale, sides):
+    photos = np.random.default_rng(1).random((2, *sides, 3), dtype="float32")
+    small = keras.Input((None, None, 3))
+    large = keras.Model(small, sr.Bicubic(scale)(small))
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        run = tf.function(large, input_signature=[tf.TensorSpec((None, None, None, 3))])
+    else:
+        run = large
+    expected = sr.resize(photos, sides[0] * scale, sides[1] * scale)
+    np.testing.assert_allclose(run(photos), ops.convert_to_numpy(expected), atol=2e-6)
+
+
 def test_uint8_is_rounded_and_sides_that_do_not_divide_are_cropped():
     image = scene(97, 121)
     small = sr.low_resolution(image, 2)
