@@ -148,6 +148,14 @@ def check_sizes(
         )
 
 
+def halvings(rows: int, columns: int) -> int:
+    """How often a grid is halved until it has at most 8 x 8 places; an odd side ends it."""
+    count = 0
+    while rows * columns > 64 and rows % 2 == columns % 2 == 0:
+        rows, columns, count = rows // 2, columns // 2, count + 1
+    return count
+
+
 def label_input(class_count: int) -> list[Any]:
     """The input for one-hot labels, in a list that is empty where there are no classes."""
     return [keras.Input((class_count,), name="label")] if class_count else []

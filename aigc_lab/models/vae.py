@@ -22,7 +22,16 @@ from keras import layers, ops
 
 from aigc_lab.backend import seeded
 from aigc_lab.collect.dataset import Dataset
-from aigc_lab.models.base import LatentModel, built, check_sizes, in_batches, label_input, one_hot, with_label
+from aigc_lab.models.base import (
+    LatentModel,
+    built,
+    check_sizes,
+    halvings,
+    in_batches,
+    label_input,
+    one_hot,
+    with_label,
+)
 from aigc_lab.models.mixture import LatentMixture as LatentMixture
 
 LIKELIHOODS = ("bernoulli", "gaussian")
@@ -118,13 +127,16 @@ def convolutional_vae(
 
     All convolutions work on a grid of 4 x 4 pixel patches: the first one has stride 4, and the last
     one predicts the 16 pixels of each patch (sub-pixel upsampling, Shi et al. 2016, section 2.2).
-    That is several times cheaper than strided transposed convolutions at full resolution.
+    That is several times cheaper than strided transposed convolutions at full resolution. From 40 pixels on
+    the dense layers would be large: a strided convolution halves the grid once (64 pixels) or twice (128),
+    and the decoder goes the same way back.
 
     Args:
         image_shape: height, width, channels; height and width must be multiples of 4.
         latent_size: dimensions of z.
         class_count: 0 for an unconditional model, else the number of classes.
-        width: channels of the convolutions; the dense layers have eight times as many units.
+        width: channels of the convolutions, twice as many on a halved grid; the dense layers have eight times
+            as many units.
         seed: seed of the weights and of the noise; equal seeds give equal models.
         options: of ``VAE``: likelihood, scale, learn_scale, beta, warm_up_steps, free_bits.
 
@@ -135,18 +147,25 @@ def convolutional_vae(
     check_sizes(image_shape, latent_size, class_count, width, multiple=4)
     height, image_width, channels = image_shape
     rows, columns = height // 4, image_width // 4
+    halved = halvings(rows, columns)
+    rows, columns, deep = rows // 2**halved, columns // 2**halved, 2 * width if halved else width
     with seeded(seed):
         image, label = keras.Input(image_shape, name="image"), label_input(class_count)
         # (n, h, w, c) -> (n, h/4, w/4, k)
         hidden = layers.Conv2D(width, 4, strides=4, activation="gelu")(image)
+        for _ in range(halved):
+            hidden = layers.Conv2D(deep, 4, strides=2, padding="same", activation="gelu")(hidden)
         hidden = layers.Flatten()(hidden)  # (n, h/4, w/4, k) -> (n, h/4 * w/4 * k)
         hidden = layers.Dense(8 * width, activation="gelu")(with_label(hidden, label))
         encoder = _encoder([image, *label], hidden, latent_size)
 
         latent, label = keras.Input((latent_size,), name="latent"), label_input(class_count)
         hidden = layers.Dense(8 * width, activation="gelu")(with_label(latent, label))
-        hidden = layers.Dense(rows * columns * width, activation="gelu")(hidden)
-        hidden = layers.Reshape((rows, columns, width))(hidden)  # (n, h/4 * w/4 * k) -> (n, h/4, w/4, k)
+        hidden = layers.Dense(rows * columns * deep, activation="gelu")(hidden)
+        hidden = layers.Reshape((rows, columns, deep))(hidden)  # (n, h/4 * w/4 * k) -> (n, h/4, w/4, k)
+        for _ in range(halved):
+            hidden = layers.Conv2D(4 * width, 3, padding="same", activation="gelu")(hidden)
+            hidden = ops.depth_to_space(hidden, 2)  # (n, h/8, w/8, 4 k) -> (n, h/4, w/4, k)
         hidden = layers.Conv2D(width, 3, padding="same", activation="gelu")(hidden)
         pixels = layers.Conv2D(16 * channels, 3, padding="same")(hidden)  # (n, h/4, w/4, 16 c)
         pixels = ops.depth_to_space(pixels, 4)  # 16 c values of a place become 4 x 4 pixels: (n, h, w, c)

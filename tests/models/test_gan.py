@@ -223,18 +223,36 @@ def test_each_player_has_its_own_learning_rate(images):
         assert np.allclose(none, old, atol=1e-6)
 
 
-@pytest.mark.parametrize("options", [{}, {"loss": "wasserstein", "penalty": 10.0}, {"class_count": 3}])
+@pytest.mark.parametrize(
+    "options", [{}, {"loss": "wasserstein", "penalty": 10.0}, {"class_count": 3}, {"spread": True}]
+)
 def test_the_convolutional_variants_train_and_are_saved(tmp_path, images, options):
     model = gan.dcgan((8, 8, 1), latent_size=3, width=4, seed=1, **options)
     labels = np.arange(32) % 3 if "class_count" in options else None
-    history = train.fit(model, images, labels, steps=4, batch_size=8, seed=1, progress=False)
+    history = train.fit(model, images, labels, steps=4, batch_size=16, seed=1, progress=False)
     assert np.isfinite(history.table.to_numpy()).all()
     assert "distance" in history.table or "accuracy" in history.table
     model.save(tmp_path / "gan.keras")
     again = keras.saving.load_model(tmp_path / "gan.keras")
     assert np.array_equal(model.sample(4, seed=1), again.sample(4, seed=1))
-    for name in ("loss_name", "penalty", "penalty_share", "momentum", "class_count"):
+    for name in ("loss_name", "penalty", "penalty_share", "momentum", "class_count", "batch_multiple"):
         assert getattr(again, name) == getattr(model, name), name
+
+
+@pytest.mark.parametrize(
+    ("side", "coarsest"), [(28, 7), (32, 8), (44, 11), (48, 6), (64, 8), (96, 6), (128, 8)]
+)
+def test_large_colour_images_have_more_grids(side, coarsest):
+    model = gan.dcgan((side, side, 1 if side == 28 else 3), class_count=3, width=4, seed=2)
+    grids = [each.output.shape[1:3] for each in model.discriminator.layers if len(each.output.shape) == 4]
+    assert grids[-1] == (coarsest, coarsest)
+    reshaped = next(each for each in model.generator.layers if isinstance(each, layers.Reshape))
+    assert reshaped.output.shape[1:3] == grids[-1]
+    # Stored models have one of these sizes: the number of their weights must not change.
+    assert side > 32 or model.count_params() == {28: 23_545, 32: 30_569}[side]
+    x = np.random.default_rng(0).random((8, *model.image_shape), dtype="float32")
+    history = train.fit(model, x, np.arange(8) % 3, steps=1, batch_size=8, progress=False)
+    assert np.isfinite(history.last()) and model.sample(3).shape == (3, *model.image_shape)
 
 
 def test_temperature_scales_the_latent_points():

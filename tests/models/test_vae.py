@@ -7,7 +7,7 @@ keras = pytest.importorskip("keras")
 from keras import ops  # noqa: E402
 from scipy import integrate, stats  # noqa: E402
 
-from aigc_lab import models  # noqa: E402
+from aigc_lab import models, train  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -303,6 +303,22 @@ def test_gradients_agree_with_finite_differences(images):
     finally:
         keras.config.set_floatx("float32")
         keras.config.set_dtype_policy("float32")
+
+
+@pytest.mark.parametrize(
+    ("side", "coarsest"), [(28, 7), (32, 8), (44, 11), (48, 6), (64, 8), (96, 6), (128, 8)]
+)
+def test_large_colour_images_have_a_coarser_grid(side, coarsest):
+    model = models.vae.convolutional_vae((side, side, 1 if side == 28 else 3), class_count=3, width=4, seed=2)
+    grids = [each.output.shape[1:3] for each in model.encoder.layers if len(each.output.shape) == 4]
+    assert grids[-1] == (coarsest, coarsest)
+    reshaped = next(each for each in model.decoder.layers if isinstance(each, keras.layers.Reshape))
+    assert reshaped.output.shape[1:3] == grids[-1]
+    # Stored models have one of these sizes: the number of their weights must not change.
+    assert side > 32 or model.count_params() == {28: 14_784, 32: 19_996}[side]
+    x = np.random.default_rng(0).random((8, *model.image_shape), dtype="float32")
+    history = train.fit(model, x, np.arange(8) % 3, steps=1, batch_size=8, progress=False)
+    assert np.isfinite(history.last()) and model.sample(3).shape == (3, *model.image_shape)
 
 
 @pytest.mark.parametrize("class_count", [0, 3])
