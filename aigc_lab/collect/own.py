@@ -11,6 +11,9 @@ import json
 import os
 import warnings
 import zipfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -26,6 +29,7 @@ FORMATS = ("PNG", "JPEG", "MPO", "GIF", "BMP", "WEBP", "TIFF", "PPM")
 PIXEL_LIMIT = 50_000_000  # larger images are not decoded: a few bytes may unpack to many gigabytes
 LOST_PIXELS = 0.02  # share of a JPEG that may be missing at its end
 TEXT_LIMIT = 10_000_000  # bytes
+COLUMN_FILES = (".csv", ".tsv", ".jsonl", ".parquet")
 _PATIENCE = 2.0  # seconds of reading after which a progress bar appears
 _DATA_NAMES, _LABEL_NAMES = ("data", "images", "x"), ("labels", "label", "y")
 _BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
@@ -411,6 +415,57 @@ def from_file(
         ValueError: another suffix, a column or array that is not there, missing texts or labels, rows that
             are longer than the header, or unreadable content.
     """
+    path = _one_file(path, encoding)
+    suffix, title = path.suffix.lower(), spelled(path.stem)
+    with _named(path):
+        if suffix in (".npz", ".npy"):
+            return _from_arrays(path, title)
+        if suffix == ".txt":
+            lines = decoded(path.read_bytes(), encoding).splitlines()
+            return Dataset([line for line in lines if line.strip()], card=own_card(title, "text"))
+        if suffix not in COLUMN_FILES:
+            known = ", ".join((".npz", ".npy", *COLUMN_FILES, ".txt"))
+            raise ValueError(f"its suffix is not known; give a file that ends in {known}")
+        columns = read_columns(path, encoding, delimiter, text_column)
+        return _from_columns(columns, text_column, label_column, title)
+
+
+def read_columns(
+    path: str | os.PathLike[str],
+    encoding: str | None = None,
+    delimiter: str | None = None,
+    wanted: str | None = None,
+) -> dict[str, list]:
+    """A ``.csv``, ``.tsv``, ``.jsonl`` or ``.parquet`` file as its columns, by name; see ``from_file``.
+
+    The cells of a ``.csv`` or ``.tsv`` stay as they are written: "NA" is a word here, not a missing value. A
+    column without a name is called after its place.
+
+    Args:
+        wanted: a column that must be there.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: as for ``from_file``; also two columns of one name.
+    """
+    path = _one_file(path, encoding)
+    suffix = path.suffix.lower()
+    with _named(path):
+        if suffix == ".parquet":
+            import pandas as pd  # here, because it is slow to import
+
+            table = pd.read_parquet(path)
+            columns = {str(name): table[name].to_list() for name in table.columns}
+        elif suffix in (".csv", ".tsv"):
+            columns = _columns(decoded(path.read_bytes(), encoding), suffix, delimiter, wanted)
+        else:
+            columns = _objects(decoded(path.read_bytes(), encoding))
+        if wanted is not None and wanted not in columns:
+            raise ValueError(f"it has no column {wanted!r}; its columns are {', '.join(columns)}")
+        return columns
+
+
+def _one_file(path: str | os.PathLike[str], encoding: str | None) -> Path:
     path = Path(path).expanduser()
     _check_encoding(encoding)
     if path.is_dir():
@@ -419,29 +474,19 @@ def from_file(
         raise FileNotFoundError(f"there is no file {path}; check the path")
     if not path.is_file():  # a pipe would be waited for without end
         raise ValueError(f"{path} is no plain file; copy what it gives into one")
-    suffix, title = path.suffix.lower(), spelled(path.stem)
-    try:
-        if suffix in (".npz", ".npy"):
-            return _from_arrays(path, title)
-        if suffix == ".parquet":
-            import pandas as pd  # here, because it is slow to import
+    return path
 
-            table = pd.read_parquet(path)
-            columns = {str(name): table[name].to_list() for name in table.columns}
-        elif suffix in (".csv", ".tsv"):
-            columns = _columns(decoded(path.read_bytes(), encoding), suffix, delimiter, text_column)
-        elif suffix == ".jsonl":
-            columns = _objects(decoded(path.read_bytes(), encoding))
-        elif suffix == ".txt":
-            lines = decoded(path.read_bytes(), encoding).splitlines()
-            return Dataset([line for line in lines if line.strip()], card=own_card(title, "text"))
-        else:
-            known = ".npz, .npy, .csv, .tsv, .jsonl, .parquet, .txt"
-            raise ValueError(f"its suffix is not known; give a file that ends in {known}")
-        return _from_columns(columns, text_column, label_column, title)
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """What goes wrong with the file is said in one sentence that names it."""
+    try:
+        yield
     except Unreadable as error:
         raise ValueError(f"{spelled(path.name)} is {error}") from error
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:  # their own words are clear
+        if str(error).startswith("cannot read "):
+            raise
         raise ValueError(f"cannot read {spelled(path.name)}: {str(error).splitlines()[0]}") from error
 
 
@@ -461,23 +506,28 @@ def _from_arrays(path: Path, title: str) -> Dataset:
     return Dataset(data, labels, classes, own_card(title))
 
 
-def _columns(text: str, suffix: str, delimiter: str | None, wanted: str) -> dict[str, list[str | None]]:
-    """A table of texts by column. They stay as they are written: "NA" is a word here, not a missing value."""
+def _columns(
+    text: str, suffix: str, delimiter: str | None, wanted: str | None
+) -> dict[str, list[str | None]]:
     chosen = delimiter or ("\t" if suffix == ".tsv" else ",")
     csv.field_size_limit(TEXT_LIMIT)
     rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=chosen) if row]
     if not rows:
         raise ValueError("it is empty")
-    header = rows[0]
+    header = [name.strip() or f"column {place}" for place, name in enumerate(rows[0], start=1)]
     other = {
         mark: name for mark, name in _DELIMITERS.items() if mark != chosen and mark in text.split("\n")[0]
     }
-    if wanted not in header and other and not delimiter:
+    lacks = len(header) == 1 if wanted is None else wanted not in header
+    if lacks and other and not delimiter:
         mark, name = next(iter(other.items()))
+        what = "one column only" if wanted is None else f"no column {wanted!r}"
         raise ValueError(
-            f"it has no column {wanted!r}, and its first line holds {name}: give delimiter={mark!r} if they "
-            "stand between the columns"
+            f"it has {what}, and its first line holds {name}: give delimiter={mark!r} if they stand between "
+            "the columns"
         )
+    if twice := [name for name, count in Counter(header).items() if count > 1]:
+        raise ValueError(f"{header.count(twice[0])} columns are called {twice[0]!r}; rename all but one")
     width = len(header)
     for number, row in enumerate(rows[1:], start=2):
         # A spreadsheet may leave empty fields behind the last column; anything else would shift columns.
@@ -508,9 +558,8 @@ def _objects(text: str) -> dict[str, list[object]]:
 def _from_columns(
     columns: dict[str, list], text_column: str, label_column: str | None, title: str
 ) -> Dataset:
-    for column in (text_column, label_column):
-        if column is not None and column not in columns:
-            raise ValueError(f"it has no column {column!r}; its columns are {', '.join(columns)}")
+    if label_column is not None and label_column not in columns:
+        raise ValueError(f"it has no column {label_column!r}; its columns are {', '.join(columns)}")
     texts = columns[text_column]
     if missing := sum(_is_missing(text) for text in texts):
         raise ValueError(

@@ -306,6 +306,18 @@ class TestFromFile:
         (tmp_path / "c.txt").write_text("one\n\ntwo\n")
         assert collect.from_file(tmp_path / "c.txt").data == ("one", "two")
 
+    def test_columns_as_they_are_written(self, tmp_path):
+        (tmp_path / "a.csv").write_text(",age,\n1,NA,\n2,03,x\n", encoding="utf-8")
+        columns = own.read_columns(tmp_path / "a.csv")
+        assert columns == {"column 1": ["1", "2"], "age": ["NA", "03"], "column 3": ["", "x"]}
+        (tmp_path / "b.csv").write_text("a;b\n1;2\n")
+        with pytest.raises(ValueError, match="one column only, and its first line holds semicolons"):
+            own.read_columns(tmp_path / "b.csv")
+        assert own.read_columns(tmp_path / "b.csv", delimiter=";") == {"a": ["1"], "b": ["2"]}
+        (tmp_path / "c.csv").write_text("a,a\n1,2\n")
+        with pytest.raises(ValueError, match=r"^cannot read c\.csv: 2 columns are called 'a'; rename"):
+            own.read_columns(tmp_path / "c.csv")
+
     @pytest.mark.parametrize(
         ("name", "content", "message"),
         [
