@@ -88,12 +88,33 @@ def _counted(number: int, noun: str) -> str:
     return f"{number:,} {noun if number == 1 else many}"
 
 
-def page(seen: Any) -> str:
-    """The whole page of an ``Inspection`` as text."""
-    from jinja2 import Environment, StrictUndefined
+def render(template: Path, **values: Any) -> str:
+    """A page from a Jinja2 template, which may use ``base.html.j2`` and ``macros.html.j2`` that lie here.
+
+    Everything that is filled in is escaped.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     from aigc_lab import __version__
 
+    environment = Environment(
+        loader=FileSystemLoader([template.parent, Path(__file__).parent]),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters |= {
+        "visible": visible,
+        "counted": _counted,
+        "thousands": "{:,}".format,
+        "percent": lambda share, digits=1: f"{share:.{digits}%}",
+    }
+    return environment.get_template(template.name).render(version=__version__, **values)
+
+
+def page(seen: Any) -> str:
+    """The whole page of an ``Inspection`` as text."""
     data, report, cleaned = seen.dataset, seen.folder_report, seen.cleaned()
     texts = None if data.modality == "images" else data.data
     if len(seen.issues.get("personal_data", ())):
@@ -113,19 +134,9 @@ def page(seen: Any) -> str:
         height, width = data.data.shape[1:3]
         colours = "grey" if data.data.ndim == 3 else _counted(data.data.shape[3], "channel")
         compared += f" · compared at {height} × {width} pixels, {colours}"
-    environment = Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
-    )
-    environment.filters |= {
-        "visible": visible,
-        "counted": _counted,
-        "thousands": "{:,}".format,
-        "percent": lambda share, digits=1: f"{share:.{digits}%}",
-    }
-    template = Path(__file__).with_name("report.html.j2").read_text(encoding="utf-8")
-    return environment.from_string(template).render(
+    return render(
+        Path(__file__).with_name("report.html.j2"),
         title=seen.folder.resolve().name if seen.folder else data.card.title,
-        version=__version__,
         compared=compared,
         images=texts is None,
         numbers={
@@ -148,13 +159,14 @@ def page(seen: Any) -> str:
     )
 
 
+def rows_and_kinds(rows: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """(file, reason) as the macro ``file_list`` takes them: with the usual kinds of reason."""
+    kinds = Counter(re.split(r"[:;(]", reason)[0].strip() for _, reason in rows)
+    return {"rows": rows, "kinds": kinds.most_common(8)}
+
+
 def _files(report: Any) -> dict[str, Any]:
     """What became of the files; of those left out and converted the rows, and the usual kinds of reason."""
-
-    def rows_and_kinds(rows: Sequence[tuple[str, str]]) -> dict[str, Any]:
-        kinds = Counter(re.split(r"[:;(]", reason)[0].strip() for _, reason in rows)
-        return {"rows": rows, "kinds": kinds.most_common(8)}
-
     return {
         "kept": len(report.kept),
         "notes": [note[:1].upper() + note[1:] for note in report.notes],

@@ -122,6 +122,7 @@ def inspect(
     size: tuple[int, int] | None = None,
     progress: bool = True,
     regions: Sequence[str] | str = REGIONS,
+    report: FolderReport | None = None,
 ) -> Inspection:
     """Run every check on a data set or a folder, and write one HTML file that shows what was found.
 
@@ -142,6 +143,7 @@ def inspect(
             image if it is at most 64 pixels, else 32 x 32. Thumbnails come from the files.
         progress: print which check runs where it takes long.
         regions: whose telephone numbers are sought in texts, see ``clean.text.personal_data``.
+        report: of a Dataset that was read before: its ``kept`` name the items, and what it left out is shown.
 
     Returns:
         An ``Inspection``: issues, counts, the path of the file. A summary is printed.
@@ -152,7 +154,7 @@ def inspect(
         ValueError: an empty set or folder, audio, images smaller than 8 x 8 pixels, or a bad setting.
     """
     target = _checked_output(output)
-    folder = report = None
+    folder = None
     dataset = folder_or_dataset
     if not isinstance(dataset, Dataset):
         folder = Path(folder_or_dataset).expanduser()
@@ -186,7 +188,7 @@ def inspect(
         found[name] = checks[name](found)
     if is_text:
         _hide_personal_data(found)
-    elif report is not None:
+    elif folder is not None:
         _say_where_files_differ(found["exact_duplicates"], folder, report.kept, dataset)
     proposed = tuple(name for name in found if words_on(name)["part"] == "drop")
     seen = Inspection(dataset, MappingProxyType(found), proposed, tuple(notes), target, folder, report)
