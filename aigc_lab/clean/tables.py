@@ -11,6 +11,7 @@ import datetime
 import math
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Hashable, Mapping
 from numbers import Real
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 KINDS = ("missing", "wrong_type", "out_of_range", "wrong_category", "duplicate_row")
 NOTHING = ("", "-", "--", "?", "na", "n/a", "nan", "none", "null", "unknown", "无", "未知")
+SURE = 0.8  # share of the cells of a column that makes its kind
+MOST_CATEGORIES = 100
 
 
 def number(
@@ -125,6 +128,52 @@ def schema(columns: Mapping[str, pandera.Column]) -> pandera.DataFrameSchema:
         if not getattr(column, "metadata", None):
             raise ValueError(f"the column {name!r} must be made by number(), date() or category()")
     return pandera.DataFrameSchema(dict(columns))
+
+
+def guess(frame: pd.DataFrame) -> tuple[dict[str, pandera.Column], dict[str, str]]:
+    """Rules that the columns of an unknown table seem to follow, and the reason where there are none.
+
+    Numbers or dates are what at least four fifths of the cells are that are not empty; a unit is the one word
+    behind some of the numbers. Categories are words that repeat: at most a fifth as many as cells, and 100.
+    What is spelt with other capitals or spaces is one category, in its usual spelling. No range is guessed,
+    because the largest value may be the mistake; and all cells may be missing.
+
+    Returns:
+        Column names to rules, for ``schema``; and column names to reasons: empty, a text in each cell, mixed.
+    """
+    rules: dict[str, pandera.Column] = {}
+    reasons: dict[str, str] = {}
+    for name in frame.columns:
+        cells = [cell for cell in frame[name] if not _is_nothing(cell)]
+        words = [_plain(cell) for cell in cells if isinstance(cell, str)]
+        units = {unit for word in words if (unit := re.sub(r"^[+-]?[\d.,]+\s*", "", word)) != word} - {""}
+        unit = units.pop() if len(units) == 1 else ""
+        parsed = [_parsed(_plain(cell), unit) if isinstance(cell, str) else cell for cell in cells]
+        numbers = sum(map(_is_real, parsed))
+        spellings: dict[str, Counter[str]] = {}
+        for cell in cells:
+            spellings.setdefault(_plain(str(cell)).casefold(), Counter())[str(cell)] += 1
+        few = len(spellings) <= max(5, min(MOST_CATEGORIES, len(cells) // 5))
+        codes = any(re.fullmatch(r"0\d+", word) for word in words)  # 007 is no number
+        if not cells:
+            reasons[name] = "all cells are empty"
+        elif any(isinstance(cell, (list, dict, np.ndarray)) for cell in cells):
+            reasons[name] = "its cells hold lists, not single values"
+        elif numbers >= SURE * len(cells) and not codes:
+            rules[name] = number(unit=unit, missing=True)
+        elif sum(not _is_real(cell) and _day(cell) is not None for cell in cells) >= SURE * len(cells):
+            rules[name] = date(missing=True)
+        elif few:
+            rules[name] = category(*(each.most_common(1)[0][0] for each in spellings.values()), missing=True)
+        elif (1 - SURE) * len(cells) < numbers and not codes:
+            reasons[name] = f"mixed: {numbers:,} numbers and {len(cells) - numbers:,} texts"
+        else:
+            reasons[name] = f"{len(spellings):,} different texts in {len(cells):,} cells"
+    return rules, reasons
+
+
+def _is_nothing(cell: Any) -> bool:
+    return _is_missing(cell) or (isinstance(cell, str) and _plain(cell).casefold() in NOTHING)
 
 
 def check(frame: pd.DataFrame, rules: pandera.DataFrameSchema) -> pd.DataFrame:

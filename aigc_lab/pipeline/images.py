@@ -176,7 +176,7 @@ def train(
         "model": f"{'conditional ' if names else ''}{model.upper()}",
         "images": f"{count} of {shape[0]} x {shape[1]} pixels, {'RGB' if shape[2] == 3 else 'grey'}"
         + (", each also mirrored" if mirror else ""),
-        "steps": f"{steps} of {batch} images ({steps * batch / len(x):.0f} passes)",
+        "steps": f"{steps:,}, {batch} images each ({steps * batch / len(x):.3g} passes)",
         "seconds": round(float(history["seconds"].iloc[-1]), 1),
         "latent dimensions": network.latent_size,
         "classes": ", ".join(names) or "none",
@@ -250,7 +250,7 @@ def scores(trained: Trained, drawn: Dataset, kept: Dataset, held_out: Dataset, s
     known = vectors(kept[np.random.default_rng(seed).permutation(len(kept))[: 3 * _JUDGED]])
     rows = []
     wide = f"; fewer than {_FEW} a side leave wide intervals" if size < _FEW else ""
-    about = f"{size} held-out and {size} new images, {_ON}{wide}"
+    about = f"{size} held-out and {size} new images, {_ON}{wide}."
     everything = np.concatenate([known, real])
     values = {"kid": lambda: evaluate.kid(real[:size], fake[:size], seed=seed)}
     if size >= 12:  # five neighbours in random halves
@@ -259,7 +259,7 @@ def scores(trained: Trained, drawn: Dataset, kept: Dataset, held_out: Dataset, s
     for metric in ("kid", "precision", "recall"):
         name, _, better = METRICS[metric]
         if metric not in values:
-            rows.append(Row(name, None, None, better, f"needs 12 held-out images, there are {size}"))
+            rows.append(Row(name, None, None, better, f"needs 12 held-out images, there are {size}."))
             continue
         floor = evaluate.floor(everything, metric=metric, size=size, seed=seed)
         rows.append(Row(name, values[metric](), floor, better, about))
@@ -273,11 +273,13 @@ def _copies(fake: np.ndarray, known: np.ndarray, real: np.ndarray, seed: int) ->
     """Near copies of training images."""
     name = "near copies of training images"
     if len(real) < _COPIES_LEAST or len(real) > len(known):
-        few = f"needs {_COPIES_LEAST} held-out images, there are {len(real)}: compare the samples by eye"
+        few = f"needs {_COPIES_LEAST} held-out images, there are {len(real)}: compare the samples by eye."
         return Row(name, None, None, "lower", few)
     found = evaluate.copy_test(fake, known, real, seed).near_copies
     chance = evaluate.share(FALSE_ALARMS * len(real), len(real), name, "lower")
-    about = f"share of {len(fake)} new images nearer to a training image than 99% of held-out ones are, {_ON}"
+    about = (
+        f"share of {len(fake)} new images nearer to a training image than 99% of held-out ones are, {_ON}."
+    )
     return Row(name, found, chance, "lower", about)
 
 
@@ -304,7 +306,7 @@ def _control(
         )
     name = "class as asked"
     about = (
-        f"share of {len(fake)} new images that a classifier on {_ON} puts into the class that was asked for"
+        f"share of {len(fake)} new images that a classifier on {_ON} puts into the class that was asked for."
     )
     return Row(
         name,

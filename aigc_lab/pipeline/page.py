@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -97,14 +96,24 @@ def _samples(title: str, chinese: str, items: Any, kind: str) -> dict[str, Any]:
 def _rows_of_images(items: Dataset) -> tuple[list[np.ndarray], list[str]]:
     """A row for each class, or some rows; and the names of the classes."""
     if items.labels is None or len(items.class_names) < 2:
-        return [items.data[start : start + _COLUMNS] for start in range(0, _ROWS * _COLUMNS, _COLUMNS)], []
-    found = [np.flatnonzero(items.labels == number)[:_COLUMNS] for number in range(len(items.class_names))]
+        places = _spread(np.arange(len(items)), _ROWS * _COLUMNS)
+        return [items.data[places[start : start + _COLUMNS]] for start in range(0, len(places), _COLUMNS)], []
+    found = [
+        _spread(np.flatnonzero(items.labels == number), _COLUMNS) for number in range(len(items.class_names))
+    ]
     rows = [
         (name, items.data[places])
         for name, places in zip(items.class_names, found, strict=True)
         if len(places)
     ]
     return [images for _, images in rows[:12]], [name for name, _ in rows[:12]]
+
+
+def _spread(places: np.ndarray, count: int) -> np.ndarray:
+    """So many of them, from the first to the last: neighbours in a folder are often alike."""
+    if len(places) <= count:
+        return places
+    return places[np.linspace(0, len(places) - 1, count).astype(int)]
 
 
 def _sheet(rows: list[np.ndarray]) -> np.ndarray:
@@ -180,8 +189,8 @@ def _checks(result: Result) -> list[dict[str, Any]]:
     seen = result.seen
     gone = set(np.flatnonzero(result.decisions["decision"] == "drop"))
     secret = set(seen.issues.loc[seen.issues["detector"] == "personal_data", "item"])
-    checks = []
-    for name, found in seen.issues.groupby("detector", sort=False):
+    checks, issues = [], seen.issues.assign(reason=seen.reasons())
+    for name, found in issues.groupby("detector", sort=False):
         known = name in all_words()["checks"]
         words = (
             words_on(name)
@@ -191,16 +200,19 @@ def _checks(result: Result) -> list[dict[str, Any]]:
         items = set(found["item"])
         cards = [
             _card(result, int(row.item), str(row.reason), int(row.item) in secret)
-            for row in found.drop_duplicates("item").head(_SHOWN).itertuples()
+            for row in found.drop_duplicates("item")
+            .head(0 if name in seen.untrusted() else _SHOWN)
+            .itertuples()
         ]
-        checks.append(words | {"count": len(items), "gone": len(items & gone), "cards": cards})
-    return sorted(checks, key=lambda check: -check["gone"])
+        left_out = len(items & gone) if found["proposed"].any() else 0
+        checks.append(words | {"count": len(items), "gone": left_out, "cards": cards})
+    return sorted(checks, key=lambda check: (not check["cards"], -check["gone"]))
 
 
 def _card(result: Result, place: int, said: str, secret: bool) -> dict[str, Any]:
     """What the template's figure takes: a name, a thumbnail or some text, and the reason."""
     seen = result.seen
-    name, said = visible(seen.names[place]), re.sub(r"\bitem \d+", "an earlier item", visible(said))
+    name, said = visible(seen.names[place]), visible(said)
     short = name if len(name) <= 34 else f"{name[:16]}…{name[-17:]}"
     card = {"name": name, "short": short, "kind": "", "said": said, "uri": ""}
     if seen.kind == "images":

@@ -72,6 +72,18 @@ class Seen:
     fixes: pd.DataFrame | None = None
     page: Path | None = None
 
+    def reasons(self) -> list[str]:
+        """The reason of each issue, with the name of the item that it repeats in place of its number."""
+        rows = zip(self.issues["reason"], self.issues["duplicate_of"], strict=True)
+        return [
+            text.replace(f"item {of:.0f}", self.names[int(of)], 1) if of >= 0 else text for text, of in rows
+        ]
+
+    def untrusted(self) -> set[str]:
+        """Checks that propose nothing and find more than a tenth of all items: made for other data."""
+        counts = self.issues[~self.issues["proposed"].astype(bool)].groupby("detector")["item"].nunique()
+        return set(counts[counts > 0.1 * len(self.names)].index)
+
 
 @dataclass(frozen=True, eq=False)
 class Trained:
@@ -106,6 +118,7 @@ class Row:
             range in which a perfect generator would lie.
         better: ``"lower"`` or ``"higher"``.
         about: one sentence: measured on which features, on how many items.
+        against: what the floor is of, if it is no real items.
     """
 
     name: str
@@ -113,6 +126,7 @@ class Row:
     floor: Score | None
     better: str
     about: str
+    against: str = "real items"
 
     @property
     def verdict(self) -> str:
@@ -121,9 +135,9 @@ class Row:
             return "not judged"
         sign = 1 if self.better == "lower" else -1
         value, *bounds = (sign * number for number in (self.score.value, self.floor.low, self.floor.high))
-        if value <= max(bounds):
-            return "as good as real items"
-        return "worse than real items"
+        if value < min(bounds) and self.against != "real items":
+            return f"better than {self.against}"
+        return f"{'as good as' if value <= max(bounds) else 'worse than'} {self.against}"
 
 
 @dataclass(frozen=True, eq=False)

@@ -176,15 +176,8 @@ def decide(
     count = np.arange(len(seen.names))
     without = set(drop_items(count, proposed).dropped["item"])
     dropped = set(drop_items(count, proposed[~proposed["item"].isin(mine)], by_you).dropped["item"])
-    # A check that finds a tenth of everything was made for other data: its words would only be noise.
-    often = issues.groupby("detector")["item"].transform("nunique") > 0.1 * len(count)
-    issues = issues[issues["proposed"].astype(bool) | ~often]
-    issues["reason"] = [
-        row.reason
-        if np.isnan(row.duplicate_of)
-        else row.reason.replace(f"item {row.duplicate_of:.0f}", seen.names[int(row.duplicate_of)], 1)
-        for row in issues.itertuples()
-    ]
+    issues = issues.assign(reason=seen.reasons())
+    issues = issues[~issues["detector"].isin(seen.untrusted())]
     why = issues.sort_values("proposed", ascending=False, kind="stable").groupby("item")["reason"]
     reasons = why.agg(lambda found: "; ".join(dict.fromkeys(found))).to_dict()
     rows = []
