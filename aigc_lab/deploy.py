@@ -387,10 +387,10 @@ def enlarge_with_onnx(path: str | os.PathLike[str], photograph: np.ndarray) -> n
 
     Args:
         path: ``generator.onnx`` of a model of super-resolution.
-        photograph: uint8 ``(height, width, 3)``.
+        photograph: uint8, grey ``(height, width)`` or RGB ``(height, width, 3)``.
 
     Returns:
-        uint8, sides ``scale`` times as long.
+        The same type and channels, sides ``scale`` times as long.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -398,10 +398,12 @@ def enlarge_with_onnx(path: str | os.PathLike[str], photograph: np.ndarray) -> n
     """
     _metadata_with(path, "scale", "enlarges nothing; draw_with_onnx runs it")
     photo = np.asarray(photograph)
-    if photo.ndim != 3 or photo.shape[2] != 3 or photo.dtype != np.uint8 or not photo.size:
-        raise ValueError(f"a photograph must be uint8 (height, width, 3), got {photo.dtype} {photo.shape}")
-    (large,) = _runner(Path(path))([photo[None].astype("float32") / np.float32(255)])
-    return np.rint(large * 255).astype(np.uint8)
+    if photo.ndim < 2 or photo.shape[2:] not in ((), (3,)) or photo.dtype != np.uint8 or not photo.size:
+        raise ValueError(f"a photograph must be uint8 (height, width[, 3]), got {photo.dtype} {photo.shape}")
+    colours = photo if photo.ndim == 3 else np.repeat(photo[..., None], 3, axis=-1)  # (h, w) -> (h, w, 3)
+    (large,) = _runner(Path(path))([colours[None].astype("float32") / np.float32(255)])
+    large = np.rint(large * 255).astype(np.uint8)
+    return large if photo.ndim == 3 else large[..., 0]
 
 
 def _metadata_with(path: str | os.PathLike[str], name: str, otherwise: str) -> dict[str, Any]:
