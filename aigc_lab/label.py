@@ -68,7 +68,9 @@ def issues(
     says of it (Northcutt, Jiang and Chuang 2021, arXiv 1911.00068; the package cleanlab).
 
     Args:
-        features: ``(n, d)``, for example ``evaluate.features(dataset.data)``; the pixels if None.
+        features: ``(n, d)``: ``evaluate.features(dataset.data)`` for grey images of 28 x 28 pixels,
+            ``evaluate.photo_vectors(dataset.data)`` for any; None for the pixels, of which large images have
+            too many.
 
     Returns:
         An issue table (see ``clean.issues``): ``item``, ``score`` (1 minus the probability of the given
@@ -102,7 +104,7 @@ def issues(
         {
             "item": np.asarray(found, int),
             "score": 1.0 - probabilities[found, given[found]],
-            "reason": reasons,
+            "reason": pd.Series(reasons, dtype=object),  # texts also where there are none
             "detector": "label_issues",
             "suggested": suggested,
         }

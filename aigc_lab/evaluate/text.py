@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -54,15 +55,19 @@ class CharacterNgram:
             raise ValueError(
                 f"the texts have {len(characters)} different characters; give alphabet= at least that"
             )
-        self.order, self.alphabet = order, alphabet
-        self._characters = sorted(characters | {END})
-        # _after[k]: context of k characters -> character -> count.
-        self._after: list[dict[str, Counter[str]]] = [defaultdict(Counter) for _ in range(order)]
-        full = self._after[-1]
+        full: dict[str, Counter[str]] = defaultdict(Counter)
         for text in texts:
             padded = START * (order - 1) + text + END
             for place in range(order - 1, len(padded)):
                 full[padded[place - order + 1 : place]][padded[place]] += 1
+        self._count(full, order, alphabet)
+
+    def _count(self, full: dict[str, Counter[str]], order: int, alphabet: int) -> None:
+        """Everything that follows from the counts at the full length."""
+        self.order, self.alphabet = order, alphabet
+        self._characters = sorted(set().union(*full.values()) | {END})
+        # _after[k]: context of k characters -> character -> count.
+        self._after: list[dict[str, Counter[str]]] = [defaultdict(Counter) for _ in range(order - 1)] + [full]
         for length in range(order - 2, -1, -1):  # a longer context is one more character before
             for context, after in self._after[length + 1].items():
                 shorter = context[1:]
@@ -74,6 +79,41 @@ class CharacterNgram:
             {context: (sum(after.values()), len(after)) for context, after in level.items()}
             for level in self._after
         ]
+
+    def state(self) -> dict[str, Any]:
+        """The whole model as numbers and texts, for JSON: ``from_state`` makes an equal one of it.
+
+        ``counts`` are those of the full length, context to character to count; all others follow from them.
+        """
+        counts = {context: dict(after) for context, after in self._after[-1].items()}
+        return {
+            "order": self.order,
+            "alphabet": self.alphabet,
+            "discounts": self._discount,
+            "counts": counts,
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> CharacterNgram:
+        """The model that ``state`` describes.
+
+        Raises:
+            ValueError: something is missing, or the counts and the discounts are not of one model.
+        """
+        model = cls.__new__(cls)
+        try:
+            order, counts = int(state["order"]), state["counts"]
+            if not counts or any(len(context) != order - 1 for context in counts):
+                raise ValueError("contexts of another length")
+            model._count(
+                {one: Counter(after) for one, after in counts.items()}, order, int(state["alphabet"])
+            )
+            if model._discount != list(state["discounts"]):
+                raise ValueError("discounts that do not follow from its counts")
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            what = f"it lacks {error}" if isinstance(error, KeyError) else f"it has {error}"
+            raise ValueError(f"it is no n-gram model as state() gives it: {what}") from error
+        return model
 
     def probability(self, character: str, context: str) -> float:
         """p(character | context); of the context only the last ``order - 1`` characters count."""

@@ -186,3 +186,26 @@ def test_a_repeat_in_some_columns_is_not_called_a_whole_row():
     assert reason == "in the named columns (age) it repeats row 0"
     (reason,) = tables.check(frame[["age"]], tables.schema({"age": tables.number(0, 120)}))["reason"]
     assert reason == "the whole row repeats row 0"
+
+
+def test_the_kind_of_a_column_is_guessed_and_no_range():
+    frame = pd.DataFrame(
+        {
+            "length": ["5.1 cm", "4,9", "n/a", "about 3", *["6"] * 20],
+            "kind": ["Cat", "cat ", "cat", "cat", *["dog"] * 20],
+            "day": ["2026-01-02", "soon", *["2026-03-04"] * 22],
+            "text": [f"text {number}" for number in range(24)],
+            "code": ["007", *["010"] * 23],
+            "mixed": [*range(12), *map(chr, range(97, 109))],
+            "none": [None, "", "-", *[np.nan] * 21],
+        }
+    )
+    rules, reasons = tables.guess(frame)
+    about = {name: column.metadata for name, column in rules.items()}
+    assert about["length"] == {"low": -np.inf, "high": np.inf, "unit": "cm"}
+    assert set(about["kind"]["names"]) == {"cat", "dog"}  # the usual spelling
+    assert "earliest" in about["day"] and set(about["code"]["names"]) == {"007", "010"}
+    assert reasons["text"] == "24 different texts in 24 cells" and reasons["none"] == "all cells are empty"
+    assert reasons["mixed"] == "mixed: 12 numbers and 12 texts" and len(rules) + len(reasons) == 7
+    fixed, _ = tables.fix(frame, tables.schema(rules))
+    assert fixed["length"][:4].tolist() == [5.1, 4.9, None, "about 3"] and fixed["kind"].nunique() == 2

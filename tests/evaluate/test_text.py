@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
 
@@ -146,6 +147,19 @@ def test_several_lines_and_chinese_are_letters_like_others():
 def test_the_model_refuses_bad_input(arguments, message):
     with pytest.raises(ValueError, match=message):
         CharacterNgram(*arguments)
+
+
+def test_a_model_is_made_again_from_its_state():
+    model = CharacterNgram(TEXTS, order=3, alphabet=50)
+    state = json.loads(json.dumps(model.state()))
+    again = CharacterNgram.from_state(state)
+    assert again.write(20, seed=1) == model.write(20, seed=1) and again.state() == model.state()
+    np.testing.assert_array_equal(again.bits(["cab", "xyz"])[0], model.bits(["cab", "xyz"])[0])
+    for wrong in ({"order": 2}, {"discounts": []}, {"counts": {}}, {"counts": {"ab": 3}}, {"counts": [1]}):
+        with pytest.raises(ValueError, match=r"no n-gram model as state\(\) gives it"):
+            CharacterNgram.from_state(state | wrong)
+    with pytest.raises(ValueError, match="it lacks 'order'"):
+        CharacterNgram.from_state({})
 
 
 # --- tokens, distinct, BLEU --------------------------------------------------------------------

@@ -1,0 +1,208 @@
+"""A Gaussian copula: each column keeps its own distribution, one correlation matrix ties them together.
+
+Every value is replaced by its normal score z = Phi^-1((rank - 1/2) / n); the correlations R of these are
+learnt. A new row is z ~ N(0, R), and each z goes back through the quantiles of its column: x = F^-1(Phi(z))
+(Nelsen 2006, "An Introduction to Copulas", section 2; Cario and Nelson 1997, "NORmal To Anything").
+What is tied in any other way than rising and falling together, such as a ring, is out of its reach.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import ndtr, ndtri
+
+QUANTILES = 101
+FEW_VALUES = 20  # numbers of so few values are drawn by their shares, not between quantiles
+_CHECKED = 20_000  # rows drawn to see which correlation comes out
+_ROUNDS = 5
+
+
+@dataclass(frozen=True)
+class Marginal:
+    """One column: ``values`` with their ``shares``, or, without shares, quantiles at ``levels`` from 0 to 1.
+
+    ``kind`` is ``"number"``, ``"whole"``, ``"date"`` (days since 1970) or ``"category"``; ``missing`` is the
+    share of missing cells, ``decimals`` those of the numbers.
+    """
+
+    name: str
+    kind: str
+    missing: float
+    values: tuple[Any, ...]
+    shares: tuple[float, ...] = ()
+    levels: tuple[float, ...] = ()
+    decimals: int = 0
+
+    def drawn(self, uniform: np.ndarray) -> np.ndarray:
+        """F^-1 of numbers in (0, 1), ``(n,)``: values, of categories their places in ``values``."""
+        if self.shares:
+            places = np.searchsorted(np.cumsum(self.shares)[:-1], uniform, side="right")
+            return places if self.kind == "category" else np.array(self.values)[places]
+        return np.interp(uniform, self.levels, self.values).round(self.decimals)
+
+
+@dataclass(frozen=True, eq=False)
+class GaussianCopula:
+    """``marginals`` of d columns and the ``correlation`` (d, d) of their normal scores."""
+
+    marginals: tuple[Marginal, ...]
+    correlation: np.ndarray
+
+    @classmethod
+    def fit(cls, frame: pd.DataFrame, seed: int = 0) -> GaussianCopula:
+        """Learn from a table of whole numbers, floats, dates (datetime64) and texts, each with missing cells.
+
+        Ties take dependence away: of two columns with few values, rows drawn from the correlation of the
+        scores are less tied than the data. So R is moved, for such columns, until what is drawn has the
+        correlation of the data.
+
+        Raises:
+            ValueError: no rows or columns, or a column without a value.
+        """
+        if not frame.size or frame.isna().all().any():
+            raise ValueError("a copula needs rows, and a value in each column; drop columns that are empty")
+        plain = [_marginal(name, frame[name]) for name in frame]
+        free = [not each.shares for each in plain]
+        # Categories have no order: they get that of the direction in which the numbers vary most.
+        scores = cls(tuple(plain), np.eye(len(plain))).scores(frame)[:, free]
+        filled = np.nan_to_num(scores)
+        main = (
+            filled @ np.linalg.svd(filled, full_matrices=False)[2][0] if any(free) else np.zeros(len(frame))
+        )
+        marginals = tuple(
+            _ordered(each, main, frame[each.name]) if each.kind == "category" else each for each in plain
+        )
+        wanted = correlation(cls(marginals, np.eye(len(plain))).scores(frame))
+        made = cls(marginals, _valid(wanted))
+        tied = ~np.logical_and.outer(free, free)
+        latent = made.correlation
+        for _ in range(_ROUNDS if tied.sum() > len(plain) - sum(free) else 0):
+            reached = correlation(made.scores(made.draw(_CHECKED, seed, missing=False)))
+            latent = np.clip(latent + np.where(tied, wanted - reached, 0), -0.999, 0.999)
+            made = cls(marginals, _valid(latent))
+        return made
+
+    def scores(self, frame: pd.DataFrame) -> np.ndarray:
+        """Normal scores ``(n, d)`` of a table with these columns, ranked within it; NaN where missing."""
+        columns = []
+        for each in self.marginals:
+            cells = numbers(frame[each.name])
+            if each.kind == "category":
+                places = {value: place for place, value in enumerate(each.values)}
+                cells = frame[each.name].map(places).astype("float64").to_numpy()
+            ranks = pd.Series(cells).rank().to_numpy()  # equal values: their mean rank
+            columns.append(ndtri((ranks - 0.5) / max(1, np.isfinite(ranks).sum())))
+        return np.stack(columns, axis=1)
+
+    def draw(self, count: int, seed: int = 0, missing: bool = True) -> pd.DataFrame:
+        """``count`` new rows with the types of the table; cells are missing at random, each by itself."""
+        generator = np.random.default_rng(seed)
+        latent = generator.standard_normal((count, len(self.marginals)))
+        uniform = ndtr(latent @ np.linalg.cholesky(self.correlation).T)
+        gone = generator.random(uniform.shape) < [each.missing * missing for each in self.marginals]
+        done = {}
+        for place, each in enumerate(self.marginals):
+            cells = pd.Series(each.drawn(uniform[:, place]))
+            if each.kind == "category":
+                cells = pd.Series(np.array(each.values, dtype=object)[cells.to_numpy()], dtype=object)
+            elif each.kind == "date":
+                cells = pd.Series(
+                    cells.to_numpy().astype("int64").astype("datetime64[D]").astype("datetime64[s]")
+                )
+            elif each.kind == "whole":
+                cells = cells.astype("Int64")
+            done[each.name] = cells.mask(gone[:, place], None if each.kind == "category" else pd.NA)
+        return pd.DataFrame(done)
+
+    def state(self) -> dict[str, Any]:
+        """The whole model as numbers and texts, for JSON: ``from_state`` makes an equal one of it."""
+        columns = [
+            {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(each).items()}
+            for each in self.marginals
+        ]
+        return {"columns": columns, "correlation": self.correlation.tolist()}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> GaussianCopula:
+        """The model that ``state`` describes.
+
+        Raises:
+            ValueError: something is missing, or the correlations are none.
+        """
+        try:
+            marginals = tuple(
+                Marginal(**{key: tuple(one) if isinstance(one, list) else one for key, one in each.items()})
+                for each in state["columns"]
+            )
+            correlation = np.array(state["correlation"], dtype="float64")
+            if correlation.shape != (len(marginals),) * 2 or not marginals:
+                raise ValueError(f"{len(marginals)} columns and correlations of shape {correlation.shape}")
+            np.linalg.cholesky(correlation)
+        except (KeyError, TypeError, ValueError, np.linalg.LinAlgError) as error:
+            raise ValueError(f"it is no copula as state() gives it: {error}") from error
+        return cls(marginals, correlation)
+
+
+def numbers(column: pd.Series) -> np.ndarray:
+    """A column of numbers, or of dates as days since 1970, as floats ``(n,)``; NaN for anything else."""
+    if pd.api.types.is_datetime64_any_dtype(column):
+        days = column.to_numpy().astype("datetime64[D]")
+        return np.where(np.isnat(days), np.nan, days.astype("int64"))
+    if pd.api.types.is_numeric_dtype(column):
+        return column.astype("Float64").to_numpy(dtype="float64", na_value=np.nan)
+    return np.full(len(column), np.nan)
+
+
+def _marginal(name: str, column: pd.Series) -> Marginal:
+    missing, there = float(column.isna().mean()), column.dropna()
+    dated = pd.api.types.is_datetime64_any_dtype(column)
+    if not dated and not pd.api.types.is_numeric_dtype(column):
+        shares = there.value_counts(normalize=True)
+        return Marginal(name, "category", missing, tuple(shares.index), tuple(shares.tolist()))
+    cells = numbers(there)
+    whole = dated or bool((cells % 1 == 0).all())
+    kind = "date" if dated else "whole" if pd.api.types.is_integer_dtype(column) else "number"
+    # As many decimals as nearly all numbers have: one that is 0.30000000000000004 says nothing.
+    exact = (d for d in range(10) if (np.abs(cells.round(d) - cells) < 1e-9).mean() >= 0.95)
+    how = {"decimals": 0 if whole else next(exact, 12)}
+    values, counts = np.unique(cells, return_counts=True)
+    if len(values) <= FEW_VALUES and len(values) < len(cells):
+        return Marginal(
+            name, kind, missing, tuple(values.tolist()), tuple((counts / len(cells)).tolist()), **how
+        )
+    # Not each value of a small table, but about every fifth; and the second smallest and second largest: at
+    # the ends one wrong number may stand, and the wide stretch before it would be filled.
+    steps = np.linspace(0, 1, min(QUANTILES, max(2, len(cells) // 5)))
+    last = 1 / max(2, len(cells) - 1)
+    levels = np.unique([*steps, last, 1 - last])
+    return Marginal(
+        name, kind, missing, tuple(np.quantile(cells, levels).tolist()), (), tuple(levels.tolist()), **how
+    )
+
+
+def _ordered(marginal: Marginal, main: np.ndarray, column: pd.Series) -> Marginal:
+    """Categories in the order of their mean in a direction ``(n,)``."""
+    means = pd.Series(main).groupby(column.to_numpy()).mean()
+    pairs = sorted(zip(marginal.values, marginal.shares, strict=True), key=lambda pair: means[pair[0]])
+    values, shares = zip(*pairs, strict=True)
+    return Marginal(marginal.name, marginal.kind, marginal.missing, values, shares)
+
+
+def correlation(scores: np.ndarray) -> np.ndarray:
+    """Of each pair of columns over the rows in which both are known; 0 where that says nothing."""
+    found = pd.DataFrame(scores).corr(min_periods=5).fillna(0).to_numpy(copy=True)
+    np.fill_diagonal(found, 1)
+    return found
+
+
+def _valid(matrix: np.ndarray) -> np.ndarray:
+    """The matrix with eigenvalues of at least 1e-6 and a diagonal of ones: pairs alone may contradict."""
+    values, vectors = np.linalg.eigh(matrix)
+    fixed = (vectors * np.maximum(values, 1e-6)) @ vectors.T
+    scale = np.sqrt(np.diag(fixed))
+    return fixed / np.outer(scale, scale)
