@@ -473,7 +473,8 @@ def model_card(
     path = Path(folder) / _CARD
     manifest = json.loads(path.with_name(_MANIFEST).read_text(encoding="utf-8"))
     spread = ", ".join(str(int(seed)) for seed in seeds)
-    use = "enlarging images" if "scale" in manifest else "drawing new images"
+    items = {"text": "texts", "table": "rows"}.get(data_card.modality, "images")
+    use = "enlarging images" if "scale" in manifest else f"drawing new {items}"
     sections = {
         "Intended use": f"Teaching and experiments: {use} of the kind it was trained on, and studying how "
         "the quality of the data shows in them.",

@@ -54,7 +54,7 @@ def write_page(result: Result, folder: Path) -> None:
         decided=[*_listed(dropped, "dropped"), *_listed(mine, "kept")],
         more=max(0, len(dropped) - _LISTED) + max(0, len(mine) - _LISTED),
         skipped=rows_and_kinds(seen.skipped),
-        fixes=[] if seen.fixes is None else seen.fixes.head(_LISTED).astype(str).to_dict("records"),
+        fixes=_fixes(result),
         balance=_balance(result),
     )
     with atomic_write(folder / "report.html") as stream:
@@ -89,8 +89,17 @@ def _samples(title: str, chinese: str, items: Any, kind: str) -> dict[str, Any]:
     if kind == "text":
         return some | {"texts": [excerpt(text) for text in items.data[: _ROWS + 1]]}
     shown = items.iloc[: 2 * _ROWS, :_TABLE_COLUMNS]
-    rows = [[visible(str(cell))[:40] for cell in row] for row in shown.itertuples(index=False)]
+    rows = [[visible(_cell(cell))[:40] for cell in row] for row in shown.itertuples(index=False)]
     return some | {"heads": [visible(str(name)) for name in shown.columns], "rows": rows}
+
+
+def _cell(cell: Any) -> str:
+    """A cell of a table as people write it."""
+    if pd.isna(cell):
+        return "–"
+    if isinstance(cell, pd.Timestamp):
+        return f"{cell:%Y-%m-%d}"
+    return f"{cell:.12g}" if isinstance(cell, float) else str(cell)
 
 
 def _rows_of_images(items: Dataset) -> tuple[list[np.ndarray], list[str]]:
@@ -141,6 +150,7 @@ def _png(image: np.ndarray) -> str:
 def _score(row: Any) -> dict[str, Any]:
     """A line of the table of scores: numbers in words, and their places on a scale, in percent."""
     line = {"name": row.name, "about": row.about, "verdict": row.verdict, "better": row.better, "scale": None}
+    line["beside"] = "floor" if row.against == "real items" else row.against
     if row.score is None or row.floor is None:
         return line | {"score": "", "floor": ""}
     ends = [row.score.low, row.score.high, row.floor.low, row.floor.high, row.score.value, row.floor.value]
@@ -162,6 +172,8 @@ def _score(row: Any) -> dict[str, Any]:
 
 def _numbers(score: Score) -> str:
     spell = "{:.1%}".format if score.unit == "share" else "{:.4g}".format
+    if score.low == score.value == score.high:
+        return spell(score.value).replace("-", "−")
     return f"{spell(score.value)} [{spell(score.low)}, {spell(score.high)}]".replace("-", "−")
 
 
@@ -223,7 +235,16 @@ def _card(result: Result, place: int, said: str, secret: bool) -> dict[str, Any]
     if seen.kind == "text":
         return card | {"text": excerpt(seen.items.data[place])}
     row = seen.items.iloc[place].head(_TABLE_COLUMNS)
-    return card | {"text": excerpt(", ".join(f"{column}: {cell}" for column, cell in row.items()))}
+    return card | {"text": excerpt(", ".join(f"{column}: {_cell(cell)}" for column, cell in row.items()))}
+
+
+def _fixes(result: Result) -> list[dict[str, str]]:
+    """What was mended, item by item; no more than a page can hold."""
+    fixes = result.seen.fixes
+    if fixes is None:
+        return []
+    shown = fixes.head(_LISTED).map(_cell)
+    return shown.assign(item=[result.seen.names[item] for item in fixes["item"][:_LISTED]]).to_dict("records")
 
 
 def _listed(table: pd.DataFrame, word: str) -> Iterable[dict[str, str]]:

@@ -111,6 +111,15 @@ def look(
     mended, changes = tables.fix(typed, schema)
     found = tables.check(typed, schema)
     frame = _as_types(mended, used)
+    if vain := list(frame.columns[frame.isna().all()]):
+        notes.append(
+            f"Columns that are not used, because nothing in them is what it should be: {', '.join(vain)}."
+        )
+        frame = frame.drop(columns=vain)
+        if frame.empty:
+            raise ValueError(
+                f"no cell of {spelled(source.name)} is what its column should hold; change the rules"
+            )
     first = 2 if source.suffix.lower() in (".csv", ".tsv") else 1  # as a spreadsheet numbers its rows
     names = tuple(f"row {number}" for number in range(first, first + len(frame)))
     repeats, said = _repeats(frame, names)
@@ -123,19 +132,19 @@ def look(
     notes += [said] if said else []
     shown = "; ".join(f"{name}: {_described(frame[name])}" for name in list(frame)[:_SHOWN])
     more = f"; and {frame.shape[1] - _SHOWN} more" if frame.shape[1] > _SHOWN else ""
-    notes.append(f"Columns: {shown}{more}. Rules of your own (clean.tables) say more than this guess.")
+    notes.append(f"Columns: {shown}{more}. Rules of your own (rules=…, --rules) say more than this guess.")
     missing = {name: int(count) for name, count in frame.isna().sum().items() if count}
     if missing:
         listed = ", ".join(f"{name} {count:,}" for name, count in missing.items())
         notes.append(f"Missing cells of {len(frame):,}: {listed}. The model leaves as many empty.")
-    lost = int((mended.notna() & frame.isna()).sum().sum())
+    lost = int((mended[list(frame)].notna() & frame.isna()).sum().sum())
     notes += [f"Cells that are not what their column holds, and count as missing: {lost:,}."] if lost else []
     if "far_out" in set(issues["detector"]):
         notes.append("Numbers that are far out stay, unless you drop their rows or a rule gives the range.")
     changes = changes[changes["before"].astype(str) != changes["after"].astype(str)]
     fixes = changes.assign(reason=changes["change"])[["item", "column", "before", "after", "reason"]]
     fixes["after"] = [value if value is not None else "(empty)" for value in fixes["after"]]
-    card = replace(own_card(spelled(source.stem)), modality="table")
+    card = replace(own_card(spelled(source.stem), "table"), size=f"{len(frame):,} rows")
     issues = issues.assign(suggested="")[list(ISSUE_COLUMNS)]
     return Seen("table", frame, names, card, issues, tuple(notes), (), fixes)
 
@@ -169,8 +178,9 @@ def _decimals(frame: pd.DataFrame, decimal: str | None) -> tuple[pd.DataFrame, l
     if decimal is None and comma and not any(map(_POINT.fullmatch, words)):
         decimal = ","
     if decimal is None or not comma:
-        two = f"Cells such as {comma} can mean two numbers: give decimal=',' or decimal='.'."
-        return frame, [two] if comma else []
+        either = next((word for word in words if re.fullmatch(r"[+-]?\d{1,3},\d{3}", word)), None)
+        two = f"Cells such as {either} can mean two numbers: give decimal=',' or decimal='.'."
+        return frame, [two] if either else []
     thousands = "." if decimal == "," else ","
     grouped = re.compile(rf"[+-]?\d{{1,3}}([{thousands}]\d{{3}})*([{decimal}]\d+)?|[+-]?\d+([{decimal}]\d+)?")
 
@@ -277,9 +287,7 @@ def _unusual(frame: pd.DataFrame) -> pd.DataFrame:
         if pd.api.types.is_numeric_dtype(frame[name]):
             cells = numbers(frame[name])
             outside = _far_out(cells)
-            if (
-                np.nanmin(cells) >= 0 or np.nanquantile(cells, 0.25) > 0
-            ):  # incomes, prices: also as logarithms
+            if np.nanquantile(cells, 0.25) > 0:  # such as incomes and prices: look at the logarithms as well
                 with np.errstate(invalid="ignore", divide="ignore"):
                     outside &= _far_out(np.log(cells)) | ~(cells > 0)
             if outside.sum() <= 0.02 * len(cells):  # more are the tail of the column, not mistakes

@@ -115,7 +115,8 @@ def look(
     if len(dataset) < LEAST and max(map(len, dataset.data)) > _LONGEST:
         notes.append("Each file is one text: cut long ones up, or write a text a line into one .txt file.")
     fixes = changes[["item", "column", "before", "after", "reason"]]
-    return Seen("text", items, report.kept, items.card, issues, tuple(notes), report.skipped, fixes, page)
+    card = replace(items.card, size=items.card.size or f"{len(items):,} texts")
+    return Seen("text", items, report.kept, card, issues, tuple(notes), report.skipped, fixes, page)
 
 
 def _with_new_copies(table: Any, mended: Dataset, names: Sequence[str]) -> Any:

@@ -109,6 +109,10 @@ def test_rules_of_the_user_go_before_the_guess(tmp_path):
     for wrong in ("[1]", "no json", '{"age": {"lowest": 1}}'):
         with pytest.raises(ValueError, match="cannot use the rules in"):
             look(tmp_path, text, rules=written(tmp_path, wrong, "wrong.json"))
+    with pytest.raises(ValueError, match=r"no cell of a\.csv is what its column should hold"):
+        look(tmp_path, "age\n40\n50\n", rules={"age": rules.number(0, 1)})
+    seen = look(tmp_path, "age,size\n40,1\n50,2\n", rules={"age": rules.number(0, 1)})
+    assert list(seen.items) == ["size"] and any("should be: age" in note for note in seen.notes)
     with pytest.raises(ValueError, match="no column 'years'; its columns are age, pet, day"):
         look(tmp_path, text, rules={"years": rules.number()})
 

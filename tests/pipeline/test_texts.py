@@ -91,10 +91,8 @@ def test_a_file_of_columns_with_labels(tmp_path, english):
     seen = texts.look(tmp_path / "a.csv", tmp_path, encoding="gb18030", delimiter=";", **how)
     assert seen.names[3] == "row 5" and seen.items.class_names == ("other", "what")
     copies = seen.issues[seen.issues["detector"] == "exact_duplicates"]
-    assert copies[["name", "reason"]].iloc[0].tolist() == [
-        "row 5",
-        "same text as row 3, but labelled other here and what there",
-    ]
+    name, reason = copies[["name", "reason"]].iloc[0]
+    assert name == "row 5" and reason.startswith("same text as row 3")
     frame.to_json(tmp_path / "b.jsonl", orient="records", lines=True)
     assert texts.look(tmp_path / "b.jsonl", tmp_path, **how).names[0] == "row 1"
     collect.load("animals").head(4).save(tmp_path / "c.npz")
