@@ -22,7 +22,10 @@ WRONG_ANSWERS = Path(__file__).parent / "wrong_answers"  # a plausible wrong bod
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 
 # Runs beyond the plain smoke run: what a teacher might change first. A notebook may be missing here.
-OTHER_PARAMETERS = {"00_seven_stages": [{"seed": 3}]}
+OTHER_PARAMETERS = {
+    "00_seven_stages": [{"seed": 3}],
+    "21_your_data": [{"size": 64, "mirror": False}],
+}
 
 every_notebook = pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 other_runs = pytest.mark.parametrize(
@@ -32,11 +35,11 @@ other_runs = pytest.mark.parametrize(
 )
 
 
-def smoke(notebook: Path, folder: Path, **parameters: object) -> nbformat.NotebookNode:
-    """Run in the smoke profile, with everything that the notebook writes in ``folder``."""
+def smoke(notebook: Path, output: Path, **parameters: object) -> nbformat.NotebookNode:
+    """Run in the smoke profile, with everything that the notebook writes in ``output``."""
     known = run_notebook.known_parameters(notebook)
-    fixed = {"profile": "smoke"} | ({"output_folder": str(folder)} if "output_folder" in known else {})
-    executed = run_notebook.run(notebook, folder / notebook.name, {**fixed, **parameters}, cell_timeout=300)
+    fixed = {"profile": "smoke"} | ({"output_folder": str(output)} if "output_folder" in known else {})
+    executed = run_notebook.run(notebook, output / notebook.name, {**fixed, **parameters}, cell_timeout=300)
     return nbformat.read(executed, as_version=4)
 
 

@@ -15,7 +15,7 @@ from aigc_lab import collect
 from aigc_lab.claims import MIME_TYPE
 
 NOTEBOOK = FOLDER / "21_your_data.ipynb"
-ITS_OWN = ("astronaut", "coffee", "pagoda", "rocket")  # classes of the folder that it makes by default
+ITS_OWN = ("pagoda", "messy_folder")  # what only the folder holds that it makes by default
 
 
 def grey_images(folder: Path) -> Path:
