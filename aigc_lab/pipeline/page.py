@@ -87,7 +87,8 @@ def _samples(title: str, chinese: str, items: Any, kind: str) -> dict[str, Any]:
             "width": 2 * sheet.shape[1],
         }
     if kind == "text":
-        return some | {"texts": [excerpt(text) for text in items.data[: _ROWS + 1]]}
+        places = _spread(np.arange(len(items)), _ROWS + 1)
+        return some | {"texts": [excerpt(items.data[place]) for place in places]}
     shown = items.iloc[: 2 * _ROWS, :_TABLE_COLUMNS]
     rows = [[visible(_cell(cell))[:40] for cell in row] for row in shown.itertuples(index=False)]
     return some | {"heads": [visible(str(name)) for name in shown.columns], "rows": rows}
