@@ -228,7 +228,9 @@ def check(frame: pd.DataFrame, rules: pandera.DataFrameSchema) -> pd.DataFrame:
 
 def _judged(kind: str, about: Mapping[str, Any], value: Any) -> tuple[float, str]:
     """The score of an issue, and its reason."""
-    shown = repr(value) if isinstance(value, str) else f"{value:.12g}" if _is_real(value) else f"{value}"
+    if isinstance(value, float):  # 440.00000000000006 is 440.0 to everyone but the machine
+        value = float(f"{value:.12g}")
+    shown = repr(value) if isinstance(value, str) else f"{value}"
     shown = shown if len(shown) <= 40 else shown[:37] + "..."
     if kind == "missing":
         return 1.0, "the cell is empty"
