@@ -458,6 +458,8 @@ def read_columns(
             columns = {str(name): table[name].to_list() for name in table.columns}
         elif suffix in (".csv", ".tsv"):
             columns = _columns(decoded(path.read_bytes(), encoding), suffix, delimiter, wanted)
+        elif suffix != ".jsonl":
+            raise ValueError(f"it has no columns; give a file that ends in {', '.join(COLUMN_FILES)}")
         else:
             columns = _objects(decoded(path.read_bytes(), encoding))
         if wanted is not None and wanted not in columns:

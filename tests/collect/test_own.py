@@ -314,6 +314,9 @@ class TestFromFile:
         with pytest.raises(ValueError, match="one column only, and its first line holds semicolons"):
             own.read_columns(tmp_path / "b.csv")
         assert own.read_columns(tmp_path / "b.csv", delimiter=";") == {"a": ["1"], "b": ["2"]}
+        (tmp_path / "d.txt").write_text("a line")
+        with pytest.raises(ValueError, match="it has no columns; give a file that ends in"):
+            own.read_columns(tmp_path / "d.txt")
         (tmp_path / "c.csv").write_text("a,a\n1,2\n")
         with pytest.raises(ValueError, match=r"^cannot read c\.csv: 2 columns are called 'a'; rename"):
             own.read_columns(tmp_path / "c.csv")
