@@ -377,7 +377,7 @@ def scores(
     model, columns = trained.model, [each.name for each in trained.model.marginals]
     kept, held_out = kept[columns], held_out[columns]
     size = min(len(drawn), len(held_out), _JUDGED)
-    new, real = drawn[:size], held_out[:size]
+    new, real = drawn[:size], held_out.sample(size, random_state=seed)  # a file may be in some order
     pool = pd.concat([kept, held_out], ignore_index=True)
     generator = np.random.default_rng(seed)
 
@@ -416,7 +416,7 @@ def scores(
         (
             "columns two by two",
             lambda each: each[..., -1],
-            "largest difference of a correlation of normal scores",
+            "largest difference of a correlation, of normal scores",
         ),
     ):
         if name == "columns two by two" and len(columns) < 2:
@@ -466,9 +466,8 @@ def _distances(model: GaussianCopula, first: pd.DataFrame, second: pd.DataFrame)
         if each.kind == "category":
             distances.append(total_variation(one, other))
         else:  # a missing cell lies below every number, so it counts as well
-            distances.append(
-                ks_2samp(*(np.nan_to_num(numbers(side), nan=-1e300) for side in (one, other))).statistic
-            )
+            sides = (np.nan_to_num(numbers(side), nan=-1e300) for side in (one, other))
+            distances.append(ks_2samp(*sides, method="asymp").statistic)
     gap = np.abs(np.subtract(*(correlation(model.scores(side)) for side in (first, second)))).max()
     return np.array([*distances, gap])
 

@@ -228,9 +228,9 @@ def scores(trained: Trained, drawn: Dataset, kept: Dataset, held_out: Dataset, s
     The floors are real texts in the place of the new ones, in equal numbers.
     """
     size = min(len(drawn), len(held_out))
-    new, real = list(drawn.data[:size]), list(held_out.data[:size])
-    others = list(kept.data)
-    generator = np.random.default_rng(seed)
+    others, generator = list(kept.data), np.random.default_rng(seed)
+    mixed = generator.permutation(len(held_out))[:size]  # a file may be in some order
+    new, real = list(drawn.data[:size]), [held_out.data[place] for place in mixed]
     rows = [_prediction(trained.model, others, list(held_out.data), seed)]
 
     judge = CharacterNgram(_some(held_out.data, seed), trained.model.order, trained.model.alphabet)
