@@ -42,8 +42,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     own.add_argument("--delimiter", help="texts and tables: between the columns of a .csv (default: comma)")
     own.add_argument("--text-column", metavar="NAME", help="texts: the column that holds them")
     own.add_argument("--label-column", metavar="NAME", help="texts: the column of the classes")
-    own.add_argument("--regions", metavar="CODES", help="texts: whose telephone numbers: CN,IN,DE … or all")
-    # A default of the whole parser would stand in for what the group suppresses.
+    own.add_argument("--decimal", choices=(",", "."), help="tables: the mark in 1,5 or 1.5")
+    own.add_argument("--rules", metavar="JSON", help="tables: a file that says what columns may hold")
+    own.add_argument(
+        "--include", nargs="+", metavar="COLUMN", help="tables: use it although it looks personal"
+    )
+    own.add_argument(
+        "--regions", metavar="CODES", help="whose telephone numbers are sought: CN,IN,DE … or all"
+    )
     chosen = vars(parser.parse_args(arguments))
 
     from aigc_lab.pipeline.steps import run

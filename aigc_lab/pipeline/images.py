@@ -29,8 +29,10 @@ MODELS = ("vae", "gan")
 _LATENT = 16  # dimensions
 _CLASS_LEAST = 20  # training images: more than the latent space has dimensions
 _MOST_CLASSES = 12
-_BATCH = 64
+_BATCH = {"vae": 64, "gan": 32}
+_RATE = {"vae": 3e-3, "gan": 1e-3}
 _JUDGED = 1000  # images a side
+_FEATURED = 10_000  # images; more of them are inspected by plain measurements, which take less memory
 _COPIES_LEAST = 100  # held-out images, see evaluate.copy_test
 _FEW = 100
 _ON = "photo features (EfficientNet-Lite0, block 10, at 64 x 64 pixels)"
@@ -61,11 +63,13 @@ def look(
         raise ValueError(f"size must be a multiple of 4 from {low} to {high} pixels, got {size}")
     source = Path(path).expanduser()
     page = Path(folder) / "inspection.html"
+    data = source if source.is_dir() else _resized(from_file(source), size)
+    count = sum(len(files) for _, _, files in os.walk(data)) if data is source else len(data)
     with contextlib.redirect_stdout(io.StringIO()):  # its summary is part of the report
         found = inspect(
-            source if source.is_dir() else _resized(from_file(source), size),
+            data,
             page,
-            features=vectors,
+            features=vectors if count <= _FEATURED else None,
             label_check=label.issues if labels else None,
             seed=seed,
             modality="images",
@@ -131,7 +135,7 @@ def train(
     Args:
         kept, held_out: images; the second for the curve only.
         seconds: of training, of which a few go into the measurement of a step.
-        steps: of 64 images, in place of seconds: equal results on every run.
+        steps: of 64 images (GAN: 32), in place of seconds: equal results on every run.
         model: ``"vae"`` or ``"gan"``.
         mirror: add the mirror image of each training image; not for writing.
 
@@ -153,7 +157,7 @@ def train(
     shape = (*kept.data.shape[1:3], 3 if kept.data.ndim == 4 else 1)
     x, labels = kept.arrays()
     labels = labels if names else None
-    batch = min(_BATCH, len(x))
+    batch = min(_BATCH[model], len(x))
 
     def build() -> Any:
         how = {"class_count": len(names), "seed": seed}
@@ -161,7 +165,7 @@ def train(
             return vae.convolutional_vae(shape, _LATENT, **how)
         return gan.dcgan(shape, average=0.1, **how)
 
-    how = {"batch_size": batch, "seed": seed, "learning_rate": 3e-3}
+    how = {"batch_size": batch, "seed": seed, "learning_rate": _RATE[model]}
     if steps is None:  # the first steps are compiled, the next ones measured
         spent = training.fit(build(), x, labels, steps=30, reports=3, progress=False, **how).table["seconds"]
         each = (spent.iloc[-1] - spent.iloc[0]) / 20
@@ -246,8 +250,8 @@ def scores(trained: Trained, drawn: Dataset, kept: Dataset, held_out: Dataset, s
     if trained.class_names:
         kept, held_out = (part.only(*trained.class_names) for part in (kept, held_out))
     size = min(len(held_out), len(drawn), _JUDGED)
-    real, fake = vectors(held_out), vectors(drawn)
-    known = vectors(kept[np.random.default_rng(seed).permutation(len(kept))[: 3 * _JUDGED]])
+    kept = kept[np.random.default_rng(seed).permutation(len(kept))[: 3 * _JUDGED]]
+    known, real, fake = vectors(kept), vectors(held_out), vectors(drawn)
     rows = []
     wide = f"; fewer than {_FEW} a side leave wide intervals" if size < _FEW else ""
     about = f"{size} held-out and {size} new images, {_ON}{wide}."
@@ -265,7 +269,7 @@ def scores(trained: Trained, drawn: Dataset, kept: Dataset, held_out: Dataset, s
         rows.append(Row(name, values[metric](), floor, better, about))
     rows.append(_copies(fake, known, real, seed))
     if trained.class_names:
-        rows.append(_control(fake, drawn.labels, vectors(kept), kept.labels, real, held_out.labels, seed))
+        rows.append(_control(fake, drawn.labels, known, kept.labels, real, held_out.labels, seed))
     return rows
 
 

@@ -57,7 +57,7 @@ class Seen:
             ``suggested`` (a class, or empty), ``proposed`` (True: it is proposed to drop the item).
         notes: sentences on the whole set: what was not looked for, what should not be trusted.
         skipped: (file, reason) of what could not be read.
-        fixes: what was mended in the items: ``item``, ``column``, ``before``, ``after``, ``reason``; None for
+        fixes: what was mended: ``item`` (its place), ``column``, ``before``, ``after``, ``reason``; None for
             nothing.
         page: a file in the given folder that shows all issues in detail, or None.
     """
@@ -80,7 +80,9 @@ class Seen:
         ]
 
     def untrusted(self) -> set[str]:
-        """Checks that propose nothing and find more than a tenth of all items: made for other data."""
+        """Checks of images that propose nothing and find more than a tenth of all: made for other images."""
+        if self.kind != "images":  # a damaged text or cell is one, however many there are
+            return set()
         counts = self.issues[~self.issues["proposed"].astype(bool)].groupby("detector")["item"].nunique()
         return set(counts[counts > 0.1 * len(self.names)].index)
 
@@ -133,11 +135,15 @@ class Row:
         """What score and floor say together, in a few words."""
         if self.score is None or self.floor is None:
             return "not judged"
-        sign = 1 if self.better == "lower" else -1
-        value, *bounds = (sign * number for number in (self.score.value, self.floor.low, self.floor.high))
-        if value < min(bounds) and self.against != "real items":
+        if self.better == "lower":
+            best, worst, limit = self.score.low, self.score.high, self.floor.high
+        else:
+            best, worst, limit = -self.score.high, -self.score.low, -self.floor.low
+        if worst < limit and self.against != "real items":
             return f"better than {self.against}"
-        return f"{'as good as' if value <= max(bounds) else 'worse than'} {self.against}"
+        if worst <= limit:
+            return f"as good as {self.against}"
+        return f"worse than {self.against}" if best > limit else f"perhaps as good as {self.against}"
 
 
 @dataclass(frozen=True, eq=False)

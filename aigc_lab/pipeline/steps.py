@@ -14,7 +14,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from difflib import get_close_matches
@@ -115,23 +115,31 @@ def look(
     Raises:
         OSError, ValueError: what cannot be read, or an option that the kind does not have.
     """
+    kind = _kind(path, kind, options)
+    for_look, _ = _sorted_options(kind, options)
+    return module_of(kind).look(path, folder, seed=seed, progress=progress, **for_look)
+
+
+def _kind(path: str | os.PathLike[str], kind: str, options: dict[str, Any]) -> str:
     if kind not in ("auto", *KINDS):
         raise ValueError(f"kind must be auto, {', '.join(KINDS)}, got {kind!r}")
-    if kind == "auto":
-        known = ("text_column", "encoding", "delimiter")
-        kind = kind_of(path, **{name: options[name] for name in known if name in options})
-    function = module_of(kind).look
-    unknown = sorted(set(options) - _options_of(function))
-    if unknown:
-        raise ValueError(f"{unknown[0]} is not an option for {NOUNS[kind]}; {path} holds {NOUNS[kind]}")
-    return function(path, folder, seed=seed, progress=progress, **options)
+    if kind != "auto":
+        return kind
+    known = ("text_column", "encoding", "delimiter")
+    return kind_of(path, **{name: options[name] for name in known if name in options})
 
 
-def _options_of(function: Callable[..., Any]) -> set[str]:
-    """The names of its own options: keywords that are not those of every kind."""
-    parameters = inspect.signature(function).parameters.values()
-    names = {one.name for one in parameters if one.kind is one.KEYWORD_ONLY}
-    return names - {"seed", "progress", "seconds", "steps"}
+def _sorted_options(kind: str, options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The options of the kind for its ``look`` and for its ``train``."""
+    names = [
+        {one.name for one in inspect.signature(function).parameters.values() if one.kind is one.KEYWORD_ONLY}
+        - {"seed", "progress", "seconds", "steps"}
+        for function in (module_of(kind).look, module_of(kind).train)
+    ]
+    if unknown := sorted(set(options) - names[0] - names[1]):
+        own = ", ".join(sorted(names[0] | names[1]))
+        raise ValueError(f"{unknown[0]} is not an option for {NOUNS[kind]}, which have {own}")
+    return tuple({name: options[name] for name in options if name in known} for known in names)
 
 
 # What stays ---------------------------------------------------------------------------------------------
@@ -293,14 +301,9 @@ def run(
     with _draft(target) as draft:
         stages = _Stages(progress)
         before = _content(target / "decisions.csv")
-        if kind == "auto":
-            known = ("text_column", "encoding", "delimiter")
-            kind = kind_of(path, **{name: options[name] for name in known if name in options})
-        if kind not in KINDS:
-            raise ValueError(f"kind must be auto, {', '.join(KINDS)}, got {kind!r}")
-        module = module_of(kind)
-        for_look, for_train = _sorted_options(module, kind, options)
-        seen = look(path, draft, kind=kind, seed=seed, progress=progress, **for_look)
+        kind = _kind(path, kind, options)
+        module, (for_look, for_train) = module_of(kind), _sorted_options(kind, options)
+        seen = module.look(path, draft, seed=seed, progress=progress, **for_look)
         seen = replace(seen, card=replace(seen.card, licence=licence or NOT_ANSWERED))
         table = decide(seen, target / "decisions.csv", keep=keep, drop=drop)
         kept, held_out = split(seen, table, seed=seed)
@@ -421,16 +424,6 @@ def _publish(draft: Path, target: Path) -> None:
                     os.rename(target / name, draft / name)
                 os.rename(old / name, target / name)
         raise
-
-
-def _sorted_options(module: Any, kind: str, options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The options for ``look`` and those for ``train``."""
-    names = [_options_of(function) for function in (module.look, module.train)]
-    for name in options:
-        if not any(name in known for known in names):
-            own = ", ".join(sorted(names[0] | names[1]))
-            raise ValueError(f"{name} is not an option for {NOUNS[kind]}, which have {own}")
-    return tuple({name: options[name] for name in options if name in known} for known in names)
 
 
 def _too_few(seen: Seen, table: pd.DataFrame, module: Any) -> str:

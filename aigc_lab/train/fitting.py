@@ -516,13 +516,13 @@ def checked_data(x: Any, labels: Any = None) -> list[np.ndarray]:
             "drop or repair them"
         )
     if labels is None:
-        return [items.astype("float32")]
+        return [items.astype("float32", copy=False)]
     labels = np.asarray(labels)
     if labels.shape != (len(items),):
         raise ValueError(
             f"there are {len(items)} items but labels of shape {labels.shape}; give one for each item"
         )
-    return [items.astype("float32"), labels.astype("int32")]
+    return [items.astype("float32", copy=False), labels.astype("int32")]
 
 
 def checked_for(model: Any, data: list[np.ndarray], batch_size: int) -> None:

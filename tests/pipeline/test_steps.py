@@ -13,7 +13,7 @@ import pytest
 
 from aigc_lab.collect.dataset import Dataset, own_card
 from aigc_lab.evaluate import Score
-from aigc_lab.pipeline import ISSUE_COLUMNS, Row, Seen, decide, kind_of, run, split, steps
+from aigc_lab.pipeline import ISSUE_COLUMNS, Row, Seen, decide, images, kind_of, look, run, split, steps
 
 
 def seen_with(*issues: tuple, count: int = 8) -> Seen:
@@ -110,17 +110,19 @@ def test_a_table_is_split_by_rows():
 
 
 @pytest.mark.parametrize(
-    ("better", "value", "words"),
+    ("better", "score", "words"),
     [
-        ("lower", 2.0, "as good as real items"),
-        ("lower", 2.1, "worse than real items"),
-        ("lower", -9.0, "as good as real items"),
-        ("higher", 1.0, "as good as real items"),
-        ("higher", 0.9, "worse than real items"),
+        ("lower", (1.5, 1, 2), "as good as real items"),
+        ("lower", (-9, -9, -9), "as good as real items"),
+        ("lower", (1.9, 1, 2.1), "perhaps as good as real items"),
+        ("lower", (2.2, 2.1, 3), "worse than real items"),
+        ("higher", (1, 1, 1), "as good as real items"),
+        ("higher", (0.9, 0.5, 1), "perhaps as good as real items"),
+        ("higher", (0.9, 0.8, 0.95), "worse than real items"),
     ],
 )
-def test_a_verdict_compares_with_the_floor(better: str, value: float, words: str):
-    assert Row("x", Score(value, value, value), Score(1.5, 1, 2), better, "").verdict == words
+def test_a_verdict_compares_the_interval_with_the_floor(better: str, score: tuple, words: str):
+    assert Row("x", Score(*score), Score(1.5, 1, 2), better, "").verdict == words
     assert Row("x", None, None, better, "").verdict == "not judged"
 
 
@@ -140,6 +142,15 @@ def test_kinds_are_told_apart(tmp_path: Path):
         kind_of(tmp_path)
     with pytest.raises(ValueError, match=r"four\.doc is not read"):
         kind_of(tmp_path / "four.doc")
+
+
+def test_look_takes_the_right_module(tmp_path: Path, folder: Path):
+    seen = look(folder, tmp_path, progress=False)
+    assert seen.kind == "images" and seen.page == tmp_path / "inspection.html" and len(seen.names) == 124
+    with pytest.raises(ValueError, match="kind must be auto, images, text, table, got 'sound'"):
+        look(folder, tmp_path, kind="sound")
+    with pytest.raises(ValueError, match="encoding is not an option for images"):
+        look(folder, tmp_path, encoding="gb18030")
 
 
 def test_the_input_is_only_read_and_the_results_are_whole(done, folder: Path):
@@ -212,14 +223,14 @@ def test_the_next_run_obeys_the_file_and_a_failed_one_changes_nothing(
 def test_a_file_of_decisions_changed_during_the_run_is_left_alone(folder: Path, tmp_path: Path, monkeypatch):
     output = tmp_path / "out"
     run(folder, output, only_look=True, progress=False)
-    look = steps.look
+    real = images.look
 
     def slow(*where, **how):
         (output / "decisions.csv").write_text("mine", encoding="utf-8")
-        return look(*where, **how)
+        return real(*where, **how)
 
     (output / "decisions.csv").unlink()
-    monkeypatch.setattr(steps, "look", slow)
+    monkeypatch.setattr(images, "look", slow)
     monkeypatch.setattr(steps, "_read_decisions", lambda *_: {})
     result = run(folder, output, only_look=True, progress=False)
     assert "run again to obey it" in result.notes[0] and "run again to obey it" in result.page.read_text(
