@@ -85,9 +85,9 @@ def _kind_of_folder(folder: Path) -> str:
     suffixes = [Path(name).suffix.lower() for _, _, inside in os.walk(folder) for name in inside]
     texts, images = suffixes.count(".txt"), sum(one in _IMAGE_FILES for one in suffixes)
     if not texts and not images:
-        raise ValueError(
-            f"the folder {folder} holds no images and no .txt files; put some in it, a sub-folder a class"
-        )
+        ends = ", ".join(sorted(set(suffixes) - {""})[:4])
+        there = f" (its files end in {ends}; save them as PNG or JPEG)" if ends else ""
+        raise ValueError(f"the folder {folder} holds no images and no .txt files{there}; put some in it")
     if 4 * min(texts, images) > max(texts, images):
         raise ValueError(
             f"the folder {folder} holds {images} images and {texts} texts: a model is trained on one kind; "

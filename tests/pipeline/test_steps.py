@@ -140,6 +140,10 @@ def test_kinds_are_told_apart(tmp_path: Path):
     ]
     with pytest.raises(ValueError, match="holds 4 images and 3 texts"):
         kind_of(tmp_path)
+    (tmp_path / "phone").mkdir()
+    (tmp_path / "phone" / "a.HEIC").write_text("x")
+    with pytest.raises(ValueError, match=r"its files end in \.heic; save them as PNG or JPEG"):
+        kind_of(tmp_path / "phone")
     with pytest.raises(ValueError, match=r"four\.doc is not read"):
         kind_of(tmp_path / "four.doc")
 
