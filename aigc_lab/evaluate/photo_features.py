@@ -219,13 +219,14 @@ def photo_vectors(images: np.ndarray, side: int = 64, block: int = 10, batch: in
         raise ValueError(
             f"photo features need images (n, h, w), (n, h, w, 1) or (n, h, w, 3), got {np.shape(images)}"
         )
-    table = unit_range(table)
+    if table.dtype != np.uint8:  # whole numbers become floats batch by batch: four times as many bytes
+        table = unit_range(table)
     network = _judge((block,))
     from keras import ops
 
     vectors, batch = [], min(batch, len(table))
     for start in range(0, len(table), batch):
-        part = table[start : start + batch]
+        part = unit_range(table[start : start + batch])
         filled = np.concatenate([part, np.zeros((batch - len(part), *part.shape[1:]), np.float32)])
         enlarged = ops.image.resize(np.repeat(filled, 4 - filled.shape[-1], -1)[..., :3], (side, side))
         maps = network(enlarged)

@@ -207,6 +207,11 @@ def dcgan(
     game as well as the Wasserstein one (Fedus et al. 2018, arXiv 1710.08446): in 600 steps on six
     classes of drawings the recall was 0.53 with it and 0.02 with spectral normalisation.
 
+    For 64 x 64 pixels in colour take small batches and a small penalty: ``penalty=0.1, average=0.1``, and 16
+    images a step at a rate of 2e-3. On crops of six photographs, after a minute on one core, 64 images a step
+    and the default penalty drew smears (KID on photo features 2,510), these the subjects (2,250); the floor
+    lies between -19 and 53. A Gaussian VAE comes nearer in the same time (1,750).
+
     Args:
         image_shape: height, width, channels; height and width must be multiples of 4.
         latent_size: dimensions of z.
@@ -274,6 +279,8 @@ def _convolutional_generator(
         hidden = normal_relu(ops.depth_to_space(hidden, 2))  # (n, h/4, w/4, 4 k) -> (n, h/2, w/2, k)
     pixels = layers.Conv2D(4 * channels, 3, padding="same")(hidden)
     pixels = ops.depth_to_space(pixels, 2)  # (n, h/2, w/2, 4 c) -> (n, h, w, c)
+    if grids > 2:  # a mean of 2 x 2 pixels passes no checkerboard
+        pixels = layers.AveragePooling2D(2, strides=1, padding="same")(pixels)
     pixels = layers.Activation("sigmoid", name="pixels")(pixels)
     return keras.Model(_joined(latent, label), pixels, name="generator")
 

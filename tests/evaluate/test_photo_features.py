@@ -3,6 +3,7 @@
 import importlib.util
 import io
 import pickle
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -197,3 +198,14 @@ def test_vectors_of_small_grey_pictures_do_not_depend_on_the_batch():
     ):
         with pytest.raises(ValueError, match=message):
             photo_features.photo_vectors(bad)
+
+
+def test_vectors_need_the_memory_of_one_batch():
+    pictures = np.zeros((1000, 96, 96, 3), np.uint8)  # 28 MB, as floats 111 MB
+    photo_features.photo_vectors(pictures[:2], side=32)  # the weights are read once
+    tracemalloc.start()
+    try:
+        photo_features.photo_vectors(pictures, side=32)
+        assert tracemalloc.get_traced_memory()[1] < 60e6
+    finally:
+        tracemalloc.stop()
