@@ -134,7 +134,8 @@ def convolutional_vae(
     (Gaussian pixels).
 
     For colour photographs take ``likelihood="gaussian", learn_scale=True, scale=0.3`` and batches of 32:
-    Bernoulli pixels, whose noise cannot shrink, give blurred samples.
+    Bernoulli pixels, whose noise cannot shrink, give blurred samples. At 128 x 128 take a rate of 1e-3: with
+    3e-3 nothing was learned in 860 steps.
 
     Args:
         image_shape: height, width, channels; height and width must be multiples of 4.
