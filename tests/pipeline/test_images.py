@@ -115,7 +115,7 @@ def test_mirrored_copies_are_for_training_only():
     kept, held_out = shapes(40), shapes(10, seed=1)
     trained = images.train(kept, held_out, steps=2, mirror=True, progress=False)
     assert "40 of 28 x 28 pixels, RGB, each also mirrored" in trained.settings["images"]
-    assert "2, 64 images each" in trained.settings["steps"]
+    assert "2, 32 images each" in trained.settings["steps"]
 
 
 @pytest.mark.parametrize(
