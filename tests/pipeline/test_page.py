@@ -38,7 +38,7 @@ def page(done) -> Page:
 
 def test_the_page_tells_what_was_found_kept_trained_and_measured(page: Page, done):
     for words in (
-        "124 images looked at", "Exact copies", "conditional VAE", "30, 64 images each", "zz wrong.png",
+        "124 images looked at", "Exact copies", "conditional VAE", "30, 32 images each", "zz wrong.png",
         "my own <i>drawings</i>", "held-out ELBO, nats per image", "labelled disc, looks like square",
         "generator.onnx", "each also mirrored", "shapes <b>& more", "notes.txt", "class as asked",
     ):  # fmt: skip
