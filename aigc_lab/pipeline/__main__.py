@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--only-look", action="store_true", help="stop after stage 3, and write the page")
     parser.add_argument("--keep", nargs="+", default=(), metavar="NAME", help="keep these items")
     parser.add_argument("--drop", nargs="+", default=(), metavar="NAME", help="drop these items")
-    parser.add_argument("--seconds", type=float, default=60, help="of training (default: 60)")
+    parser.add_argument("--seconds", type=float, default=60, help="of training at most (default: 60)")
     parser.add_argument("--steps", type=int, help="train so many steps instead: equal on every run")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--quiet", action="store_true", help="no line for each stage and no bars")
