@@ -147,7 +147,7 @@ def page(seen: Any) -> str:
         },
         notes=seen.notes,
         files=report and _files(report),
-        balance=_balance(data, cleaned.kept),
+        balance=balance(data, cleaned.kept),
         parts=[
             all_words()["parts"][part]
             | {"name": part, "checks": [_check(seen, name, texts) for name in names]}
@@ -176,7 +176,7 @@ def _files(report: Any) -> dict[str, Any]:
     }
 
 
-def _balance(data: Dataset, kept: Dataset) -> dict[str, Any] | None:
+def balance(data: Dataset, kept: Dataset) -> dict[str, Any] | None:
     """What is left of each class; ``ratio``: largest over smallest, 0 if only one class has items."""
     if data.labels is None or not data.class_names:
         return None
@@ -208,6 +208,12 @@ def _csv(seen: Any) -> dict[str, Any]:
     return {"uri": uri if len(rows) <= _TABLE_BYTES else "", "kilobytes": max(1, len(rows) // 1000)}
 
 
+def caption(name: str, said: str) -> dict[str, Any]:
+    """What stands below a figure: the name, also short enough for a thumbnail, and what is said of it."""
+    short = name if len(name) <= 34 else f"{name[:16]}…{name[-17:]}"
+    return {"name": name, "short": short, "kind": "", "said": said, "uri": ""}
+
+
 def _check(seen: Any, name: str, texts: Sequence[str] | None) -> dict[str, Any]:
     """One check: its words, its count, a hint, and cards, or groups of copies beside what they repeat."""
     data, table = seen.dataset, seen.issues[name]
@@ -215,8 +221,7 @@ def _check(seen: Any, name: str, texts: Sequence[str] | None) -> dict[str, Any]:
 
     def card(item: int, said: str, kind: str = "") -> dict[str, Any]:
         file = visible(seen.name(item))
-        short = file if len(file) <= 34 else f"{file[:16]}…{file[-17:]}"
-        one = {"name": file, "short": short, "kind": kind, "said": said, "uri": ""}
+        one = caption(file, said) | {"kind": kind}
         if texts is not None:
             return one | {"text": excerpt(texts[item])}
         uri, coarse = image_uri(data.data[item], seen.folder and seen.folder / seen.name(item))

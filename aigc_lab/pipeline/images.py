@@ -21,7 +21,7 @@ from aigc_lab.collect.dataset import Dataset
 from aigc_lab.collect.own import from_file
 from aigc_lab.evaluate.distribution import METRICS
 from aigc_lab.evaluate.memorization import FALSE_ALARMS
-from aigc_lab.pipeline.parts import Row, Seen, Trained
+from aigc_lab.pipeline.parts import Row, Seen, Trained, check_budget
 
 LEAST = 40
 SIDES = (28, 128)
@@ -112,9 +112,8 @@ def _resized(dataset: Dataset, side: int) -> Dataset:
 
 
 def vectors(dataset: Dataset) -> np.ndarray:
-    """Photo features ``(n, 112)`` of a set, some images at a time: a set in float would fill the memory."""
-    parts = range(0, len(dataset), 1024)
-    return np.concatenate([evaluate.photo_vectors(dataset.data[start : start + 1024]) for start in parts])
+    """Photo features ``(n, 112)`` of a set."""
+    return evaluate.photo_vectors(dataset.data)
 
 
 # Stage 5 ------------------------------------------------------------------------------------------------
@@ -145,8 +144,7 @@ def train(
     """
     if model not in MODELS:
         raise ValueError(f"model must be {' or '.join(MODELS)}, got {model!r}")
-    if not (seconds > 0 if steps is None else steps >= 1):
-        raise ValueError("a training needs a time above 0 seconds, or at least one step")
+    check_budget(seconds, steps)
     import_keras()
     from aigc_lab.models import gan, vae
     from aigc_lab.models.mixture import LatentMixture

@@ -11,7 +11,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from aigc_lab.clean.page import all_words, excerpt, image_uri, render, rows_and_kinds, visible, words_on
+from aigc_lab.clean.page import (
+    all_words,
+    balance,
+    caption,
+    excerpt,
+    image_uri,
+    render,
+    rows_and_kinds,
+    visible,
+    words_on,
+)
 from aigc_lab.collect.dataset import Dataset, atomic_write
 from aigc_lab.evaluate.intervals import Score
 from aigc_lab.pipeline.parts import NOUNS, Result
@@ -225,9 +235,7 @@ def _checks(result: Result) -> list[dict[str, Any]]:
 def _card(result: Result, place: int, said: str, secret: bool) -> dict[str, Any]:
     """What the template's figure takes: a name, a thumbnail or some text, and the reason."""
     seen = result.seen
-    name, said = visible(seen.names[place]), visible(said)
-    short = name if len(name) <= 34 else f"{name[:16]}…{name[-17:]}"
-    card = {"name": name, "short": short, "kind": "", "said": said, "uri": ""}
+    card = caption(visible(seen.names[place]), visible(said))
     if seen.kind == "images":
         uri, coarse = image_uri(seen.items.data[place])
         return card | {"uri": uri, "coarse": coarse}
@@ -256,9 +264,6 @@ def _listed(table: pd.DataFrame, word: str) -> Iterable[dict[str, str]]:
 def _balance(result: Result) -> dict[str, Any] | None:
     """Items of each class before and after the decisions."""
     items = result.seen.items
-    if not isinstance(items, Dataset) or items.labels is None:
+    if not isinstance(items, Dataset):
         return None
-    before = items.counts()
-    stay = items[np.flatnonzero(result.decisions["decision"] == "keep")].counts()
-    rows = [{"name": name, "kept": stay[name], "lost": count - stay[name]} for name, count in before.items()]
-    return {"rows": rows, "most": max(before.values())}
+    return balance(items, items[np.flatnonzero(result.decisions["decision"] == "keep")])

@@ -15,9 +15,8 @@ There is one module for each kind of data, ``images``, ``texts`` and ``tables``,
   "sha256", "largest_difference"}}, …}`` as ``deploy.export`` does. ``deploy.model_card`` then adds its card.
 
 What is marked … are the kind's own options, keywords with a default. ``steps.run`` hands a user's option to
-the function that names it, and refuses one that the kind does not have. ``tables.columns(path,
-encoding=None, delimiter=None) -> list[str]`` names the columns of a file: one with a column ``text``, or for
-which ``text_column`` is given, holds texts, another one is a table.
+the function that names it, and refuses one that the kind does not have. A file of columns with a column
+``text``, or for which ``text_column`` is given, holds texts, another one is a table.
 
 ``steps`` joins them: ``look`` takes the right module, ``decide``, ``split``, and ``run``, which does all
 seven stages.
@@ -190,3 +189,13 @@ class Result:
         for row in self.rows:
             lines.append(f"  {row.score or row.name}: {row.verdict}")
         return "\n".join([*lines, f"  report {self.page}"])
+
+
+def check_budget(seconds: float, steps: int | None) -> None:
+    """What every training asks.
+
+    Raises:
+        ValueError: no time, or no step.
+    """
+    if not (seconds > 0 if steps is None else steps >= 1):
+        raise ValueError("a training needs a time above 0 seconds, or at least one step")

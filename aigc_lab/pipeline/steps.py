@@ -29,7 +29,7 @@ from aigc_lab import deploy
 from aigc_lab.clean.issues import drop as drop_items
 from aigc_lab.clean.page import csv_bytes
 from aigc_lab.collect.dataset import Dataset, atomic_write
-from aigc_lab.collect.own import Unreadable, decoded
+from aigc_lab.collect.own import Unreadable, decoded, read_columns
 from aigc_lab.pipeline.page import write_page
 from aigc_lab.pipeline.parts import COLUMNS, KINDS, NOT_ANSWERED, NOUNS, Result, Seen
 
@@ -75,7 +75,7 @@ def kind_of(
     if suffix == ".txt":
         return "text"
     if suffix in _COLUMN_FILES:
-        named = text_column or "text" in module_of("table").columns(path, encoding, delimiter)
+        named = text_column or "text" in read_columns(path, encoding, delimiter)
         return "text" if named else "table"
     known = ", ".join((".npz", ".npy", ".txt", *_COLUMN_FILES))
     raise ValueError(f"{path.name} is not read; give a folder of images or texts, or one file: {known}")

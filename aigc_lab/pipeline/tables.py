@@ -48,13 +48,6 @@ _PRIVATE = re.compile(
 _PRIVATE_CHINESE = re.compile("姓名|名字|电话|手机|邮箱|邮件|地址|住址|身份证|编号|学号|工号|账号|微信")
 
 
-def columns(
-    path: str | os.PathLike[str], encoding: str | None = None, delimiter: str | None = None
-) -> list[str]:
-    """The names of the columns of a file; the arguments and errors are those of ``collect.from_file``."""
-    return list(read_columns(path, encoding, delimiter))
-
-
 # Stages 1 to 3 ------------------------------------------------------------------------------------------
 
 

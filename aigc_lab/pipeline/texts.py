@@ -37,7 +37,7 @@ from aigc_lab.evaluate.text import (
     tokens,
 )
 from aigc_lab.pipeline import stored
-from aigc_lab.pipeline.parts import ISSUE_COLUMNS, Row, Seen, Trained
+from aigc_lab.pipeline.parts import ISSUE_COLUMNS, Row, Seen, Trained, check_budget
 
 LEAST = 30
 KIND = "character n-gram model"
@@ -161,8 +161,7 @@ def train(
     Raises:
         ValueError: no time or no step, or no held-out texts.
     """
-    if not (seconds > 0 if steps is None else steps >= 1):
-        raise ValueError("a training needs a time above 0 seconds, or at least one step")
+    check_budget(seconds, steps)
     start = time.perf_counter()
     texts, judged = (_some(part, seed) for part in (kept.data, held_out.data))
     alphabet = max(20_000, len(set().union(*kept.data, *held_out.data)))

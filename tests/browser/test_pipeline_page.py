@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from test_report import contrast
+from test_report import colours, contrast
 
 from aigc_lab import collect, corrupt, pipeline
 
@@ -48,17 +48,11 @@ def test_the_page_reads_well(report: Path, open_page: Callable, width: int, sche
     assert asked == [] and watched.errors == []
     sheet = page.locator("img.sheet").last.bounding_box()
     assert sheet["width"] >= 0.75 * width - 100 or sheet["width"] >= 560, "the samples are too small to see"
-    colours = page.evaluate(
-        """() => ['body', '.tile.drop b', '.said', '.name', '.zh', '.what', '.hint', 'a', '.count', 'dt',
-            '.verdict', '.verdict.poor', '.numbers', 'figcaption', 'code'].map(name => {
-          const one = document.querySelector(name);
-          const ground = element => getComputedStyle(element).backgroundColor;
-          let behind = one;
-          while (ground(behind) === 'rgba(0, 0, 0, 0)') behind = behind.parentElement;
-          return [name, getComputedStyle(one).color, ground(behind)];
-        })"""
-    )
-    for name, ink, ground in colours:
+    names = (
+        "body", ".tile.drop b", ".said", ".name", ".zh", ".what", ".hint", "a", ".count", "dt",
+        ".verdict", ".verdict.poor", ".numbers", "figcaption", "code",
+    )  # fmt: skip
+    for name, ink, ground in colours(page, names):
         assert contrast(ink, ground) >= 4.5, (name, ink, ground)
 
 

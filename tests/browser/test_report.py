@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -47,19 +48,26 @@ def test_the_report_reads_well(report: Path, open_page: Callable, viewport, sche
     asked = [address for address in watched.requests if not address.startswith(("data:", "file:"))]
     assert asked == [] and watched.errors == []
     # Text against what lies behind it: at least the contrast that WCAG 2.1 (1.4.3) asks for.
-    colours = page.evaluate(
-        """() => ['body', '.tile.drop b', '.tile.look b', '.tile.label b', '.part.drop > h2',
-            '.said', '.name', '.zh', '.what', '.hint', 'a', '.goes .said', '.stays .said',
-            '.number small'].map(name => {
+    names = (
+        "body", ".tile.drop b", ".tile.look b", ".tile.label b", ".part.drop > h2", ".said",
+        ".name", ".zh", ".what", ".hint", "a", ".goes .said", ".stays .said", ".number small",
+    )  # fmt: skip
+    for name, ink, ground in colours(page, names):
+        assert contrast(ink, ground) >= 4.5, (name, ink, ground)
+
+
+def colours(page: Any, names: Iterable[str]) -> list[tuple[str, str, str]]:
+    """Of the first element of each selector the colour of its text and of what lies behind it."""
+    return page.evaluate(
+        """names => names.map(name => {
           const one = document.querySelector(name);
           const ground = element => getComputedStyle(element).backgroundColor;
           let behind = one;
           while (ground(behind) === 'rgba(0, 0, 0, 0)') behind = behind.parentElement;
           return [name, getComputedStyle(one).color, ground(behind)];
-        })"""
+        })""",
+        list(names),
     )
-    for name, ink, ground in colours:
-        assert contrast(ink, ground) >= 4.5, (name, ink, ground)
 
 
 def contrast(one: str, two: str) -> float:

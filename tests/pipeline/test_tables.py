@@ -13,6 +13,7 @@ from sklearn.datasets import load_iris
 
 from aigc_lab import corrupt
 from aigc_lab.clean import tables as rules
+from aigc_lab.collect.own import read_columns
 from aigc_lab.pipeline import tables
 from aigc_lab.pipeline.copula import GaussianCopula, correlation
 from aigc_lab.pipeline.parts import ISSUE_COLUMNS, Trained
@@ -129,7 +130,7 @@ def test_a_spreadsheet_from_elsewhere(tmp_path):
         tables.look(path, tmp_path, encoding="gb18030")
     how = {"encoding": "gb18030", "delimiter": ";"}
     seen = tables.look(path, tmp_path, **how)
-    assert tables.columns(path, **how) == ["编号", "姓名", "身高", "收入", "城市"]
+    assert list(read_columns(path, **how)) == ["编号", "姓名", "身高", "收入", "城市"]
     assert list(seen.items) == ["身高", "收入", "城市"] and seen.items["收入"][0] == 1100.25
     assert "a decimal comma: 150,5 is 150.5" in seen.notes[0] and "编号 (" in seen.notes[1]
     with pytest.raises(ValueError, match="decimal must be ',' or"):
