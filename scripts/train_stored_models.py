@@ -380,6 +380,106 @@ def measure_cats(model: Any) -> dict:
 RECIPES["drawings_vae"] = train_cats, measure_cats
 
 
+# -- 11, 16: texts ------------------------------------------------------------------------------------
+
+
+def shakespeare_parts() -> tuple[str, str]:
+    """The first nine tenths of tiny-shakespeare, and the rest."""
+    from aigc_lab import collect
+
+    text = "\n".join(collect.load("tiny-shakespeare").data)
+    place = int(0.9 * len(text))
+    return text[:place], text[place:]
+
+
+def tang_parts() -> tuple[list[str], list[str]]:
+    """Poems of lines that all have five, or all seven characters: training and held-out ones, none twice.
+
+    A character that training has fewer than six times is written as □ on both sides.
+    """
+    import re
+    from collections import Counter
+
+    from aigc_lab import collect
+
+    training, _, held_out = collect.load("tang-poems").split((0.85, 0.05, 0.1), seed=0)
+    parts = []
+    for part in (training, held_out):
+        poems = dict.fromkeys("".join(poem.split()) for poem in part.data)  # each once
+        parts.append([
+            poem for poem in poems
+            if re.fullmatch("([^，。！？；]{5}[，。！？；])+|([^，。！？；]{7}[，。！？；])+", poem)
+        ])  # fmt: skip
+    counts = Counter("".join(parts[0]))
+    known = {character for character, count in counts.items() if count >= 6}
+    parts = [["".join(sign if sign in known else "□" for sign in poem) for poem in part] for part in parts]
+    return parts[0], [poem for poem in parts[1] if poem not in set(parts[0])]
+
+
+def train_text(training: str, arguments: dict, options: dict, data: str, held_out: str) -> tuple:
+    """A Transformer on overlapping windows of one text; its bits a character on another at each report."""
+    import hashlib
+
+    from aigc_lab import train
+    from aigc_lab.models import transformer
+
+    x, characters = transformer.windows(training, arguments["length"], step=arguments["length"] // 4)
+    model = transformer.character_model(len(characters), **arguments, seed=0)
+    tokens = transformer.encode(held_out, characters)[:20_000]
+    started = time.perf_counter()
+    history = train.fit(
+        model, x, seed=0, reports=16, progress=False, **options,
+        measure=lambda: {
+            "bits": float(transformer.token_bits(model, tokens).mean()),
+            "seconds": time.perf_counter() - started,
+        },
+    )  # fmt: skip
+    facts = {
+        "data": data,
+        "text_sha256": hashlib.sha256(training.encode()).hexdigest(),
+        "characters": characters,
+        **{key: value for key, value in options.items() if key in ("steps", "batch_size", "learning_rate")},
+        "curve": history.table[["step", "seconds", "loss", "bits"]].round(3).to_dict("list"),
+    }
+    return model, "transformer.character_model", {"vocabulary_size": len(characters), **arguments}, facts
+
+
+def measure_text(model: Any, training: str, held_out: str) -> dict:
+    """Bits a character of the whole held-out text."""
+    from aigc_lab.models import transformer
+
+    tokens = transformer.encode(held_out, "".join(sorted(set(training))))
+    return {"bits a character": round(float(transformer.token_bits(model, tokens).mean()), 4)}
+
+
+def train_shakespeare() -> tuple[Any, str, dict, dict]:
+    training, held_out = shakespeare_parts()
+    arguments = {"length": 128, "width": 128, "blocks": 4, "heads": 4, "positions": "rotary"}
+    options = {"steps": 4_000, "batch_size": 32, "learning_rate": 3e-3, "jit_compile": True}
+    data = "tiny-shakespeare (public domain text): the first nine tenths of its characters"
+    return train_text(training, arguments, options, data, held_out)
+
+
+def tang_texts() -> tuple[str, str]:
+    """Each poem is a line."""
+    return tuple("\n" + "\n".join(part) + "\n" for part in tang_parts())  # type: ignore[return-value]
+
+
+def train_tang() -> tuple[Any, str, dict, dict]:
+    training, held_out = tang_texts()
+    arguments = {"length": 64, "width": 88, "blocks": 3, "heads": 4, "positions": "rotary", "dropout": 0.15}
+    options = {"steps": 3_500, "batch_size": 64, "learning_rate": 3e-3}  # many characters: no XLA
+    data = "tang-poems (MIT): part 0 of the split .85, .05, .1 with seed 0; lines of five or seven only"
+    return train_text(training, arguments, options, data, held_out)
+
+
+RECIPES["shakespeare_transformer"] = (
+    train_shakespeare,
+    lambda model: measure_text(model, *shakespeare_parts()),
+)
+RECIPES["tang_transformer"] = train_tang, lambda model: measure_text(model, *tang_texts())
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("names", nargs="+", choices=RECIPES, help="which models")

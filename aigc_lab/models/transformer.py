@@ -1,12 +1,14 @@
-"""A small causal Transformer on characters: pre-norm blocks of attention and a dense layer, then logits.
+"""A small causal Transformer on characters or other tokens: embedding, positions, blocks, logits; writing.
 
 Decoder-only, as Radford et al. 2018 (GPT); attention is Vaswani et al. 2017 (arXiv 1706.03762), equation 1;
 normalisation stands before each part, as Xiong et al. 2020 (arXiv 2002.04745), which trains without warm-up.
-It is here to be timed beside the VAE and the GAN. Introduced in notebook 12.
+``Decoder`` computes one token after the other in NumPy, with a key-value cache; ``generate`` writes texts
+with it. Introduced in notebook 11, which writes each piece out.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -14,6 +16,8 @@ import numpy as np
 from keras import layers, ops
 
 from aigc_lab.backend import seeded
+
+POSITIONS = ("learned", "sinusoidal", "rotary")
 
 
 @keras.saving.register_keras_serializable("aigc_lab")
@@ -75,6 +79,9 @@ def character_model(
     width: int = 64,
     blocks: int = 2,
     heads: int = 4,
+    positions: str = "learned",
+    dense: bool = True,
+    dropout: float = 0.0,
     seed: int = 0,
     recompute: bool = False,
 ) -> CharacterModel:
@@ -83,11 +90,17 @@ def character_model(
     Args:
         width: numbers for each character; the dense layer of a block has four times as many.
         heads: attention heads; ``width`` must be a multiple of it.
+        positions: how a place in the window is told: a ``learned`` vector each (Radford et al. 2018), waves
+            (``sinusoidal``, Vaswani et al. 2017, section 3.5), or by turning queries and keys (``rotary``,
+            Su et al. 2021, arXiv 2104.09864).
+        dense: False leaves attention alone in each block (Elhage et al. 2021).
+        dropout: share of each part's output that is dropped in training.
         recompute: keep only the input of each block and compute its inside again for the gradient: less
             memory, more time (Chen et al. 2016, arXiv 1604.06174).
 
     Raises:
-        ValueError: a width that is no multiple of heads, or sizes below 1.
+        ValueError: a width that is no multiple of heads, sizes below 1, unknown positions, or positions
+            that need an even number of dimensions (of a head, for rotary ones).
     """
     sizes = {"vocabulary_size": vocabulary_size, "length": length, "width": width, "blocks": blocks}
     for name, value in {**sizes, "heads": heads}.items():
@@ -95,90 +108,403 @@ def character_model(
             raise ValueError(f"{name} must be at least 1, got {value}")
     if width % heads:
         raise ValueError(f"width must be a multiple of heads, got {width} and {heads}")
+    if positions not in POSITIONS:
+        raise ValueError(f"positions must be one of {', '.join(POSITIONS)}, got {positions!r}")
+    if positions != "learned" and (width if positions == "sinusoidal" else width // heads) % 2:
+        raise ValueError(f"{positions} positions need an even width, got {width} and {heads} heads")
+    if not 0 <= dropout < 1:
+        raise ValueError(f"dropout must lie in [0, 1), got {dropout}")
     with seeded(seed):
         tokens = keras.Input((length,), dtype="int32")
         hidden = layers.Embedding(vocabulary_size, width)(tokens)  # (n, length) -> (n, length, width)
-        hidden = Positions(length)(hidden)
+        if positions != "rotary":
+            hidden = Positions(length, learned=positions == "learned")(hidden)
         for number in range(blocks):
-            hidden = Block(width, heads, recompute=recompute, name=f"block_{number}")(hidden)
+            block = Block(
+                width, heads, positions == "rotary", dense, dropout, recompute, name=f"block_{number}"
+            )
+            hidden = block(hidden)
         # Small weights at the end: training starts at the uniform guess, log(vocabulary_size) nats.
         head = layers.Dense(vocabulary_size, kernel_initializer=keras.initializers.RandomNormal(stddev=0.02))
         logits = head(layers.LayerNormalization()(hidden))
     return CharacterModel(keras.Model(tokens, logits))
 
 
+def waves(length: int, size: int) -> np.ndarray:
+    """Angles ``(length, size / 2)``: place times 10000^(-2i / size) (Vaswani et al. 2017, section 3.5)."""
+    return np.arange(length)[:, None] / 10_000.0 ** (np.arange(0, size, 2) / size)
+
+
 @keras.saving.register_keras_serializable("aigc_lab")
 class Positions(layers.Layer):
-    """Adds a learned vector for each place in the window (Radford et al. 2018)."""
+    """Adds a vector for each place in the window: learned, or sines and cosines of ``waves``."""
 
-    def __init__(self, length: int, **options: Any) -> None:
+    def __init__(self, length: int, learned: bool = True, **options: Any) -> None:
         super().__init__(**options)
-        self.length = length
+        self.length, self.learned = length, learned
 
     def build(self, shape: Any) -> None:
-        self.table = self.add_weight(
-            shape=(self.length, shape[-1]),
-            initializer=keras.initializers.RandomNormal(stddev=0.02),
-            name="table",
-        )
+        if self.learned:
+            small = keras.initializers.RandomNormal(stddev=0.02)
+            self.table = self.add_weight(shape=(self.length, shape[-1]), initializer=small, name="table")
+        else:
+            angles = waves(self.length, shape[-1])
+            # Scaled like the learned vectors' sum with an embedding: the waves must not drown the characters.
+            self.table = (0.05 * np.concatenate([np.sin(angles), np.cos(angles)], axis=1)).astype("float32")
 
     def call(self, inputs: Any) -> Any:
         return inputs + ops.cast(self.table, inputs.dtype)  # (n, length, width) + (length, width)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "length": self.length}
+        return {**super().get_config(), "length": self.length, "learned": self.learned}
+
+
+@keras.saving.register_keras_serializable("aigc_lab")
+class Attention(layers.Layer):
+    """Causal self-attention with several heads: softmax(Q K' / sqrt(d)) V, where place t sees 0 to t.
+
+    Args:
+        heads: each has its own d = width / heads dimensions of queries, keys and values.
+        rotary: turn queries and keys by ``waves``, so that a score depends on the distance of two places.
+    """
+
+    def __init__(self, heads: int, rotary: bool = False, **options: Any) -> None:
+        super().__init__(**options)
+        self.heads, self.rotary = heads, rotary
+
+    def build(self, shape: Any) -> None:
+        length, width = shape[-2:]
+        self.size = width // self.heads
+        # Queries, keys and values in one product; the spread of their weights is that of three separate ones.
+        spread = keras.initializers.VarianceScaling(1.0, "fan_in", "uniform")
+        self.together = layers.Dense(3 * width, kernel_initializer=spread)
+        self.together.build(shape)
+        self.output_dense = layers.Dense(width)
+        self.output_dense.build(shape)
+        self.future = np.triu(np.full((length, length), -1e4, "float32"), 1)  # exp(-1e4) is 0, in half too
+        angles = waves(length, self.size)
+        self.turn = np.cos(angles).astype("float32"), np.sin(angles).astype("float32")
+
+    def call(self, inputs: Any, return_weights: bool = False) -> Any:
+        """``(n, length, width)`` to the same; with ``return_weights`` also those (n, heads, to, from)."""
+        length, width = inputs.shape[1:]
+        parts = ops.reshape(self.together(inputs), (-1, length, 3, self.heads, self.size))
+        parts = ops.transpose(parts, (2, 0, 3, 1, 4))  # (n, t, 3, heads, d) -> (3, n, heads, t, d)
+        query, key, value = parts[0], parts[1], parts[2]
+        if self.rotary:
+            query, key = self._turned(query), self._turned(key)
+        # (n, heads, t, d) x (n, heads, d, t) -> (n, heads, t, t)
+        scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2))) / self.size**0.5
+        weights = ops.softmax(scores + ops.cast(self.future, scores.dtype))
+        mixed = ops.transpose(ops.matmul(weights, value), (0, 2, 1, 3))  # -> (n, t, heads, d)
+        output = self.output_dense(ops.reshape(mixed, (-1, length, width)))
+        return (output, weights) if return_weights else output
+
+    def _turned(self, values: Any) -> Any:
+        """Each pair (first half, second half) of the d numbers, turned by the angle of its place."""
+        cosine, sine = (ops.cast(each, values.dtype) for each in self.turn)  # (t, d / 2)
+        first, second = values[..., : self.size // 2], values[..., self.size // 2 :]
+        return ops.concatenate([first * cosine - second * sine, first * sine + second * cosine], axis=-1)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "heads": self.heads, "rotary": self.rotary}
 
 
 @keras.saving.register_keras_serializable("aigc_lab")
 class Block(layers.Layer):
     """h + attention(norm(h)), then h + dense(norm(h)); position t attends to 0 to t."""
 
-    def __init__(self, width: int, heads: int, recompute: bool = False, **options: Any) -> None:
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        rotary: bool = False,
+        dense: bool = True,
+        dropout: float = 0.0,
+        recompute: bool = False,
+        **options: Any,
+    ) -> None:
         super().__init__(**options)
-        self.width, self.heads, self.recompute = width, heads, recompute
+        self.settings = {"width": width, "heads": heads, "rotary": rotary, "dense": dense}
+        self.settings |= {"dropout": dropout, "recompute": recompute}
         self.norm_attention = layers.LayerNormalization()
-        self.attention = layers.MultiHeadAttention(heads, width // heads)
-        self.norm_dense = layers.LayerNormalization()
-        self.widen = layers.Dense(4 * width, activation="gelu")
-        self.narrow = layers.Dense(width)
+        self.attention = Attention(heads, rotary)
+        if dense:
+            self.norm_dense = layers.LayerNormalization()
+            self.widen = layers.Dense(4 * width, activation="gelu")
+            self.narrow = layers.Dense(width)
+        self.drop = layers.Dropout(dropout) if dropout else None
 
     def build(self, shape: Any) -> None:
         self.norm_attention.build(shape)
-        self.attention.build(shape, shape)
-        self.norm_dense.build(shape)
-        self.widen.build(shape)
-        self.narrow.build((*shape[:-1], 4 * self.width))
+        self.attention.build(shape)
+        if self.settings["dense"]:
+            self.norm_dense.build(shape)
+            self.widen.build(shape)
+            self.narrow.build((*shape[:-1], 4 * shape[-1]))
 
-    def call(self, inputs: Any) -> Any:
-        return keras.remat(self._pass)(inputs) if self.recompute else self._pass(inputs)
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        if self.settings["recompute"]:
+            return keras.remat(lambda hidden: self._pass(hidden, training))(inputs)
+        return self._pass(inputs, training)
 
-    def _pass(self, hidden: Any) -> Any:
-        normal = self.norm_attention(hidden)
-        hidden = hidden + self.attention(normal, normal, use_causal_mask=True)
-        return hidden + self.narrow(self.widen(self.norm_dense(hidden)))
+    def _pass(self, hidden: Any, training: bool | None) -> Any:
+        hidden = hidden + self._dropped(self.attention(self.norm_attention(hidden)), training)
+        if self.settings["dense"]:
+            hidden = hidden + self._dropped(self.narrow(self.widen(self.norm_dense(hidden))), training)
+        return hidden
+
+    def _dropped(self, values: Any, training: bool | None) -> Any:
+        return self.drop(values, training=training) if self.drop else values
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "width": self.width, "heads": self.heads, "recompute": self.recompute}
+        return {**super().get_config(), **self.settings}
 
 
-def windows(text: str, length: int, characters: str | None = None) -> tuple[np.ndarray, str]:
-    """A text as windows that do not overlap: integers ``(n, length + 1)``, and the characters they number.
-
-    Each window begins with the last character of the one before, so that every character but the first is
-    predicted once. ``characters`` is the vocabulary of another text (the training text), which this one
-    must not leave.
+def encode(text: str | Sequence[str], vocabulary: Sequence[str]) -> np.ndarray:
+    """The number of each character (or other token) in the vocabulary: int32 ``(length,)``.
 
     Raises:
-        ValueError: a text shorter than one window, or a character outside the vocabulary.
+        ValueError: something that the vocabulary does not have.
     """
-    characters = "".join(sorted(set(text))) if characters is None else characters
-    number = {character: place for place, character in enumerate(characters)}
+    number = {token: place for place, token in enumerate(vocabulary)}
     unknown = sorted(set(text) - set(number))
     if unknown:
         raise ValueError(f"these characters are not in the vocabulary: {''.join(unknown[:20])!r}; drop them")
-    tokens = np.array([number[character] for character in text], "int32")
-    count = (len(tokens) - 1) // length
-    if count < 1:
+    return np.array([number[token] for token in text], "int32")
+
+
+def windows(
+    text: str | Sequence[str], length: int, characters: Any = None, step: int | None = None
+) -> tuple[np.ndarray, Any]:
+    """A text as windows: integers ``(n, length + 1)``, and the characters they number.
+
+    By default each window begins with the last character of the one before, so that every character but the
+    first is predicted once; a smaller ``step`` makes windows that overlap. ``characters`` is the vocabulary
+    of another text (the training text), which this one must not leave.
+
+    Raises:
+        ValueError: a text shorter than one window, a step below 1, or a character outside the vocabulary.
+    """
+    characters = "".join(sorted(set(text))) if characters is None else characters
+    tokens = encode(text, characters)
+    step = length if step is None else step
+    if len(tokens) < length + 1:
         raise ValueError(f"the text has {len(tokens)} characters; one window needs {length + 1}")
-    rows = np.arange(count)[:, None] * length + np.arange(length + 1)  # (n, 1) + (length + 1,)
-    return tokens[rows], characters
+    if step < 1:
+        raise ValueError(f"windows must start at least 1 character apart, got step={step}")
+    starts = np.arange(0, len(tokens) - length, step)
+    return tokens[starts[:, None] + np.arange(length + 1)], characters  # (n, 1) + (length + 1,)
+
+
+def token_bits(model: CharacterModel, tokens: np.ndarray, batch_size: int = 64) -> np.ndarray:
+    """-log2 p(token | those before) of every token but the first: ``(len(tokens) - 1,)``.
+
+    The windows overlap by half, and from the second on only the later half of each counts: every token is
+    predicted from at least half a window (from all there is, near the start).
+
+    Raises:
+        ValueError: fewer than two tokens, or tokens outside the vocabulary.
+    """
+    tokens = np.asarray(tokens, "int32")
+    if tokens.ndim != 1 or len(tokens) < 2:
+        raise ValueError(f"give at least two tokens in one row, got shape {tokens.shape}")
+    if tokens.min() < 0 or tokens.max() >= model.vocabulary_size:
+        raise ValueError(f"tokens must lie in 0 to {model.vocabulary_size - 1}")
+    length, half = model.length, max(model.length // 2, 1)
+    count = max(-(-(len(tokens) - 1 - length) // half), 0) + 1  # windows
+    padded = np.zeros((count - 1) * half + length + 1, "int32")
+    padded[: len(tokens)] = tokens  # what is added stands at the end: no earlier token sees it
+    rows = padded[np.arange(count)[:, None] * half + np.arange(length + 1)]  # (count, length + 1)
+    bits = np.empty((count, length), "float32")
+    for start in range(0, count, batch_size):
+        batch = rows[start : start + batch_size]
+        logits = ops.convert_to_numpy(model.network(batch[:, :-1])).astype("float32")
+        logits -= logits.max(axis=-1, keepdims=True)
+        chosen = np.take_along_axis(logits, batch[:, 1:, None], axis=-1)[..., 0]
+        bits[start : start + len(batch)] = (np.log(np.exp(logits).sum(axis=-1)) - chosen) / np.log(2)
+    later = bits[1:, length - half :].reshape(-1)  # (count - 1, half) -> ((count - 1) * half,)
+    return np.concatenate([bits[0], later])[: len(tokens) - 1]
+
+
+class Decoder:
+    """Next-token logits of several texts side by side, one token a step, in NumPy with a key-value cache.
+
+    The keys and values of earlier tokens do not change (none of them sees a later one), so each step computes
+    one token only. Within the first ``model.length`` tokens the logits equal the network's. With rotary
+    positions one may go on: each token then sees the last ``length`` before it. Introduced in notebook 11.
+
+    Args:
+        model: what to compute; count: how many texts.
+    """
+
+    def __init__(self, model: CharacterModel, count: int = 1) -> None:
+        if count < 1:
+            raise ValueError(f"decode at least one text, got {count}")
+        found = {type(layer).__name__: layer for layer in model.network.layers}
+        blocks = [layer for layer in model.network.layers if isinstance(layer, Block)]
+        weights = [[np.asarray(each, "float32") for each in layer.get_weights()] for layer in blocks]
+        self._embedding = np.asarray(found["Embedding"].get_weights()[0], "float32")
+        self._positions = np.asarray(found["Positions"].table, "float32") if "Positions" in found else None
+        self._norm = [np.asarray(each, "float32") for each in found["LayerNormalization"].get_weights()]
+        self._head = [np.asarray(each, "float32") for each in found["Dense"].get_weights()]
+        self._blocks = weights
+        self.length, self.count, self.place = model.length, count, 0
+        self._heads = blocks[0].settings["heads"]
+        self._size = self._embedding.shape[1] // self._heads
+        self._rotary = blocks[0].settings["rotary"]
+        shape = (len(blocks), 2, count, self._heads, self.length, self._size)
+        self._cache = np.zeros(shape, "float32")  # block, key or value, text, head, place, d
+
+    def step(self, tokens: np.ndarray) -> np.ndarray:
+        """The next token of each text ``(count,)`` in, the logits of the one after it out ``(count, size)``.
+
+        Raises:
+            ValueError: another number of tokens, or a window that is full and cannot move (see ``rotary``).
+        """
+        tokens = np.asarray(tokens)
+        if tokens.shape != (self.count,):
+            raise ValueError(f"give one token for each of the {self.count} texts, got shape {tokens.shape}")
+        if self.place >= self.length and not self._rotary:
+            raise ValueError(
+                f"the window of {self.length} tokens is full; a model with positions='rotary' can go on"
+            )
+        hidden = self._embedding[tokens]  # (count,) -> (count, width)
+        if self._positions is not None:
+            hidden = hidden + self._positions[self.place]
+        slot, seen = self.place % self.length, min(self.place + 1, self.length)
+        for block, cache in zip(self._blocks, self._cache, strict=True):
+            hidden = hidden + self._attention(_normal(hidden, *block[:2]), block[2:6], cache, slot, seen)
+            if len(block) > 6:
+                widened = _gelu(_normal(hidden, *block[6:8]) @ block[8] + block[9])
+                hidden = hidden + (widened @ block[10] + block[11])
+        self.place += 1
+        return _normal(hidden, *self._norm) @ self._head[0] + self._head[1]
+
+    def _attention(
+        self, normal: np.ndarray, weights: list[np.ndarray], cache: np.ndarray, slot: int, seen: int
+    ) -> np.ndarray:
+        together, bias, out, out_bias = weights
+        parts = (normal @ together + bias).reshape(self.count, 3, self._heads, self._size)
+        query, key, value = parts[:, 0], parts[:, 1], parts[:, 2]  # (count, heads, d) each
+        if self._rotary:
+            angle = self.place / 10_000.0 ** (np.arange(0, self._size, 2) / self._size)
+            turn = np.cos(angle).astype("float32"), np.sin(angle).astype("float32")
+            query, key = _turned(query, *turn), _turned(key, *turn)
+        cache[0, :, :, slot], cache[1, :, :, slot] = key, value
+        keys, values = cache[0, :, :, :seen], cache[1, :, :, :seen]
+        scores = (keys @ query[..., None])[..., 0] / self._size**0.5  # (count, heads, seen)
+        scores = np.exp(scores - scores.max(axis=-1, keepdims=True))
+        scores /= scores.sum(axis=-1, keepdims=True)
+        mixed = (scores[..., None, :] @ values)[..., 0, :]  # (count, heads, d)
+        return mixed.reshape(self.count, -1) @ out + out_bias
+
+    def keep(self, rows: np.ndarray) -> None:
+        """Go on with these texts only, in this order; a row may stand twice (for search by beams)."""
+        self._cache = self._cache[:, :, rows]
+        self.count = len(rows)
+
+
+def choose(
+    logits: np.ndarray,
+    generator: np.random.Generator,
+    temperature: float = 1.0,
+    top_k: int = 0,
+    top_p: float = 1.0,
+) -> np.ndarray:
+    """One token a row, drawn from softmax(logits / temperature) ``(n, size)``; at 0 the likeliest.
+
+    Args:
+        top_k: draw among the k likeliest only (Fan et al. 2018); 0 for all.
+        top_p: draw among the fewest that together have this probability (Holtzman et al. 2020); 1 for all.
+
+    Raises:
+        ValueError: a negative temperature or top_k, or top_p outside (0, 1].
+    """
+    if not temperature >= 0 or top_k < 0 or not 0 < top_p <= 1:
+        raise ValueError(
+            "temperature and top_k must not be negative and top_p must lie in (0, 1]; "
+            f"got {temperature}, {top_k} and {top_p}"
+        )
+    if temperature == 0:
+        return logits.argmax(axis=-1)
+    logits = np.asarray(logits, "float64") / temperature
+    if 0 < top_k < logits.shape[-1]:
+        least = np.partition(logits, -top_k, axis=-1)[:, [-top_k]]
+        logits = np.where(logits < least, -np.inf, logits)
+    chances = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    chances /= chances.sum(axis=-1, keepdims=True)
+    if top_p < 1:
+        order = np.argsort(-chances, axis=-1)
+        ordered = np.take_along_axis(chances, order, axis=-1)
+        ordered[ordered.cumsum(axis=-1) - ordered >= top_p] = 0  # those before it are enough already
+        np.put_along_axis(chances, order, ordered, axis=-1)
+        chances /= chances.sum(axis=-1, keepdims=True)
+    # The first place where the running sum exceeds a random number of [0, 1).
+    drawn = (chances.cumsum(axis=-1) > generator.random((len(chances), 1))).argmax(axis=-1)
+    return drawn
+
+
+def generate(
+    model: CharacterModel,
+    vocabulary: Sequence[str],
+    prompt: str | Sequence[str] = "",
+    count: int = 1,
+    longest: int = 400,
+    stop: str = "",
+    seed: int = 0,
+    **options: float,
+) -> list[Any]:
+    """``count`` continuations of a prompt, of ``longest`` tokens or up to ``stop``, without the prompt.
+
+    Of a prompt that is longer than the window the last part is read. An empty one stands for a new line.
+
+    Args:
+        vocabulary: the characters, or other tokens, that the model's numbers stand for.
+        options: ``temperature``, ``top_k`` and ``top_p`` of ``choose``.
+
+    Raises:
+        ValueError: a prompt outside the vocabulary, a vocabulary of another size, or bad options.
+    """
+    if len(vocabulary) != model.vocabulary_size:
+        raise ValueError(f"the model has {model.vocabulary_size} tokens, the vocabulary {len(vocabulary)}")
+    if count < 1 or longest < 1:
+        raise ValueError(f"write at least one text of at least one token, got {count} and {longest}")
+    given = encode(prompt or "\n", vocabulary)[-model.length :]
+    last = vocabulary.index(stop) if stop else -1
+    generator = np.random.default_rng(seed)
+    decoder = Decoder(model, count)
+    for token in given:
+        logits = decoder.step(np.full(count, token))
+    written = np.full((count, longest), last)
+    going = np.ones(count, bool)
+    for place in range(longest):
+        chosen = choose(logits, generator, **options)
+        written[going, place] = chosen[going]
+        going &= chosen != last
+        if not going.any() or place == longest - 1:
+            break
+        logits = decoder.step(chosen)
+    texts = []
+    for row in written:
+        ended = np.flatnonzero(row == last) if last >= 0 else []
+        tokens = [vocabulary[token] for token in row[: ended[0] if len(ended) else longest]]
+        texts.append("".join(tokens) if isinstance(vocabulary, str) else tokens)
+    return texts
+
+
+def _normal(hidden: np.ndarray, gamma: np.ndarray, beta: np.ndarray) -> np.ndarray:
+    centred = hidden - hidden.mean(axis=-1, keepdims=True)
+    return centred / np.sqrt(np.square(centred).mean(axis=-1, keepdims=True) + 1e-3) * gamma + beta
+
+
+def _gelu(values: np.ndarray) -> np.ndarray:
+    from scipy.special import erf
+
+    return 0.5 * values * (1 + erf(values / 2**0.5))
+
+
+def _turned(values: np.ndarray, cosine: np.ndarray, sine: np.ndarray) -> np.ndarray:
+    half = values.shape[-1] // 2
+    first, second = values[..., :half], values[..., half:]
+    return np.concatenate([first * cosine - second * sine, first * sine + second * cosine], axis=-1)

@@ -48,19 +48,14 @@ def test_a_block_is_the_formula(model):
     def dense(layer, values):
         return values @ numbers(layer.kernel).astype("float64") + numbers(layer.bias)
 
-    def project(layer, values):  # (n, t, width) -> (n, t, heads, d)
-        return np.einsum("ntw,whd->nthd", values, numbers(layer.kernel)) + numbers(layer.bias)
-
     attention = block.attention
     given = normal(block.norm_attention, hidden.astype("float64"))
-    query, key, value = (
-        project(each, given) for each in (attention.query_dense, attention.key_dense, attention.value_dense)
-    )
+    parts = dense(attention.together, given).reshape(2, 12, 3, 4, 4)  # n, t, which, heads, d
+    query, key, value = parts[:, :, 0], parts[:, :, 1], parts[:, :, 2]
     scores = np.einsum("nqhd,nkhd->nhqk", query, key) / np.sqrt(4)
     scores[:, :, np.triu(np.ones((12, 12), bool), 1)] = -np.inf
     mixed = np.einsum("nhqk,nkhd->nqhd", softmax(scores, axis=-1), value)
-    output = attention.output_dense
-    expected = hidden + np.einsum("nqhd,hdw->nqw", mixed, numbers(output.kernel)) + numbers(output.bias)
+    expected = hidden + dense(attention.output_dense, mixed.reshape(2, 12, 16))
     inner = dense(block.widen, normal(block.norm_dense, expected))
     # gelu(x) = x times the normal distribution function at x
     expected = expected + dense(block.narrow, inner * 0.5 * (1 + erf(inner / np.sqrt(2))))
