@@ -470,7 +470,13 @@ def generate(
         raise ValueError(f"the model has {model.vocabulary_size} tokens, the vocabulary {len(vocabulary)}")
     if count < 1 or longest < 1:
         raise ValueError(f"write at least one text of at least one token, got {count} and {longest}")
-    given = encode(prompt or "\n", vocabulary)[-model.length :]
+    for token, what in (
+        (stop, "stop"),
+        ("" if len(prompt) else "\n", "an empty prompt, which stands for it,"),
+    ):
+        if token and token not in vocabulary:
+            raise ValueError(f"{token!r} is not in the vocabulary, so {what} is not possible; give another")
+    given = encode(prompt if len(prompt) else "\n", vocabulary)[-model.length :]
     last = vocabulary.index(stop) if stop else -1
     generator = np.random.default_rng(seed)
     decoder = Decoder(model, count)

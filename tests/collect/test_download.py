@@ -23,6 +23,7 @@ from aigc_lab.collect.load import remote_files
 
 CONTENT = bytes(range(256)) * 1200  # what the server of conftest.py serves
 PATH = "sketches/cat.npy"
+DOWNLOADED = [name for name in collect.names() if collect.card(name).tier == "download"]
 
 
 def got(remote: RemoteFile) -> Path:
@@ -139,7 +140,7 @@ def test_load_tells_what_to_use_instead(cache, monkeypatch):
     monkeypatch.setattr(pooch.HTTPDownloader, "__call__", refused)
     with pytest.raises(collect.DownloadError, match=r"collect\.load\('photos'\)"):
         collect.load("kodak")
-    for name in collect.names()[5:]:
+    for name in DOWNLOADED:
         with pytest.raises(collect.DownloadError) as caught:
             collect.load(name)
         instead = re.search(r"or use collect\.load\('(.*)'\)", str(caught.value))[1]
@@ -207,9 +208,9 @@ def test_cache_folder_follows_the_environment(monkeypatch, tmp_path):
 def test_the_registry_is_the_manifest(mirror):
     manifest = json.loads((mirror / "MANIFEST.json").read_text(encoding="utf-8"))
     expected = {entry["file"]: (entry["bytes"], entry["sha256"], entry["url"]) for entry in manifest}
-    files = [file for name in collect.names()[5:] for file in remote_files(name)]
+    files = [file for name in DOWNLOADED for file in remote_files(name)]
     assert {file.path: (file.size, file.sha256, file.url) for file in files} == expected
-    assert set(collect.names()[5:]) == {entry["dataset"] for entry in manifest}
+    assert set(DOWNLOADED) == {entry["dataset"] for entry in manifest}
 
 
 def test_the_licences_on_the_cards_are_those_of_the_manifest(mirror):
@@ -220,7 +221,7 @@ def test_the_licences_on_the_cards_are_those_of_the_manifest(mirror):
 
 
 def test_every_file_of_the_mirror_has_its_hash(mirror):
-    for name in collect.names()[5:]:
+    for name in DOWNLOADED:
         for file in remote_files(name):
             content = (mirror / file.path).read_bytes()
             assert (len(content), hashlib.sha256(content).hexdigest()) == (file.size, file.sha256)
