@@ -480,6 +480,44 @@ RECIPES["shakespeare_transformer"] = (
 RECIPES["tang_transformer"] = train_tang, lambda model: measure_text(model, *tang_texts())
 
 
+def three_kingdoms_parts() -> tuple[list[str], list[str], list[str]]:
+    """Chapters of the novel: to train on; to train a judge on (3, 8, 13, …); held-out ones (10, 20, …).
+
+    A character that training has fewer than six times is written as □ everywhere.
+    """
+    from collections import Counter
+
+    from aigc_lab import collect
+
+    parts: tuple[list[str], list[str], list[str]] = ([], [], [])
+    for number, chapter in enumerate(collect.load("three-kingdoms").data, start=1):
+        parts[2 if number % 10 == 0 else 1 if number % 5 == 3 else 0].append(chapter)
+    counts = Counter("".join(parts[0]))
+    known = {character for character, count in counts.items() if count >= 6}
+    return tuple(  # type: ignore[return-value]
+        ["".join(sign if sign in known else "□" for sign in chapter) for chapter in part] for part in parts
+    )
+
+
+def three_kingdoms_texts() -> tuple[str, str]:
+    training, _, held_out = three_kingdoms_parts()
+    return "\n" + "\n".join(training), "\n" + "\n".join(held_out)
+
+
+def train_three_kingdoms() -> tuple[Any, str, dict, dict]:
+    training, held_out = three_kingdoms_texts()
+    arguments = {"length": 96, "width": 96, "blocks": 3, "heads": 4, "positions": "rotary", "dropout": 0.15}
+    options = {"steps": STEPS, "batch_size": 24, "learning_rate": 3e-3}  # many characters: no XLA
+    data = "three-kingdoms (public domain text, MIT package): 84 of 120 chapters"
+    return train_text(training, arguments, options, data, held_out)
+
+
+RECIPES["three_kingdoms_transformer"] = (
+    train_three_kingdoms,
+    lambda model: measure_text(model, *three_kingdoms_texts()),
+)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("names", nargs="+", choices=RECIPES, help="which models")

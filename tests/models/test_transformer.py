@@ -212,7 +212,7 @@ def test_sampling_draws_from_the_truncated_distribution():
 
 
 def test_texts_are_written_from_a_prompt_and_end_at_the_stop():
-    x, characters = transformer.windows(TEXT + "\n" + TEXT, 12)
+    x, characters = transformer.windows(TEXT + "\n" + TEXT, 12, step=1)
     model = transformer.character_model(len(characters), 12, 32, blocks=1, heads=2, positions="rotary")
     train.fit(model, x, steps=150, batch_size=32, learning_rate=1e-2, progress=False)
     write = partial(transformer.generate, model, characters)
