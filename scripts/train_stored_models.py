@@ -518,6 +518,156 @@ RECIPES["three_kingdoms_transformer"] = (
 )
 
 
+# What stands for a rare token; a rare name gets a number in the order in which the function uses them.
+STAND_INS = {"string": "'text'", "number": "99"}
+
+
+def token_kind(token: str) -> str:
+    """Of one Python token: name (keywords too), string, number, or mark."""
+    if token[-1] in "'\"":
+        return "string"
+    if token.lstrip(".")[:1].isdigit():
+        return "number"
+    return "name" if token.isidentifier() else "mark"
+
+
+def code_tokens(source: str) -> list[str]:
+    """The tokens of Python code without comments and docstrings; f-strings are 'text', quotes are equal."""
+    import ast
+    import io
+    import tokenize
+
+    marks = {"NEWLINE": "<newline>", "INDENT": "<indent>", "DEDENT": "<dedent>"}
+    found: list[str] = []
+    depth = 0  # in f-strings, which Python 3.12 and later take apart
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        name = tokenize.tok_name[token.type]
+        if name in ("FSTRING_START", "TSTRING_START"):
+            found += [STAND_INS["string"]] * (depth == 0)
+            depth += 1
+        elif name in ("FSTRING_END", "TSTRING_END"):
+            depth -= 1
+        elif depth or name in ("COMMENT", "NL", "ENDMARKER"):
+            continue
+        elif name == "NEWLINE" and found[-2:-1] and found[-2] in marks.values() and found[-1][-1] in "'\"":
+            found.pop()  # a statement that is only a string: a docstring
+        elif name == "STRING":
+            prefix = token.string[: token.string.index(token.string[-1])].lower()
+            plain = "f" not in prefix and "t" not in prefix
+            found.append(repr(ast.literal_eval(token.string)) if plain else STAND_INS["string"])
+        else:
+            found.append(marks.get(name, token.string))
+    return found
+
+
+def code_functions(source: str) -> list[list[str]]:
+    """The functions of a file, methods too, as tokens: those of 12 to 120 tokens and at most 20 lines."""
+    import ast
+    import textwrap
+    import tokenize
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a library may hold strings with unusual escapes
+        tree, lines = ast.parse(source), source.splitlines(keepends=True)
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and (node.end_lineno or 0) < node.lineno + 60:
+            text = textwrap.dedent("".join(lines[node.lineno - 1 : node.end_lineno]))
+            try:
+                tokens = code_tokens(text)
+            except (tokenize.TokenError, SyntaxError):
+                continue  # a string over several lines kept the text from being moved to the left
+            if 12 <= len(tokens) <= 120 and 3 <= tokens.count("<newline>") <= 20 and tokens[0] == "def":
+                found.append(tokens)
+    return found
+
+
+def generalised(tokens: list[str], known: set[str]) -> list[str]:
+    """Rare names become name1, name2, … in the order of their first use; rare strings 'text', numbers 99."""
+    numbers: dict[str, int] = {}
+    general = []
+    for token in tokens:
+        kind = token_kind(token)
+        if token in known or kind == "mark":
+            general.append(token)
+        elif kind == "name":
+            general.append(f"name{numbers.setdefault(token, len(numbers) + 1)}")
+        else:
+            general.append(STAND_INS[kind])
+    return general
+
+
+def without_near_copies(functions: list[list[str]], earlier: list[list[str]]) -> list[list[str]]:
+    """Drop what shares half of its runs of eight tokens, or more, with one that was kept before."""
+    from collections import Counter, defaultdict
+
+    where: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    sizes, kept = [], []
+    for number, tokens in enumerate(earlier + functions):
+        runs = {tuple(tokens[place : place + 8]) for place in range(len(tokens) - 7)}
+        shared = Counter(other for run in runs for other in where[run])
+        if any(count >= 0.5 * (len(runs) + sizes[other] - count) for other, count in shared.items()):
+            continue
+        for run in runs:
+            where[run].append(len(sizes))
+        sizes.append(len(runs))
+        if number >= len(earlier):
+            kept.append(tokens)
+    return kept
+
+
+def code_parts() -> tuple[list[list[str]], list[list[str]], list[list[str]], set[str]]:
+    """Functions of the standard library: to train on, for a judge, held out; and the tokens kept as they are.
+
+    The first 60 characters of a file decide its part, so that most files have the same part in other
+    versions of Python. Kept are the keywords and what stands in at least four files of the first part.
+    """
+    import hashlib
+    import keyword
+    from collections import Counter
+
+    from aigc_lab import collect
+
+    parts: list[list[list[str]]] = [[], [], []]
+    files: Counter[str] = Counter()
+    for source in collect.load("python-code").data:
+        place = int(hashlib.sha256(source[:60].encode()).hexdigest(), 16) % 20
+        part = 0 if place < 13 else 1 if place < 17 else 2
+        found = code_functions(source)
+        parts[part] += found
+        if part == 0:
+            files.update({token for tokens in found for token in tokens})
+    known = {token for token, count in files.items() if count >= 4} | set(keyword.kwlist)
+    general = [[generalised(tokens, known) for tokens in part] for part in parts]
+    training = without_near_copies([tokens for tokens in general[0] if "name13" not in tokens], [])
+    possible = {token for tokens in training for token in tokens}
+    judge, held_out = ([tokens for tokens in part if set(tokens) <= possible] for part in general[1:])
+    judge = without_near_copies(judge, training)
+    return training, judge, without_near_copies(held_out, training + judge), known
+
+
+def code_texts() -> tuple[str, str, dict[str, list[str]]]:
+    """Each function is a line, each token of the vocabulary a sign from U+E000 on."""
+    training, _, held_out, known = code_parts()
+    vocabulary = sorted({token for tokens in training for token in tokens})
+    sign = {token: chr(0xE000 + place) for place, token in enumerate(vocabulary)}
+    texts = ["\n".join("".join(map(sign.get, tokens)) for tokens in part) for part in (training, held_out)]
+    return f"\n{texts[0]}\n", f"\n{texts[1]}\n", {"vocabulary": vocabulary, "known": sorted(known)}
+
+
+def train_code() -> tuple[Any, str, dict, dict]:
+    training, held_out, lists = code_texts()
+    arguments = {"length": 128, "width": 96, "blocks": 3, "heads": 4, "positions": "rotary", "dropout": 0.3}
+    options = {"steps": 1_000, "batch_size": 32, "learning_rate": 3e-3}  # dropout: slower with XLA
+    data = "python-code (PSF licence 2): functions of 65 % of the files of the standard library, as tokens"
+    model, builder, arguments, facts = train_text(training, arguments, options, data, held_out)
+    return model, builder, arguments, facts | lists
+
+
+RECIPES["code_transformer"] = train_code, lambda model: measure_text(model, *code_texts()[:2])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("names", nargs="+", choices=RECIPES, help="which models")
