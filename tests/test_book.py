@@ -299,6 +299,13 @@ NO_TERM |= {
     "III",
     "RGB",
     "XLA",
+    "CMU",
+    "DEDENT",
+    "INDENT",
+    "LO",
+    "MB",
+    "PICARD",
+    "PSF",
 }
 
 

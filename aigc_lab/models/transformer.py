@@ -399,11 +399,6 @@ class Decoder:
         mixed = (scores[..., None, :] @ values)[..., 0, :]  # (count, heads, d)
         return mixed.reshape(self.count, -1) @ out + out_bias
 
-    def keep(self, rows: np.ndarray) -> None:
-        """Go on with these texts only, in this order; a row may stand twice (for search by beams)."""
-        self._cache = self._cache[:, :, rows]
-        self.count = len(rows)
-
 
 def choose(
     logits: np.ndarray,

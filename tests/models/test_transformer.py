@@ -127,18 +127,6 @@ def test_one_token_after_the_other_gives_the_logits_of_all_at_once(positions, de
     assert found == pytest.approx(numbers(model.network(x)), abs=1e-5)
 
 
-def test_rows_of_a_decoder_can_be_kept_twice_and_dropped():
-    model = moved({**SMALL, "positions": "rotary"})
-    x = tokens_of((3, 6))
-    decoder, chosen = transformer.Decoder(model, 3), transformer.Decoder(model, 2)
-    for column in x.T:
-        decoder.step(column)
-    for column in x[[2, 2]].T:
-        chosen.step(column)
-    decoder.keep(np.array([2, 2]))
-    assert decoder.step(np.array([1, 4])) == pytest.approx(chosen.step(np.array([1, 4])), abs=1e-6)
-
-
 def test_rotary_scores_depend_on_the_distance_of_two_places():
     """Su et al. 2021, equation 16: turned as complex numbers, q_m and k_n meet at the angle m - n."""
     attention = moved({**SMALL, "positions": "rotary"}).network.get_layer("block_0").attention

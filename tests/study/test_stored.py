@@ -52,6 +52,15 @@ def test_the_comparison_of_vae_and_gan_is_whole():
     assert about["command"] == "python scripts/vae_and_gan_study.py --store"
 
 
+def test_the_study_of_text_is_whole():
+    table, about = study.stored("text")
+    rows = pd.util.hash_pandas_object(table, index=False).to_numpy()
+    assert hashlib.sha256(rows.tobytes()).hexdigest()[:16] == "307b756e8164f349"
+    runs = table[table["part"] != "memorising"]
+    assert set(runs.groupby(["part", "kind", "amount"])["seed"].nunique()) == {3}
+    assert about["command"].startswith("python scripts/text_study.py")
+
+
 @every_study
 def test_stored_runs_of_one_seed_share_what_is_held_out_and_differ_in_what_they_are_trained_on(name):
     table, _ = study.stored(name)
