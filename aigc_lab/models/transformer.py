@@ -345,7 +345,7 @@ class Decoder:
         blocks = [layer for layer in model.network.layers if isinstance(layer, Block)]
         weights = [[np.asarray(each, "float32") for each in layer.get_weights()] for layer in blocks]
         self._embedding = np.asarray(found["Embedding"].get_weights()[0], "float32")
-        self._positions = np.asarray(found["Positions"].table, "float32") if "Positions" in found else None
+        self._positions = ops.convert_to_numpy(found["Positions"].table) if "Positions" in found else None
         self._norm = [np.asarray(each, "float32") for each in found["LayerNormalization"].get_weights()]
         self._head = [np.asarray(each, "float32") for each in found["Dense"].get_weights()]
         self._blocks = weights
