@@ -18,6 +18,7 @@ _HOME = {
     "corruption_preview": "corruptions",
     "CorruptionExplorer": "corruptions",
     "corruption_explorer": "corruptions",
+    "DescribedImage": "live",
     "LiveFigure": "live",
     "live_figure": "live",
     "GanPlayground": "playground",

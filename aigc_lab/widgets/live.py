@@ -75,13 +75,15 @@ class LiveFigure(widgets.VBox):
 
 
 def _control(name: str, values: Sequence[Any]) -> Any:
-    """A slider for numbers, a list to choose from for texts."""
+    """A slider for numbers, a list to choose from for texts, a field to write in for one text."""
     words = name.replace("_", " ")
     look = {
         "description": words,
         "style": {"description_width": "initial"},
         "layout": {"width": "420px"},
     }
+    if isinstance(values, str):
+        return widgets.Text(value=values, tooltip=words, continuous_update=False, **look)
     if isinstance(values[0], str):
         options = [(value.replace("_", " "), value) for value in values]
         return widgets.Dropdown(options=options, tooltip=f"{words}: {', '.join(values)}", **look)
@@ -111,7 +113,8 @@ def live_figure(draw: Callable[..., Any], **ranges: Sequence[Any]) -> LiveFigure
     Args:
         draw: a function of the sliders' values that returns a figure of ``aigc_lab.plots``.
         ranges: for each argument of ``draw``: lowest, highest, step and start. Four whole numbers make a
-            slider of whole numbers. Texts make a list to choose from; the first is chosen at the start.
+            slider of whole numbers. Texts make a list to choose from; the first is chosen at the start. A
+            single text makes a field to write in.
 
     Returns:
         The widget; ``.values`` holds what the sliders are set to.

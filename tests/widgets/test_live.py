@@ -60,3 +60,10 @@ def test_a_live_figure_takes_a_list_of_texts():
     live.sliders["corruption"].value = "noise"
     assert asked == [("label_flip", 0.5), ("noise", 0.5)] and live.error is None
     assert "noise" in live.message.value
+
+
+def test_a_live_figure_takes_a_text_of_ones_own():
+    live = widgets.live_figure(lambda words: plots.new_figure(2, 1, f"it says {words}"), words="to be")
+    assert live.image.tooltip == "it says to be"
+    live.sliders["words"].value = "or not"
+    assert live.values == {"words": "or not"} and "it says or not" in live.message.value
