@@ -14,7 +14,7 @@ import argparse
 import os
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -392,13 +392,20 @@ def shakespeare_parts() -> tuple[str, str]:
     return text[:place], text[place:]
 
 
+def rare_hidden(parts: Sequence[list[str]]) -> list[list[str]]:
+    """The texts of all parts, with □ for each character that the first part has fewer than six times."""
+    from collections import Counter
+
+    known = {sign for sign, count in Counter("".join(parts[0])).items() if count >= 6}
+    return [["".join(sign if sign in known else "□" for sign in text) for text in part] for part in parts]
+
+
 def tang_parts() -> tuple[list[str], list[str]]:
     """Poems of lines that all have five, or all seven characters: training and held-out ones, none twice.
 
     A character that training has fewer than six times is written as □ on both sides.
     """
     import re
-    from collections import Counter
 
     from aigc_lab import collect
 
@@ -410,9 +417,7 @@ def tang_parts() -> tuple[list[str], list[str]]:
             poem for poem in poems
             if re.fullmatch("([^，。！？；]{5}[，。！？；])+|([^，。！？；]{7}[，。！？；])+", poem)
         ])  # fmt: skip
-    counts = Counter("".join(parts[0]))
-    known = {character for character, count in counts.items() if count >= 6}
-    parts = [["".join(sign if sign in known else "□" for sign in poem) for poem in part] for part in parts]
+    parts = rare_hidden(parts)
     return parts[0], [poem for poem in parts[1] if poem not in set(parts[0])]
 
 
@@ -485,18 +490,12 @@ def three_kingdoms_parts() -> tuple[list[str], list[str], list[str]]:
 
     A character that training has fewer than six times is written as □ everywhere.
     """
-    from collections import Counter
-
     from aigc_lab import collect
 
     parts: tuple[list[str], list[str], list[str]] = ([], [], [])
     for number, chapter in enumerate(collect.load("three-kingdoms").data, start=1):
         parts[2 if number % 10 == 0 else 1 if number % 5 == 3 else 0].append(chapter)
-    counts = Counter("".join(parts[0]))
-    known = {character for character, count in counts.items() if count >= 6}
-    return tuple(  # type: ignore[return-value]
-        ["".join(sign if sign in known else "□" for sign in chapter) for chapter in part] for part in parts
-    )
+    return tuple(rare_hidden(parts))  # type: ignore[return-value]
 
 
 def three_kingdoms_texts() -> tuple[str, str]:

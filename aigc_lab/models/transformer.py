@@ -14,6 +14,7 @@ from typing import Any
 import keras
 import numpy as np
 from keras import layers, ops
+from scipy.special import erf
 
 from aigc_lab.backend import seeded
 
@@ -373,8 +374,12 @@ class Decoder:
         if self._positions is not None:
             hidden = hidden + self._positions[self.place]
         slot, seen = self.place % self.length, min(self.place + 1, self.length)
+        angle = self.place / 10_000.0 ** (np.arange(0, self._size, 2) / self._size)  # of ``waves``
+        turn = np.cos(angle).astype("float32"), np.sin(angle).astype("float32")
         for block, cache in zip(self._blocks, self._cache, strict=True):
-            hidden = hidden + self._attention(_normal(hidden, *block[:2]), block[2:6], cache, slot, seen)
+            hidden = hidden + self._attention(
+                _normal(hidden, *block[:2]), block[2:6], cache, slot, seen, turn
+            )
             if len(block) > 6:
                 widened = _gelu(_normal(hidden, *block[6:8]) @ block[8] + block[9])
                 hidden = hidden + (widened @ block[10] + block[11])
@@ -382,14 +387,18 @@ class Decoder:
         return _normal(hidden, *self._norm) @ self._head[0] + self._head[1]
 
     def _attention(
-        self, normal: np.ndarray, weights: list[np.ndarray], cache: np.ndarray, slot: int, seen: int
+        self,
+        normal: np.ndarray,
+        weights: list[np.ndarray],
+        cache: np.ndarray,
+        slot: int,
+        seen: int,
+        turn: tuple[np.ndarray, np.ndarray],
     ) -> np.ndarray:
         together, bias, out, out_bias = weights
         parts = (normal @ together + bias).reshape(self.count, 3, self._heads, self._size)
         query, key, value = parts[:, 0], parts[:, 1], parts[:, 2]  # (count, heads, d) each
         if self._rotary:
-            angle = self.place / 10_000.0 ** (np.arange(0, self._size, 2) / self._size)
-            turn = np.cos(angle).astype("float32"), np.sin(angle).astype("float32")
             query, key = _turned(query, *turn), _turned(key, *turn)
         cache[0, :, :, slot], cache[1, :, :, slot] = key, value
         keys, values = cache[0, :, :, :seen], cache[1, :, :, :seen]
@@ -436,8 +445,7 @@ def choose(
         np.put_along_axis(chances, order, ordered, axis=-1)
         chances /= chances.sum(axis=-1, keepdims=True)
     # The first place where the running sum exceeds a random number of [0, 1).
-    drawn = (chances.cumsum(axis=-1) > generator.random((len(chances), 1))).argmax(axis=-1)
-    return drawn
+    return (chances.cumsum(axis=-1) > generator.random((len(chances), 1))).argmax(axis=-1)
 
 
 def generate(
@@ -500,8 +508,6 @@ def _normal(hidden: np.ndarray, gamma: np.ndarray, beta: np.ndarray) -> np.ndarr
 
 
 def _gelu(values: np.ndarray) -> np.ndarray:
-    from scipy.special import erf
-
     return 0.5 * values * (1 + erf(values / 2**0.5))
 
 
