@@ -5,6 +5,7 @@ from aigc_lab.evaluate.distribution import (
     Coverage,
     Gaussian,
     PairDistances,
+    detector_auc,
     fid,
     floor,
     frechet,
@@ -23,7 +24,7 @@ from aigc_lab.evaluate.feature_network import (
     features,
     features_and_classes,
 )
-from aigc_lab.evaluate.images import edge_distance, luminance, psnr, sharpness, ssim
+from aigc_lab.evaluate.images import edge_distance, loose_ends, luminance, psnr, sharpness, ssim
 from aigc_lab.evaluate.intervals import Score, mean_interval, paired_interval, seed_interval, share
 from aigc_lab.evaluate.memorization import (
     Copies,
@@ -48,6 +49,7 @@ __all__ = [
     "class_accuracy",
     "classify",
     "copy_test",
+    "detector_auc",
     "distinct_share",
     "edge_distance",
     "features",
@@ -57,6 +59,7 @@ __all__ = [
     "frechet",
     "gaussian",
     "kid",
+    "loose_ends",
     "luminance",
     "manifold_values",
     "mean_interval",

@@ -105,6 +105,38 @@ def sharpness(images: Any) -> Score:
     return mean_interval(steps[0] + steps[1], "sharpness", "grey levels")
 
 
+def loose_ends(images: Any, threshold: float = 0.5) -> Score:
+    """Mean number of loose ends of the strokes of a drawing: where a line of its skeleton stops.
+
+    Broken and trembling lines have more than a hand draws. The strokes, brighter than ``threshold``, are
+    thinned to one pixel by scikit-image (Zhang and Suen 1984); a loose end has one neighbour of eight.
+    Introduced in notebook 22.
+
+    Args:
+        images: grey drawings, light on black: ``uint8`` or floats in [0, 1], (n, h, w) or (n, h, w, 1).
+
+    Returns:
+        ends an image, with a normal interval over the images. Compare with that of real drawings.
+
+    Raises:
+        ValueError: fewer than two images, colour, NaN, or another shape.
+    """
+    from scipy import ndimage
+    from skimage.morphology import skeletonize
+
+    table = np.asarray(images)
+    table = table[..., 0] if table.ndim == 4 and table.shape[3] == 1 else table  # (n, h, w, 1) -> (n, h, w)
+    if table.ndim != 3 or len(table) < 2:
+        raise ValueError(f"loose_ends needs at least 2 grey images (n, h, w), got {np.shape(images)}")
+    if table.dtype.kind == "f" and not np.isfinite(table).all():
+        raise ValueError("the images hold NaN or infinite values; drop or repair those items first")
+    ink = table > threshold * (255 if table.dtype == np.uint8 else 1)
+    lines = np.stack([skeletonize(each) for each in ink])
+    around = ndimage.convolve(lines.astype("uint8"), np.ones((1, 3, 3), "uint8"), mode="constant")
+    ends = (lines & (around == 2)).sum(axis=(1, 2))  # itself and one neighbour
+    return mean_interval(ends.astype(float), "loose ends", "an image")
+
+
 def image_pair(original: np.ndarray, other: np.ndarray, border: int = 0, least: int = 1) -> list[np.ndarray]:
     """Two images of one shape as float64 in [0, 1], without their border.
 

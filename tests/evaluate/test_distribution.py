@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from statistics import NormalDist
+
 import numpy as np
 import pytest
 from scipy.linalg import sqrtm
@@ -10,6 +12,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from aigc_lab.evaluate import (
     Gaussian,
+    detector_auc,
     distribution,
     fid,
     floor,
@@ -377,3 +380,36 @@ def test_a_set_against_itself_is_pointed_out():
         assert score.value == pytest.approx(0, abs=1e-6) if value == 0 else score.value < 0
     with pytest.raises(ValueError, match="have 2 and 3 dimensions"):
         frechet(random_gaussian(0, 2), random_gaussian(0, 3))
+
+
+# --- a detector ----------------------------------------------------------------------------------
+
+
+def test_a_detector_of_equal_sets_guesses():
+    pairs = [np.random.default_rng(seed).standard_normal((2, 600, 5)) for seed in range(10)]
+    areas = [detector_auc(*pair, resamples=0).value for pair in pairs]
+    assert abs(np.mean(areas) - 0.5) < 0.03 and max(np.abs(np.array(areas) - 0.5)) < 0.09
+
+
+def test_the_detector_reaches_the_best_possible_auc():
+    # Two Gaussians a distance d apart: no rule has a larger area than Phi(d / sqrt 2).
+    random, distance = np.random.default_rng(1), 1.2
+    real, fake = random.standard_normal((2, 4000, 4))
+    fake[:, 2] += distance
+    score = detector_auc(real, fake)
+    best = NormalDist().cdf(distance / 2**0.5)
+    assert score.low - 0.01 < best < score.high + 0.01
+    assert detector_auc(real, fake, resamples=0).value == score.value
+
+
+def test_the_detector_sees_a_direction_of_little_weight():
+    random = np.random.default_rng(2)
+    real, fake = random.standard_normal((2, 500, 8)) * 10.0 ** np.arange(0, -8, -1)
+    fake[:, 7] += 3e-7
+    assert detector_auc(real, fake).low > 0.9
+    assert abs(kid(real, fake).value) < 1e-2
+
+
+def test_a_detector_needs_ten_items_a_side():
+    with pytest.raises(ValueError, match="at least 10"):
+        detector_auc(np.zeros((9, 3)), np.zeros((20, 3)))

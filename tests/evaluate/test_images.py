@@ -92,3 +92,38 @@ def test_sharpness_refuses_what_is_no_set_of_images():
     ):
         with pytest.raises(ValueError, match=message):
             evaluate.sharpness(bad)
+
+
+# -- loose ends ---------------------------------------------------------------------------------------
+
+
+def drawing(*strokes):
+    """A black image with white rows and columns: ("row", place, start, stop) or ("column", …)."""
+    image = np.zeros((28, 28), "float32")
+    for kind, place, start, stop in strokes:
+        if kind == "row":
+            image[place : place + 3, start:stop] = 1
+        else:
+            image[start:stop, place : place + 3] = 1
+    return image
+
+
+def test_loose_ends_are_counted():
+    line = drawing(("row", 10, 4, 24))
+    broken = line.copy()
+    broken[:, 12:16] = 0
+    frame = drawing(("row", 4, 4, 24), ("row", 21, 4, 24), ("column", 4, 4, 24), ("column", 21, 4, 24))
+    for image, ends in ((line, 2), (broken, 4), (frame, 0), (np.zeros_like(line), 0)):
+        found = evaluate.loose_ends(np.stack([image, image]))
+        assert found.value == ends and found.low == found.high == ends
+    assert evaluate.loose_ends(np.stack([line, broken])).value == 3
+    as_bytes = (np.stack([line, broken])[..., None] * 255).astype("uint8")
+    assert evaluate.loose_ends(as_bytes).value == 3
+
+
+@pytest.mark.parametrize(
+    "images", [np.zeros((1, 28, 28)), np.zeros((4, 28, 28, 3)), np.full((2, 9, 9), np.nan)]
+)
+def test_loose_ends_need_several_grey_drawings(images):
+    with pytest.raises(ValueError, match=r"at least 2 grey|NaN"):
+        evaluate.loose_ends(images)
