@@ -141,7 +141,7 @@ def _swap(draft: Path, target: Path) -> None:
 def _check_kind(model: Any) -> None:
     if not hasattr(model, "drawing_network"):
         raise ValueError(
-            "deploy exports models that make images (VAE, GAN, super-resolution), and a "
+            "deploy exports models that make an image in one pass (VAE, GAN, super-resolution), and a "
             f"{type(model).__name__} does not; model.save('NAME.keras') keeps it for Keras"
         )
 

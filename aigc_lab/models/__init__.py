@@ -7,9 +7,9 @@ from typing import Any
 
 from aigc_lab.backend import import_keras
 
-_FAMILIES = ("gan", "stored", "super_resolution", "transformer", "vae")
+_FAMILIES = ("diffusion", "gan", "repair", "stored", "super_resolution", "transformer", "vae")
 
-__all__ = ["gan", "stored", "super_resolution", "transformer", "vae"]
+__all__ = ["diffusion", "gan", "repair", "stored", "super_resolution", "transformer", "vae"]
 
 
 def __getattr__(name: str) -> Any:
