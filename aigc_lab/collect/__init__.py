@@ -17,6 +17,7 @@ from aigc_lab.collect.load import (
     poems,
 )
 from aigc_lab.collect.own import FolderReport, from_file, from_folder
+from aigc_lab.collect.video import example_video, moving_drawings, read_video, reflected
 
 __all__ = [
     "Card",
@@ -25,14 +26,18 @@ __all__ = [
     "FolderReport",
     "cache_folder",
     "card",
+    "example_video",
     "from_file",
     "from_folder",
     "label_probabilities",
     "label_review",
     "load",
+    "moving_drawings",
     "names",
     "own_card",
     "photo_licences",
     "photos",
     "poems",
+    "read_video",
+    "reflected",
 ]

@@ -88,7 +88,8 @@ def load(name: str) -> Dataset:
 
 
 def photos(name: str = "photos") -> dict[str, np.ndarray]:
-    """Photographs at their own sizes, by name: ``"photos"`` (embedded) or ``"kodak"`` (downloaded).
+    """Photographs at their own sizes, by name: ``"photos"`` (embedded), or ``"kodak"`` or ``"paintings"``
+    (downloaded).
 
     uint8 arrays ``(height, width, 3)``, or ``(height, width)`` where the image is grey. Introduced in
     notebook 10.
@@ -98,10 +99,12 @@ def photos(name: str = "photos") -> dict[str, np.ndarray]:
         paths = {
             key: package_file(package, path, _DISTRIBUTION[package]) for key, (package, path, _) in listed
         }
-    elif name == "kodak":
+    elif name in ("kodak", "paintings"):
         paths = {Path(key).stem: path for key, path in _files(name).items()}
     else:
-        raise ValueError(f"images of different sizes are in 'photos' and 'kodak', not in {name!r}")
+        raise ValueError(
+            f"images of different sizes are in 'photos', 'kodak' and 'paintings', not in {name!r}"
+        )
     found = {}
     for key, path in paths.items():
         with Image.open(path) as image:
@@ -345,6 +348,11 @@ def _kodak() -> tuple:
     return np.stack([_centre_square(image, 512) for image in photos("kodak").values()]), None, ()
 
 
+def _paintings() -> tuple:
+    """The centre square of each painting, 480 x 480: the smallest file has 485 pixels a side."""
+    return np.stack([_centre_square(image, 480) for image in photos("paintings").values()]), None, ()
+
+
 def _centre_square(image: np.ndarray, size: int) -> np.ndarray:
     """The largest centre square as RGB ``(size, size, 3)``; resized (Lanczos) only where it must be."""
     height, width = image.shape[:2]
@@ -368,4 +376,5 @@ _READERS: dict[str, Callable[..., tuple]] = {
     "tang-300": partial(_poems, "tang-300"),
     "tiny-shakespeare": _tiny_shakespeare,
     "kodak": _kodak,
+    "paintings": _paintings,
 }

@@ -163,7 +163,7 @@ class TestOtherEmbedded:
         assert np.allclose(
             cat.mean((0, 1)), centre.mean((0, 1)), atol=1
         )  # the right crop, the channels in order
-        with pytest.raises(ValueError, match="'photos' and 'kodak'"):
+        with pytest.raises(ValueError, match="'photos', 'kodak' and 'paintings'"):
             collect.photos("animals")
 
     def test_dialogues(self):
@@ -271,6 +271,21 @@ class TestDownloaded:
         assert {image.shape for image in originals.values()} == {(512, 768, 3), (768, 512, 3)}
         np.testing.assert_array_equal(photos.data[0], originals["01"][:, 128:640])  # cut out, not resampled
         np.testing.assert_array_equal(photos.data[3], originals["04"][128:640])
+
+    def test_paintings(self, mirror):
+        squares, originals = collect.load("paintings"), collect.photos("paintings")
+        assert squares.data.shape == (4, 480, 480, 3) and copies(squares) == 0
+        assert {name: image.shape for name, image in originals.items()} == {
+            "tahiti_guaguin": (687, 1200, 3),
+            "vg_starry_night": (640, 1024, 3),
+            "vg_wheat_field_cropped": (500, 500, 3),
+            "wave_crop": (485, 485, 3),
+        }
+        starry = originals["vg_starry_night"]
+        assert starry.shape[1] / starry.shape[0] == 1.6  # as the card says
+        square = squares.data[list(originals).index("vg_starry_night")].astype(float)
+        assert np.allclose(square.mean((0, 1)), starry[:, 192:832].mean((0, 1)), atol=1)  # the centre
+        assert all(file.path.endswith(".jpg") for file in remote_files("paintings"))
 
     def test_the_sizes_on_the_cards(self):
         for name in collect.names():
