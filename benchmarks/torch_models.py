@@ -5,6 +5,7 @@ Each has ``step(batch)``: one update with Adam, as a tutorial writes it.
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import torch
@@ -104,7 +105,76 @@ class Transformer(Trained):
         return functional.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten())  # (n, t) -> (n * t,)
 
 
+class ChannelNorm(nn.Module):
+    """RMS normalisation over the channels of ``(n, c, h, w)``."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(channels, 1, 1))
+
+    def forward(self, x: Any) -> Any:
+        return x * torch.rsqrt(x.pow(2).mean(dim=1, keepdim=True) + 1e-6) * self.scale
+
+
+class Block(nn.Module):
+    """A residual block of two convolutions; time scales and shifts the channels between them."""
+
+    def __init__(self, channels: int, told: int) -> None:
+        super().__init__()
+        self.norms = nn.ModuleList([ChannelNorm(channels) for _ in range(2)])
+        self.convolutions = nn.ModuleList([nn.Conv2d(channels, channels, 3, padding=1) for _ in range(2)])
+        self.told = nn.Linear(told, 2 * channels)
+
+    def forward(self, x: Any, told: Any) -> Any:
+        inner = self.convolutions[0](functional.silu(self.norms[0](x)))
+        scale, shift = self.told(told)[:, :, None, None].chunk(2, dim=1)
+        inner = functional.silu(self.norms[1](inner) * (1 + scale) + shift)
+        return x + self.convolutions[1](inner)
+
+
+class UNet(nn.Module):
+    """The network of ``models.diffusion.unet`` without labels."""
+
+    def __init__(self, width: int = 32) -> None:
+        super().__init__()
+        widths, told = (width, 2 * width, 3 * width), 4 * width
+        self.time = nn.Sequential(nn.Linear(12, told), nn.SiLU(), nn.Linear(told, told), nn.SiLU())
+        self.first = nn.Conv2d(1, width, 3, padding=1)
+        self.down = nn.ModuleList(
+            nn.Conv2d(fine, coarse, 3, stride=2, padding=1) for fine, coarse in itertools.pairwise(widths)
+        )
+        self.blocks = nn.ModuleList(Block(each, told) for each in (*widths, *widths[::-1]))
+        self.up = nn.ModuleList(
+            nn.Conv2d(3 * width - place * width, 4 * (2 - place) * width, 1) for place in (0, 1)
+        )
+        self.last = nn.Sequential(ChannelNorm(width), nn.SiLU(), nn.Conv2d(width, 1, 3, padding=1))
+
+    def forward(self, x: Any, time: Any) -> Any:
+        angles = time * torch.pi * 2.0 ** torch.arange(6)
+        told = self.time(torch.cat([angles.sin(), angles.cos()], dim=1))
+        x, passed = self.first(x), []
+        for place, block in enumerate(self.blocks[:3]):
+            x = block(x if place == 0 else self.down[place - 1](x), told)
+            passed.append(x)
+        x = self.blocks[3](x, told)
+        for up, skip, block in zip(self.up, passed[1::-1], self.blocks[4:], strict=True):
+            x = block(functional.pixel_shuffle(up(x), 2) + skip, told)
+        return self.last(x)
+
+
+class Diffusion(Trained):
+    """Flow matching: the mean squared error of the velocity on a straight path."""
+
+    def loss(self, x: Any) -> Any:
+        clean, noise, time = 2 * x - 1, torch.randn_like(x), torch.rand(len(x), 1)
+        share = time[:, :, None, None]
+        predicted = self.parts["network"]((1 - share) * clean + share * noise, time)
+        return functional.mse_loss(predicted, noise - clean)
+
+
 def build(name: str, vocabulary: int) -> Trained:
+    if name == "diffusion":
+        return Diffusion(network=UNet())
     if name == "dense VAE":
         encoder = nn.Sequential(nn.Flatten(), nn.Linear(784, 400), nn.GELU(), nn.Linear(400, 40))
         return VAE(encoder=encoder, decoder=nn.Sequential(nn.Linear(20, 400), nn.GELU(), nn.Linear(400, 784)))

@@ -2,8 +2,9 @@
 
     python benchmarks/training_step.py [--rounds 9] [--models NAME ...] [--ways NAME ...]
 
-Four networks, the same in every way of training (the parameters are counted): a dense VAE 784-400-20, a
-convolutional VAE, a GAN with its gradient penalty, and a Transformer on characters. The ways:
+Five networks, the same in every way of training (the parameters are counted): a dense VAE 784-400-20, a
+convolutional VAE, a GAN with its gradient penalty, a Transformer on characters, and the U-shaped network of a
+diffusion model, whose steps are long: it is trained in two ways only. The ways:
 
 - ours: ``train.fit`` on TensorFlow, many steps in one compiled call over data in memory (by ``Trainer``,
   which compiles before the clock starts; dense networks with XLA);
@@ -41,6 +42,7 @@ MODELS = {
     "convolutional VAE": (128, False),
     "GAN": (64, False),
     "Transformer": (64, True),
+    "diffusion": (32, False),
 }
 WAYS = {
     "train.fit, TensorFlow (ours)": ("tensorflow", "ours"),
@@ -51,12 +53,15 @@ WAYS = {
     "plain PyTorch, eager": ("torch", "plain"),
 }
 OURS, PLAIN = "train.fit, TensorFlow (ours)", "plain PyTorch, eager"
+FEW = {"diffusion": (OURS, PLAIN)}  # the ways of a model whose steps are long
 PATIENCE = 4  # seconds: what is so slow is measured twice only
 
 
 def build(name: str, seed: int = 0) -> Any:
-    from aigc_lab.models import gan, transformer, vae
+    from aigc_lab.models import diffusion, gan, transformer, vae
 
+    if name == "diffusion":
+        return diffusion.unet(seed=seed)
     if name == "dense VAE":
         return vae.dense_vae(latent_size=20, width=400, depth=1, seed=seed)
     if name == "convolutional VAE":
@@ -196,7 +201,8 @@ def main() -> None:
             starts[name].append(1000 * (short - STEPS * slope))
             return 1000 * slope
 
-        actions = {name: (lambda name=name: step(name)) for name in ways}
+        chosen_ways = [name for name in ways if name in FEW.get(model, ways)]
+        actions = {name: (lambda name=name: step(name)) for name in chosen_ways}
         table.rounds(actions, 1)  # builds, compiles, and touches the data
         for values in starts.values():
             values.clear()
@@ -205,13 +211,20 @@ def main() -> None:
         if PLAIN in ways and (other := workers[PLAIN]("parameters", model, "plain")) != size:
             raise SystemExit(f"{model} has {size} parameters here and {other} in plain PyTorch")
         more = {
-            "ms to start a fit": {name: f"{statistics.median(row):,.0f}" for name, row in starts.items()},
+            "ms to start a fit": {name: f"{statistics.median(starts[name]):,.0f}" for name in each},
             "items a second": {
                 name: f"{1000 * MODELS[model][0] / statistics.median(row):,.0f}" for name, row in each.items()
             },
         }
         title = f"{model}: {size:,} parameters, batch {MODELS[model][0]}, {chosen.rounds} rounds"
-        table.compare(title, each, OURS, absent=absent, unit="ms a step", more=more)
+        table.compare(
+            title,
+            each,
+            OURS,
+            absent=[name for name in absent if name in FEW.get(model, absent)],
+            unit="ms a step",
+            more=more,
+        )
         print(f"  {model} after {time.perf_counter() - begun:.0f} s", file=sys.stderr, flush=True)
     for worker in workers.values():
         worker.__exit__()

@@ -63,10 +63,10 @@ def for_readers(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
             data = output.get("data", {})
             if WIDGET_MIME in data:
                 output["data"] = {"text/plain": WIDGET_NOTE}
-            elif "image/png" in data and alt:
+            elif alt and (kind := next((each for each in ("image/png", "image/jpeg") if each in data), None)):
                 # nbconvert has no place for alt text but an element of our own.
-                png = "".join(data["image/png"].split())
-                output["data"] = {"text/html": f'<img alt="{alt}" src="data:image/png;base64,{png}">'}
+                content = "".join(data[kind].split())
+                output["data"] = {"text/html": f'<img alt="{alt}" src="data:{kind};base64,{content}">'}
     return notebook
 
 
