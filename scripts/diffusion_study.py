@@ -4,10 +4,10 @@
 
 Each way trains for the processor time that so many steps of diffusion take (1,100 are about 110 s on two
 cores; the times of a step are measured in turns), along a cosine to the end, and is judged against held-out
-drawings. The VAE is sampled as notebook 06 does: codes from a
-mixture fitted to each class. The diffusion models are also drawn from with other samplers and numbers of
-steps. Rows of earlier calls are read from the files of ``--rows`` that exist, those of this one are written
-to the last; ``--store`` replaces the table in ``aigc_lab/study/stored``.
+drawings. The VAE is sampled as notebook 06 does: codes from a mixture fitted to each class. The first
+diffusion model is also drawn from with other samplers and numbers of steps. Rows of earlier calls are read
+from the files of ``--rows`` that exist, those of this one are written to the last; ``--store`` replaces the
+table in ``aigc_lab/study/stored``.
 """
 
 from __future__ import annotations

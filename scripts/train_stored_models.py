@@ -175,6 +175,15 @@ def kodak_half(test: bool) -> dict[str, Any]:
     return {**{name: kodak[name] for name in names[:12]}, **embedded}
 
 
+def half_size(photo: Any) -> Any:
+    """A photograph in colour at half its size, uint8 ``(h / 2, w / 2, 3)``."""
+    import numpy as np
+    from PIL import Image
+
+    image = Image.fromarray(photo).convert("RGB")
+    return np.asarray(image.resize((image.width // 2, image.height // 2), Image.Resampling.LANCZOS))
+
+
 def luminance_patches(size: int = 48, count: int = 20_000, seed: int = 0) -> Any:
     """(count, size, size, 1) pieces of the luminance in [0, 1], turned and mirrored."""
     import numpy as np
@@ -711,15 +720,8 @@ def train_drawings_diffusion() -> tuple[Any, str, dict, dict]:
     options = {"steps": 12_000, "batch_size": 32, "learning_rate": 2e-3}
     training, validation, _ = drawings_parts()
     model = models.diffusion.unet(**arguments, seed=0)
-    history = train.fit(
-        model,
-        *training.arrays(),
-        seed=0,
-        reports=12,
-        progress=False,
-        validation=validation.arrays(),
-        **options,
-    )
+    how = {"validation": validation.arrays(), "seed": 0, "reports": 12, "progress": False}
+    history = train.fit(model, *training.arrays(), **how, **options)
     facts = {
         "data": "quickdraw (CC BY 4.0), all six classes: part 0 of the split 0.7, 0.1, 0.2 with seed 0",
         "classes": list(training.class_names),
@@ -745,14 +747,9 @@ def photo_patches(photos: dict[str, Any], count: int, seed: int) -> Any:
     Flat ones (standard deviation below .06) are left out: there would be little else.
     """
     import numpy as np
-    from PIL import Image
 
     random = np.random.default_rng(seed)
-    halves = []
-    for photo in photos.values():
-        if photo.ndim == 3:
-            smaller = (photo.shape[1] // 2, photo.shape[0] // 2)
-            halves.append(np.asarray(Image.fromarray(photo).resize(smaller, Image.Resampling.LANCZOS)))
+    halves = [half_size(photo) for photo in photos.values() if photo.ndim == 3]
     patches: list[Any] = []
     while len(patches) < count:
         photo = halves[random.integers(len(halves))]
@@ -808,9 +805,9 @@ def patches_of_two_sizes(count: int, size: int, seed: int = 0) -> Any:
 
     random, large = np.random.default_rng(seed), []
     for photo in kodak_half(test=False).values():
-        whole = Image.fromarray(photo).convert("RGB")
-        half = whole.resize((whole.width // 2, whole.height // 2), Image.Resampling.LANCZOS)
-        large += [(np.asarray(each), each is half) for each in (whole, half) if min(each.size) >= size]
+        whole = np.asarray(Image.fromarray(photo).convert("RGB"))
+        sizes = ((whole, False), (half_size(photo), True))
+        large += [(each, half) for each, half in sizes if min(each.shape[:2]) >= size]
     # At either size each pixel is as likely as any other; the sizes as likely as each other.
     areas = np.array([photo.size for photo, _ in large], float)
     halved = np.array([half for _, half in large])
@@ -845,14 +842,12 @@ def train_photos_repair() -> tuple[Any, str, dict, dict]:
 def measure_photos_repair(model: Any) -> dict:
     """On the middle of kodak's last eight photographs at half size, as notebook 23 does."""
     import numpy as np
-    from PIL import Image
 
     from aigc_lab.models import repair
 
     random, errors = np.random.default_rng(0), []
     for photo in list(kodak_half(test=True).values())[4:]:
-        image = Image.fromarray(photo)
-        half = np.asarray(image.resize((image.width // 2, image.height // 2), Image.Resampling.LANCZOS))
+        half = half_size(photo)
         top, left = ((side - 128) // 2 for side in half.shape[:2])
         clean = half[top : top + 128, left : left + 128] / np.float32(255)
         noisy = (clean + 25 / 255 * random.standard_normal(clean.shape)).astype("float32")

@@ -17,7 +17,7 @@ from aigc_lab.collect.load import (
     poems,
 )
 from aigc_lab.collect.own import FolderReport, from_file, from_folder
-from aigc_lab.collect.video import example_video, moving_drawings, read_video, reflected
+from aigc_lab.collect.video import example_video, moving_drawings, read_video
 
 __all__ = [
     "Card",
@@ -39,5 +39,4 @@ __all__ = [
     "photos",
     "poems",
     "read_video",
-    "reflected",
 ]

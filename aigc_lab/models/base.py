@@ -195,3 +195,33 @@ def in_batches(network: Any, inputs: list[np.ndarray], size: int = 500) -> list[
         outputs = outputs if isinstance(outputs, (tuple, list)) else [outputs]
         parts.append([ops.convert_to_numpy(ops.stop_gradient(each)) for each in outputs])
     return [np.concatenate(each) for each in zip(*parts, strict=True)]
+
+
+def checked_photograph(image: Any, remedy: str, slack: float = 1e-6) -> np.ndarray:
+    """A photograph of any kind: ``(height, width[, channels])``, up to 4 channels, 8 or 16 bits or float.
+
+    Args:
+        remedy: what to do about missing values, for the message.
+        slack: how far float values may lie outside [0, 1].
+
+    Raises:
+        ValueError: what is wrong with it, in one sentence.
+    """
+    if not isinstance(image, np.ndarray) or image.ndim not in (2, 3) or not image.size:
+        raise ValueError(
+            f"an image is an array (height, width[, channels]), not empty; got {np.shape(image)}"
+        )
+    if image.ndim == 3 and image.shape[2] > 4:
+        raise ValueError(f"an image has 1 to 4 channels, got shape {image.shape}")
+    if image.dtype not in (np.uint8, np.uint16) and image.dtype.kind != "f":
+        raise ValueError(f"an image must be uint8, uint16 or float in [0, 1], got {image.dtype}")
+    if image.dtype.kind == "f" and not np.isfinite(image).all():
+        raise ValueError(f"the image holds NaN or infinite values; {remedy}")
+    if image.dtype.kind == "f" and (image.min() < -slack or image.max() > 1 + slack):
+        raise ValueError(f"float images lie in [0, 1], not {image.min():g} to {image.max():g}; divide by 255")
+    return image
+
+
+def white(image: np.ndarray) -> float:
+    """The value of white: the largest whole number of the type, or 1."""
+    return float(np.iinfo(image.dtype).max) if image.dtype.kind == "u" else 1.0

@@ -101,9 +101,8 @@ class Diffusion(LatentModel):
             )
         if not 0 <= label_drop <= 1:
             raise ValueError(f"label_drop must be a share from 0 to 1, got {label_drop}")
-        self.network, self.target, self.schedule, self.label_drop, self.seed = (
-            network, target, schedule, float(label_drop), seed,
-        )  # fmt: skip
+        self.network, self.target, self.schedule = network, target, schedule
+        self.label_drop, self.seed = float(label_drop), seed
         self.value_range = None if value_range is None else tuple(value_range)
         low, high = self.value_range or (-1.0, 1.0)
         self.middle, self.reach = (low + high) / 2, (high - low) / 2
@@ -168,37 +167,24 @@ class Diffusion(LatentModel):
         whole = a * ds - s * da  # 1 on the straight path, pi / 2 on the cosine
         return (ds * mixed - s * velocity) / whole, (a * velocity - da * mixed) / whole
 
-    def sample(
-        self,
-        n: int,
-        labels: Any = None,
-        seed: int = 0,
-        start: tuple[np.ndarray, float] | None = None,
-        **how: Any,
-    ) -> np.ndarray:
+    def sample(self, n: int, labels: Any = None, seed: int = 0, **how: Any) -> np.ndarray:
         """``n`` new items ``(n, *image_shape)``; without ``labels`` a conditional model takes each in turn.
 
         Args:
             labels: class numbers ``(n,)``, or one for all.
             seed: of the noise; equal seeds give equal items.
-            start: items ``(n, *image_shape)`` and a time below 1: begin there, with these items mixed with
-                noise, and not at noise alone (Meng et al. 2022, arXiv 2108.01073).
             how: steps, sampler, guidance, correct, watch: see ``follow``.
 
         Raises:
-            ValueError: n below 1, labels that are no class numbers, a wrong start, or as ``follow``.
+            ValueError: n below 1, labels that are no class numbers, or as ``follow``.
         """
         if n < 1 or int(n) != n:
             raise ValueError(f"n must be a whole number from 1 up, got {n}")
         if labels is None and self.class_count:
             labels = np.arange(n) % self.class_count
         generator = np.random.default_rng(seed)
-        mixed, first = generator.standard_normal((n, *self.image_shape), "float32"), LATEST
-        if start is not None:
-            first = self._checked_start(start, n)
-            a, s = self.rule.shares(first)
-            mixed = a * (np.asarray(start[0], "float32") - self.middle) / self.reach + s * mixed
-        return self.follow(mixed, first, labels, generator, **how)
+        noise = generator.standard_normal((n, *self.image_shape), "float32")
+        return self.follow(noise, LATEST, labels, generator, **how)
 
     def decode(self, z: np.ndarray, labels: Any = None, **how: Any) -> np.ndarray:
         """Items for noise ``(n, latent_size)``: each point of it leads to one, so it is a latent code.
@@ -224,6 +210,9 @@ class Diffusion(LatentModel):
         watch: Callable[[np.ndarray, float], None] | None = None,
     ) -> np.ndarray:
         """From x_t ``(n, *image_shape)`` at the time ``first`` to items at time 0.
+
+        It may begin between noise and data, with items mixed with as much noise as belongs to ``first``
+        (Meng et al. 2022, arXiv 2108.01073).
 
         Args:
             steps: of equal length; ``heun`` asks the network twice in each but the last.
@@ -287,17 +276,6 @@ class Diffusion(LatentModel):
         if new > 0:
             mixed = mixed + math.sqrt(new) * generator.standard_normal(mixed.shape, "float32")
         return mixed.astype("float32")
-
-    def _checked_start(self, start: tuple[np.ndarray, float], n: int) -> float:
-        items, time = start
-        if np.shape(items) != (n, *self.image_shape) or not EARLIEST <= time <= LATEST:
-            raise ValueError(
-                f"start is a pair: items of shape {(n, *self.image_shape)} and a time from {EARLIEST} to "
-                f"{LATEST}; got {np.shape(items)} and {time}"
-            )
-        if not np.isfinite(items).all():
-            raise ValueError("the items to start from hold NaN or infinite values; repair them first")
-        return float(time)
 
     def log_density(self, items: np.ndarray, labels: Any = None, steps: int = 50) -> np.ndarray:
         """log p(x) in nats, ``(n,)``, by the change of variables along the path from data to noise.

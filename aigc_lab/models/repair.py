@@ -16,7 +16,7 @@ import numpy as np
 from keras import layers, ops
 
 from aigc_lab.backend import seeded
-from aigc_lab.models.base import LatentModel, built
+from aigc_lab.models.base import LatentModel, built, checked_photograph, white
 
 MOST_NOISE = 50 / 255  # the standard deviation of the strongest noise that is trained on
 USUAL_NOISE = 25 / 255  # the network is told the noise level in units of this
@@ -169,7 +169,9 @@ def repair(
     Raises:
         ValueError: an image, mask or sigma of another kind, or nothing to repair or to repair it from.
     """
-    white = float(np.iinfo(image.dtype).max) if _checked(image).dtype.kind == "u" else 1.0
+    # Noise may lead out of [0, 1].
+    image = checked_photograph(image, "set them to 0 and mark them as holes", slack=1.0)
+    brightest = white(image)
     planes = image if image.ndim == 3 else image[..., None]
     (height, width, channels), alpha = planes.shape, planes.shape[2] in (2, 4)
     known = _checked_mask(mask, (height, width))
@@ -185,7 +187,7 @@ def repair(
             first, second = max(0, top - MARGIN), max(0, left - MARGIN)
             region = np.s_[first : top + tile + MARGIN, second : left + tile + MARGIN]
             here = np.s_[top : top + tile, left : left + tile]
-            colours = (planes[region][..., : channels - alpha] / np.float32(white)).astype("float32")
+            colours = (planes[region][..., : channels - alpha] / np.float32(brightest)).astype("float32")
             colours = np.repeat(colours, 3 // colours.shape[2], axis=2)  # grey: three equal channels
             ends = [(0, -side % GRID) for side in colours.shape[:2]]
             seen = np.pad(known[region][..., None].astype("float32"), [*ends, (0, 0)], mode="edge")[None]
@@ -195,26 +197,10 @@ def repair(
             clean = clean[top - first :, left - second :][: made[here].shape[0], : made[here].shape[1]]
             if channels - alpha == 1:
                 clean = clean.mean(axis=2, keepdims=True)
-            clean = np.rint(clean * white) if white > 1 else clean
+            clean = np.rint(clean * brightest) if brightest > 1 else clean
             keep = known[here][..., None] & (sigma == 0)
             made[here][..., : channels - alpha] = np.where(keep, planes[here][..., : channels - alpha], clean)
     return made.reshape(image.shape)
-
-
-def _checked(image: Any) -> np.ndarray:
-    if not isinstance(image, np.ndarray) or image.ndim not in (2, 3) or not image.size:
-        raise ValueError(
-            f"an image is an array (height, width[, channels]), not empty; got {np.shape(image)}"
-        )
-    if image.ndim == 3 and image.shape[2] > 4:
-        raise ValueError(f"an image has 1 to 4 channels, got shape {image.shape}")
-    if image.dtype not in (np.uint8, np.uint16) and image.dtype.kind != "f":
-        raise ValueError(f"an image must be uint8, uint16 or float in [0, 1], got {image.dtype}")
-    if image.dtype.kind == "f" and not np.isfinite(image).all():
-        raise ValueError("the image holds NaN or infinite values; set them to 0 and mark them as holes")
-    if image.dtype.kind == "f" and (image.min() < -1 or image.max() > 2):  # noise may lead out of [0, 1]
-        raise ValueError(f"float images lie in [0, 1], not {image.min():g} to {image.max():g}; divide by 255")
-    return image
 
 
 def _checked_mask(mask: Any, sides: tuple[int, int]) -> np.ndarray:

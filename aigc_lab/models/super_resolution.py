@@ -24,6 +24,7 @@ from keras import layers, ops
 
 from aigc_lab.backend import seeded
 from aigc_lab.models import gan
+from aigc_lab.models.base import checked_photograph, white
 
 SCALES = (2, 3, 4)
 LUMINANCE = np.float32([0.299, 0.587, 0.114])  # of red, green and blue: BT.601
@@ -469,7 +470,7 @@ def upscale(model: Any, photograph: np.ndarray, tile: int = 128, overlap: int | 
 
 
 def _enlarged_region(model: SuperResolution, region: np.ndarray) -> np.ndarray:
-    values = region.astype("float32") / np.float32(_white(region))
+    values = region.astype("float32") / np.float32(white(region))
     planes = values[..., None] if values.ndim == 2 else values
     luminance = grey(region)[None, :, :, None]  # (1, h, w, 1)
     # Each channel as an image of its own, and the luminance as the last one.
@@ -478,7 +479,7 @@ def _enlarged_region(model: SuperResolution, region: np.ndarray) -> np.ndarray:
     large = np.concatenate(large, axis=-1)  # (scale h, scale w, channels)
     colours = planes.shape[2] - (planes.shape[2] in (2, 4))  # alpha gets no detail
     large[..., :colours] += _array(model.network(luminance, training=False))[0] - rule
-    return _stored(large * _white(region), region)
+    return _stored(large * white(region), region)
 
 
 def _array(tensor: Any) -> np.ndarray:
@@ -490,20 +491,16 @@ def grey(image: np.ndarray) -> np.ndarray:
 
     This is the full range from 0 to 1; ``evaluate.luminance`` is the same number scaled to 16 to 235.
     """
-    values = _checked_image(image).astype("float32") / np.float32(_white(image))
+    values = _checked_image(image).astype("float32") / np.float32(white(image))
     if values.ndim == 3:
         one_channel = values.shape[2] < 3
         values = values[..., 0] if one_channel else values[..., :3] @ LUMINANCE
     return values
 
 
-def _white(image: np.ndarray) -> float:
-    return float(np.iinfo(image.dtype).max) if image.dtype.kind == "u" else 1.0
-
-
 def _stored(values: np.ndarray, like: np.ndarray) -> np.ndarray:
     """``values`` ``(h, w, channels)`` clipped and rounded to the type and the channels of an image."""
-    values = np.clip(values, 0, _white(like))
+    values = np.clip(values, 0, white(like))
     values = np.rint(values) if like.dtype.kind == "u" else values
     return values.astype(like.dtype).reshape(*values.shape[:2], *like.shape[2:])
 
@@ -515,16 +512,4 @@ def _checked_scale(scale: Any) -> int:
 
 
 def _checked_image(image: Any) -> np.ndarray:
-    if not isinstance(image, np.ndarray) or image.ndim not in (2, 3) or not image.size:
-        raise ValueError(
-            f"an image is an array (height, width[, channels]), not empty; got {np.shape(image)}"
-        )
-    if image.ndim == 3 and image.shape[2] > 4:
-        raise ValueError(f"an image has 1 to 4 channels, got shape {image.shape}")
-    if image.dtype not in (np.uint8, np.uint16) and image.dtype.kind != "f":
-        raise ValueError(f"an image must be uint8, uint16 or float in [0, 1], got {image.dtype}")
-    if image.dtype.kind == "f" and not np.isfinite(image).all():
-        raise ValueError("the image holds NaN or infinite values; repair it first")
-    if image.dtype.kind == "f" and (image.min() < -1e-6 or image.max() > 1 + 1e-6):
-        raise ValueError(f"float images lie in [0, 1], not {image.min():g} to {image.max():g}; divide by 255")
-    return image
+    return checked_photograph(image, "repair it first")

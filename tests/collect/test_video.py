@@ -92,7 +92,7 @@ def test_reflection_follows_a_walk_in_small_steps():
             step = np.where(out, -step, step)
             place = np.where(place < 2, 4 - place, np.where(place > 5, 10 - place, place))
         walked.append(place.copy())
-    found = collect.reflected(start, velocity, 6, 2, 5)
+    found = video.reflected(start, velocity, 6, 2, 5)
     assert found.shape == (20, 6, 2)
     np.testing.assert_allclose(found, np.stack(walked, axis=1), atol=1e-6)
 
