@@ -102,6 +102,17 @@ def parameters(notebook: Notebook) -> Problems:
         yield number, "the parameters cell must be the first code cell"
 
 
+def profiles(notebook: Notebook) -> Problems:
+    """A profile that the settings do not know is refused by ``train.settings``, before anything runs."""
+    calls = [call for _, cell in notebook.code for call in _calls_of(cell.source, "settings")]
+    if not any(
+        [ast.unparse(each) for each in call.args] == ["profile"]
+        and {each.arg for each in call.keywords} in (set(PROFILES), {None})  # None: **something
+        for call in calls
+    ):
+        yield None, f"must call train.settings(profile, {'=…, '.join(PROFILES)}=…)"
+
+
 def prose(notebook: Notebook) -> Problems:
     """Code without a sentence before it is a listing, not a lesson."""
     cells = notebook.node.cells
@@ -296,6 +307,7 @@ RULES = {
     "headings": headings,
     "box": box,
     "parameters": parameters,
+    "profiles": profiles,
     "prose": prose,
     "length": length,
     "activity": activity,

@@ -52,6 +52,12 @@ def check(unit):
 exercises.check(2, unit, check)\
 """
 
+SETTINGS = (
+    "from aigc_lab import train\n"
+    "settings = train.settings(profile, smoke={}, classroom={}, full={})\n"
+    "print(images)"
+)
+
 
 def text_output(words: str) -> nbformat.NotebookNode:
     return new_output("stream", name="stdout", text=words)
@@ -71,7 +77,7 @@ def good_notebook() -> nbformat.NotebookNode:
     finding = record("C07", number=0.9, interval=(0.8, 1.0), verdict="holds", says=says)
     code = [
         ("Change these and run again.", "profile = 'classroom'\nseed = 0\nimages = 100", ["parameters"], []),
-        ("How many there are.", "print(images)", ["nbval-check-output"], [text_output("100\n")]),
+        ("How many there are.", SETTINGS, ["nbval-check-output", "settings"], [text_output("100\n")]),
         ("And their shape.", "print((28, 28))", ["nbval-check-output"], [text_output("(28, 28)\n")]),
         (
             "The loss falls.\n\n**Predict** how far.\n\n<details><summary>Answer</summary>To 1.</details>",
@@ -287,6 +293,11 @@ BROKEN: dict[str, dict[str, Break]] = {
         "computed": _replace("parameters", "images = 100", "images = len('abc')"),
         "import": _replace("parameters", "images = 100", "images = 1\nimport os"),
         "not first": _late_parameters,
+    },
+    "profiles": {
+        "no call": _replace("settings", "train.settings", "dict"),
+        "another name": _replace("settings", "profile,", "'smoke',"),
+        "one missing": _replace("settings", ", full={}", ""),
     },
     "prose": {
         "only a heading": _source(4, "## Counting"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from pathlib import Path
@@ -64,20 +65,6 @@ def test_its_findings_can_be_read_for_the_ledger(notebook):
 
 
 @pytest.mark.slow
-@every_notebook
-def test_it_runs_in_the_smoke_profile(notebook, tmp_path):
-    executed = smoke(notebook, tmp_path)
-    assert all(cell.execution_count for cell in executed.cells if cell.cell_type == "code")
-    findings = [
-        output
-        for cell in executed.cells
-        for output in cell.get("outputs", ())
-        if MIME_TYPE in output.get("data", {})
-    ]
-    assert len(findings) == len(stored_findings(notebook))
-
-
-@pytest.mark.slow
 @other_runs
 def test_it_runs_with_other_parameters(notebook, parameters, tmp_path):
     executed = smoke(notebook, tmp_path, **parameters)
@@ -97,47 +84,67 @@ def said_of_exercises(executed: nbformat.NotebookNode) -> list[str]:
     return re.findall(r"^(?:exercise \d+: .*|\d+ exercises: .*)$", "".join(streams), flags=re.MULTILINE)
 
 
-@pytest.mark.slow
-@every_notebook
-def test_without_any_answer_the_student_version_runs_to_its_end(notebook, tmp_path):
-    unanswered = tmp_path / f"student_{notebook.name}"
-    unanswered.write_text(student.student_version(notebook), encoding="utf-8")
-    (tmp_path / "run").mkdir()
-    *lines, count = said_of_exercises(smoke(unanswered, tmp_path / "run"))
-    assert lines == [f"exercise {number}: not answered yet" for number in range(1, len(lines) + 1)]
-    assert count == f"{len(lines)} exercises: 0 answered, 0 right"
+def answered_three_times(notebook: Path) -> nbformat.NotebookNode:
+    """The notebook with every exercise answered right, then wrong, then not at all, and checked each time.
 
-
-@pytest.mark.slow
-@every_notebook
-def test_a_wrong_answer_is_told_what_is_wrong_and_the_notebook_runs_on(notebook, tmp_path):
+    After the last answer it goes on as the student version does. One run for three: starting a kernel and
+    importing TensorFlow takes longer than all checks together.
+    """
     answers = yaml.safe_load((WRONG_ANSWERS / f"{notebook.stem}.yml").read_text(encoding="utf-8"))
     node = nbformat.read(notebook, as_version=4)
-    number = 0
-    for cell in node.cells:
-        blocks = solution_blocks(cell.source) if cell.cell_type == "code" else []
-        numbers = range(number + 1, number + 1 + len(blocks))
-        cell.source = without_solutions(cell.source, [answers[each] for each in numbers])
-        number += len(blocks)
-    assert sorted(answers) == list(range(1, number + 1))
-    wrong = tmp_path / f"wrong_{notebook.name}"
-    nbformat.write(node, wrong)
-    (tmp_path / "run").mkdir()
-    *lines, count = said_of_exercises(smoke(wrong, tmp_path / "run"))
-    assert [line.split(": ")[:2] for line in lines] == [
-        [f"exercise {each}", "not right yet"] for each in range(1, number + 1)
-    ]
-    assert all(len(line.split(": ", 2)[2]) > 15 for line in lines), "each says in words what is wrong"
-    assert count == f"{number} exercises: {number} answered, 0 right"
+    cells, number, place = node.cells, 0, 0
+    while place < len(cells):
+        if cells[place].cell_type == "code" and solution_blocks(cells[place].source):
+            number += 1
+            right, words, check = cells[place : place + 3]
+            assert f"exercises.check({number}," in " ".join(check.source.split()).replace("( ", "(")
+            wrong, unanswered = copy.deepcopy(right), copy.deepcopy(right)
+            wrong.source = without_solutions(right.source, [answers.pop(number)])
+            unanswered.source = without_solutions(right.source)
+            again = [right, check, wrong, copy.deepcopy(check), unanswered, words, copy.deepcopy(check)]
+            cells[place : place + 3] = again
+            place += len(again)
+        place += 1
+    assert not answers, f"there is no exercise {sorted(answers)}"
+    for each, cell in enumerate(cells):
+        cell.id = f"cell-{each}"
+    return node
 
 
 @pytest.mark.slow
 @every_notebook
-def test_it_refuses_an_unknown_profile_by_itself(notebook, tmp_path, monkeypatch):
-    # In JupyterLab nobody checks the parameters before the notebook does.
+def test_it_runs_in_the_smoke_profile_with_right_wrong_and_missing_answers(notebook, tmp_path):
+    written = tmp_path / f"answered_{notebook.name}"
+    nbformat.write(answered_three_times(notebook), written)
+    (tmp_path / "run").mkdir()
+    executed = smoke(written, tmp_path / "run")
+    assert all(cell.execution_count for cell in executed.cells if cell.cell_type == "code")
+    *lines, count = said_of_exercises(executed)
+    said = [line.split(": ", 2)[:2] for line in lines]
+    number = len(lines) // 3
+    assert said == [
+        [f"exercise {each}", words]
+        for each in range(1, number + 1)
+        for words in ("right", "not right yet", "not answered yet")
+    ]
+    assert all(len(line.split(": ", 2)[2]) > 15 for line in lines[1::3]), "each says in words what is wrong"
+    assert count == f"{number} exercises: 0 answered, 0 right"
+    findings = [
+        output
+        for cell in executed.cells
+        for output in cell.get("outputs", ())
+        if MIME_TYPE in output.get("data", {})
+    ]
+    assert len(findings) == len(stored_findings(notebook))
+
+
+@pytest.mark.slow
+def test_a_notebook_refuses_an_unknown_profile_by_itself(tmp_path, monkeypatch):
+    # In JupyterLab nobody checks the parameters before the notebook does. That each one asks train.settings
+    # is a rule of the lint.
     monkeypatch.setattr(run_notebook, "check_parameters", lambda *_: None)
     with pytest.raises(PapermillExecutionError) as caught:
-        smoke(notebook, tmp_path, profile="nonsense")
+        smoke(FOLDER / "01_collect.ipynb", tmp_path, profile="nonsense")
     assert caught.value.ename == "ValueError"
     for name in ("nonsense", *run_notebook.PROFILES):
         assert re.search(rf"\b{name}\b", caught.value.evalue)
