@@ -19,7 +19,18 @@ from typing import Any
 __version__ = "0.1.0"
 
 STAGES = ("collect", "clean", "label", "augment", "train", "evaluate", "deploy")
-_OTHERS = ("backend", "claims", "corrupt", "exercises", "models", "pipeline", "plots", "study", "widgets")
+_OTHERS = (
+    "backend",
+    "claims",
+    "corrupt",
+    "exercises",
+    "models",
+    "pipeline",
+    "plots",
+    "serve",
+    "study",
+    "widgets",
+)
 _MODULES = (*STAGES, *_OTHERS)
 
 __all__ = ["STAGES", "__version__", *_MODULES]

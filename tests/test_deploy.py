@@ -16,6 +16,7 @@ import pytest
 from aigc_lab import deploy
 from aigc_lab.backend import quiet
 from aigc_lab.collect.dataset import own_card
+from aigc_lab.deploy import forms
 
 NAMES = ("cat", "dog", "猫头鹰")
 
@@ -120,11 +121,73 @@ def test_models_without_classes_export_too(tmp_path, likelihood):
 def test_a_gan_exports_and_draws_the_same(tmp_path, class_count, colours):
     from aigc_lab.models.gan import dcgan
 
-    gan = dcgan((8, 8, colours), latent_size=4, class_count=class_count, width=4, seed=1)
+    how = {"choices": 2, "mapping": 1} if colours == 3 else {}
+    gan = dcgan((8, 8, colours), latent_size=4, class_count=class_count, width=4, seed=1, **how)
     written = deploy.export(gan, tmp_path / "export")
     drawn = deploy.draw_with_onnx(written["onnx"], 5, seed=2)
     np.testing.assert_allclose(drawn, gan.sample(5, seed=2), atol=deploy.TOLERANCE)
     assert deploy.check(gan, tmp_path / "export")["keras"] == 0
+
+
+def other_family(name):
+    """A small model of a family that does not make an image in one pass, its zero weights made something."""
+    import keras
+
+    from aigc_lab.models import diffusion, repair, transformer
+
+    positions = name.removeprefix("text, ")
+    if positions in transformer.POSITIONS:
+        return transformer.character_model(9, length=6, width=8, blocks=1, heads=2, positions=positions)
+    if name == "noise":
+        noisy, time = keras.Input((2,)), keras.Input((1,))
+        predicted = keras.layers.Dense(2)(keras.layers.Concatenate()([noisy, time]))
+        return diffusion.Diffusion(keras.Model([noisy, time], predicted), "noise", value_range=None)
+    model = repair.repair_network((4,)) if name == "repair" else diffusion.unet((8, 8, 1), 3, width=4)
+    random = np.random.default_rng(0)
+    for weight in model.trainable_weights:
+        if not np.any(weight):
+            weight.assign(random.normal(0, 0.1, weight.shape))
+    return model
+
+
+@pytest.mark.parametrize(
+    ("name", "inputs", "output"),
+    [
+        ("text, learned", ["tokens"], "logits"),
+        ("text, rotary", ["tokens"], "logits"),
+        ("noise", ["noisy", "time"], "noise"),
+        ("repair", ["damaged", "known", "sigma"], "pixels"),
+    ],
+)
+def test_every_other_family_exports(tmp_path, name, inputs, output):
+    model, text = other_family(name), output == "logits"
+    formats = deploy.FORMATS if name == "text, learned" else ("onnx",)  # the others take seconds each
+    paths = deploy.export(model, tmp_path / "out", formats, class_names="abcdefg, " if text else ())
+    found = deploy.check(model, tmp_path / "out")
+    assert set(found) == set(formats) and max(found.values()) <= 1e-5
+    session = deploy.open_onnx(paths["onnx"], threads=1)
+    assert [each.name for each in session.get_inputs()] == inputs
+    assert [each.name for each in session.get_outputs()] == [output]
+    assert {each.shape[0] for each in (*session.get_inputs(), *session.get_outputs())} == {"batch"}
+    told = deploy.onnx_metadata(paths["onnx"])
+    assert told["kind"] == {"tokens": "text", "noisy": "diffusion", "damaged": "repair"}[inputs[0]]
+    assert "".join(told["class_names"]) == ("abcdefg, " if text else "")
+    with pytest.raises(ValueError, match="draws nothing from latent points in one pass"):
+        deploy.draw_with_onnx(paths["onnx"])
+
+
+def test_a_sampler_outside_draws_with_the_exported_network(tmp_path):
+    model = other_family("U-shaped")
+    session = deploy.open_onnx(deploy.export(model, tmp_path / "out", ("onnx",))["onnx"])
+    how = {"seed": 1, "steps": 3, "guidance": 2.0}
+    expected = model.sample(4, **how)
+
+    class Exported:
+        def predict_on_batch(self, inputs):
+            return session.run(["velocity"], dict(zip(("noisy", "time", "label"), inputs, strict=True)))[0]
+
+    model.network = Exported()
+    np.testing.assert_allclose(model.sample(4, **how), expected, atol=1e-5)
 
 
 @pytest.fixture(scope="module")
@@ -160,19 +223,21 @@ def test_super_resolution_exports_and_enlarges_photographs_of_any_size(enlarging
         assert (large == upscale(model, photo)).mean() > 0.999
     with pytest.raises(ValueError, match=r"\(height, width\[, 3\]\), got float32 \(8, 8, 3\)"):
         deploy.enlarge_with_onnx(written["onnx"], np.zeros((8, 8, 3), "float32"))
-    with pytest.raises(ValueError, match="draws nothing from latent points; enlarge_with_onnx runs it"):
+    with pytest.raises(ValueError, match="draws nothing from latent points in one pass"):
         deploy.draw_with_onnx(written["onnx"])
     assert "experiments: enlarging images" in deploy.model_card(folder, **CARD).read_text(encoding="utf-8")
 
 
 def test_what_cannot_be_exported_or_run_is_refused_in_a_sentence(exported, enlarging, tmp_path):
-    from aigc_lab.models.transformer import character_model
+    import keras
 
-    with pytest.raises(ValueError, match=r"a CharacterModel does not; model.save\('NAME.keras'\) keeps it"):
-        deploy.export(character_model(10, length=8, width=8, blocks=1, heads=2), tmp_path / "export")
+    with pytest.raises(
+        ValueError, match=r"a Sequential is none of them; model.save\('NAME.keras'\) keeps it"
+    ):
+        deploy.export(keras.Sequential(), tmp_path / "export")
     with pytest.raises(ValueError, match="the model has 0 classes, but there are 1"):
         deploy.export(enlarging["first stage"], tmp_path / "export", class_names=("cat",))
-    with pytest.raises(ValueError, match="enlarges nothing; draw_with_onnx runs it"):
+    with pytest.raises(ValueError, match="enlarges nothing"):
         deploy.enlarge_with_onnx(exported["onnx"], np.zeros((8, 8, 3), "uint8"))
     assert not list(tmp_path.iterdir())
 
@@ -230,7 +295,7 @@ def test_a_failure_leaves_the_old_export_and_no_rest(exported, tmp_path, monkeyp
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(deploy, where, full)
+    monkeypatch.setattr(forms, where, full)
     with pytest.raises(
         OSError, match=r"cannot write the export to .*No space left on device.*choose a folder"
     ):
@@ -327,6 +392,28 @@ def test_an_operation_that_onnx_lacks_is_an_error(tmp_path):
         deploy.write_onnx(model, tmp_path / "x.onnx", {})
 
 
+def test_a_constant_that_would_become_an_input_is_refused(tmp_path):
+    import keras
+    from keras import ops
+
+    latent, path = keras.Input((3,), name="latent"), tmp_path / "x.onnx"
+    scale = np.linspace(-1, 1, 3, dtype="float32")
+    for constant in (ops.exp(scale), np.exp(scale)):
+        model = keras.Model([latent], latent * constant)
+        model([np.ones((1, 3), "float32")])
+        if isinstance(constant, np.ndarray):
+            with quiet():
+                deploy.write_onnx(model, path, {}, output="scaled")
+            assert [each.name for each in deploy.open_onnx(path).get_outputs()] == ["scaled"]
+        else:
+            with (
+                pytest.raises(ValueError, match=r"no input of the model but a constant .* with NumPy"),
+                quiet(),
+            ):
+                deploy.write_onnx(model, path, {})
+            assert not path.exists()
+
+
 def test_quiet_hides_prints_but_gives_them_back_on_failure(capfd):
     with quiet():
         print("from Python")
@@ -363,6 +450,170 @@ def test_model_card_says_what_it_must(exported):
     assert "Seeds: 0, 1, 2." in text and "- Images of 28 x 28 pixels only." in text
     assert hashlib.sha256(exported["onnx"].read_bytes()).hexdigest() in text
     path.unlink()
+
+
+# Versions ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def versions(exported, tmp_path):
+    """A models folder with two versions."""
+    for name in ("first", "second"):
+        shutil.copytree(exported["onnx"].parent, tmp_path / name)
+    return tmp_path
+
+
+def test_data_card_and_seeds_travel_and_every_file_has_its_hash(vae, tmp_path):
+    card = own_card("cats")
+    paths = deploy.export(vae, tmp_path / "out", ("onnx",), data_card=card, seeds=(3, 4))
+    manifest = deploy.verify(tmp_path / "out")
+    assert json.loads(paths["data_card"].read_text(encoding="utf-8"))["licence"] == card.licence
+    assert manifest["seeds"] == [3, 4] and manifest["kind"] == "latent"
+    (tmp_path / "out" / "reference.json").write_text("{}", encoding="utf-8")
+    deploy.record(tmp_path / "out", "reference.json")
+    assert set(deploy.verify(tmp_path / "out")["files"]) == {"onnx", "data_card", "reference"}
+    for file in deploy.verify(tmp_path / "out")["files"].values():
+        content = (tmp_path / "out" / file["name"]).read_bytes()
+        assert (file["bytes"], file["sha256"]) == (len(content), hashlib.sha256(content).hexdigest())
+    deploy.export(vae, tmp_path / "out", ("onnx",))  # a new export knows nothing of the reference
+    assert sorted(os.listdir(tmp_path / "out")) == ["export.json", "generator.onnx"]
+
+
+def test_a_version_becomes_live_and_is_rolled_back(versions):
+    with pytest.raises(FileNotFoundError, match=r"no version in .* is live; choose one"):
+        deploy.live(versions)
+    deploy.set_live(versions, "first")
+    assert deploy.live(versions)["previous"] is None
+    deploy.set_live(versions, "second")
+    deploy.set_live(versions, "second")  # twice: what to roll back to is still the first
+    told = deploy.live(versions)
+    assert (told["version"], told["previous"]) == ("second", "first")
+    assert told["sha256"] == deploy.verify(versions / "second")["files"]["onnx"]["sha256"]
+    deploy.set_live(versions, told["previous"])
+    assert (deploy.live(versions)["version"], deploy.live(versions)["previous"]) == ("first", "second")
+    assert sorted(os.listdir(versions)) == ["first", "live.json", "second"]
+
+
+def test_a_version_that_is_not_as_it_was_never_becomes_live(versions):
+    deploy.set_live(versions, "first")
+    before = (versions / "live.json").read_bytes()
+    generator = versions / "second" / "generator.onnx"
+    content = generator.read_bytes()
+    for damage, why in (
+        (lambda: generator.write_bytes(content[:-1] + b"x"), r"SHA-256 differs\); copy or export"),
+        (generator.unlink, "generator.onnx of second is missing"),
+        (lambda: (versions / "second" / "export.json").write_text("{}"), "is no manifest"),
+    ):
+        damage()
+        with pytest.raises(ValueError, match=why):
+            deploy.set_live(versions, "second")
+    for strange in ("third", "", "..", "../first", ".", str(versions / "first")):
+        with pytest.raises(FileNotFoundError, match=r"has no version .*; it has first, second"):
+            deploy.set_live(versions, strange)
+    assert (versions / "live.json").read_bytes() == before
+
+
+def test_a_failed_write_leaves_the_live_version(versions, monkeypatch):
+    deploy.set_live(versions, "first")
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", full)
+        with pytest.raises(OSError, match=r"No space left on device.*; the file that was there is unchanged"):
+            deploy.set_live(versions, "second")
+    assert deploy.live(versions)["version"] == "first"
+    assert sorted(os.listdir(versions)) == ["first", "live.json", "second"]
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"version": 3}', '{"version": "../first"}'])
+def test_a_damaged_live_file_is_told_and_repaired(versions, content):
+    (versions / "live.json").write_text(content)
+    with pytest.raises((ValueError, FileNotFoundError), match=r"set_live|has no version"):
+        deploy.live(versions)
+    deploy.set_live(versions, "second")
+    assert deploy.live(versions)["version"] == "second"
+
+
+# Files from elsewhere ----------------------------------------------------------------------------------
+
+
+def test_a_model_that_names_another_file_is_refused(tmp_path):
+    import onnx
+
+    outside = onnx.numpy_helper.from_array(np.ones((3, 4), "float32"), "w")
+    onnx.external_data_helper.set_external_data(outside, "../../etc/passwd")
+    outside.ClearField("raw_data")
+    latent, pixels = (
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["batch", size])
+        for name, size in (("latent", 3), ("pixels", 4))
+    )
+    product = onnx.helper.make_node("MatMul", ["latent", "w"], ["pixels"])
+    constant = onnx.helper.make_node("Constant", [], ["w"], value=outside)
+    for nodes, weights in (([product], [outside]), ([constant, product], [])):  # in a node, too
+        graph = onnx.helper.make_graph(nodes, "graph", [latent], [pixels], weights)
+        (tmp_path / "x.onnx").write_bytes(onnx.helper.make_model(graph).SerializeToString())
+        with pytest.raises(
+            ValueError, match=r"keeps weights in another file, '\.\./\.\./etc/passwd'; a model must"
+        ):
+            deploy.open_onnx(tmp_path / "x.onnx")
+
+
+@pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n" * 30, b"<html></html>"])
+def test_what_is_no_onnx_is_refused_in_one_line(tmp_path, content):
+    (tmp_path / "x.onnx").write_bytes(content)
+    with pytest.raises(ValueError, match=r"\Ax.onnx is not an ONNX model that onnxruntime can run: [^\n]*\Z"):
+        deploy.open_onnx(tmp_path / "x.onnx")
+
+
+# What is added to an export ----------------------------------------------------------------------------
+
+
+def test_the_8_bit_generator_is_smaller_and_near(tmp_path):
+    from aigc_lab import models
+
+    vae = models.stored.load("labelled_vae")
+    deploy.export(vae, tmp_path / "out", ("onnx",))
+    path = deploy.quantise(tmp_path / "out", count=64)
+    files = deploy.verify(tmp_path / "out")["files"]
+    assert (
+        path.name == "generator_int8.onnx"
+        and files["generator_int8"]["bytes"] < 0.35 * files["onnx"]["bytes"]
+    )
+    exact, rounded = (
+        deploy.draw_with_onnx(tmp_path / "out" / each, 50, seed=7) for each in ("generator.onnx", path)
+    )
+    assert 0 < np.abs(rounded - exact).mean() < 0.02 and np.abs(rounded - exact).max() < 0.6
+    assert files["generator_int8"]["largest_difference"] < 0.6
+    told = deploy.onnx_metadata(tmp_path / "out" / "generator.onnx")
+    assert told.items() <= deploy.onnx_metadata(path).items()
+
+
+def test_only_a_model_that_draws_from_latent_points_is_quantised(exported, tmp_path):
+    shutil.copytree(exported["onnx"].parent, tmp_path / "out")
+    manifest = json.loads(exported["manifest"].read_text(encoding="utf-8"))
+    del manifest["latent_size"]
+    (tmp_path / "out" / "export.json").write_text(json.dumps(manifest), encoding="utf-8")
+    with pytest.raises(ValueError, match="takes a model that draws from latent points"):
+        deploy.quantise(tmp_path / "out")
+    with pytest.raises(FileNotFoundError, match="holds no export"):
+        deploy.quantise(tmp_path)
+
+
+def test_the_judge_says_what_the_feature_network_says(exported, tmp_path):
+    from aigc_lab import evaluate
+
+    folder = tmp_path / "out"
+    shutil.copytree(exported["onnx"].parent, folder)
+    path = deploy.write_judge(folder, "animals")
+    images = np.random.default_rng(1).random((7, 28, 28, 1), dtype="float32")
+    (seen,) = deploy.open_onnx(path).run(["probabilities"], {"image": images})
+    np.testing.assert_allclose(seen, evaluate.classify(images, "animals"), atol=1e-5)
+    assert tuple(deploy.onnx_metadata(path)["class_names"]) == evaluate.GROUPS["animals"]
+    assert deploy.verify(folder)["files"]["judge"]["largest_difference"] <= 1e-5
+    with pytest.raises(ValueError, match="among must be one of"):
+        deploy.write_judge(folder, "plants")
 
 
 @pytest.mark.parametrize(

@@ -13,12 +13,12 @@ import aigc_lab
 
 PACKAGE = Path(aigc_lab.__file__).parent
 # A module imports from floors below its own, and from its own folder. ``label`` works on the issue
-# tables of ``clean``; ``pipeline``, ``widgets`` and ``study`` stand on everything.
+# tables of ``clean``; ``pipeline``, ``serve``, ``study`` and ``widgets`` stand on everything.
 FLOORS = (
     {"backend", "claims", "collect", "exercises"},
     {"augment", "clean", "corrupt", "evaluate", "models", "train"},
     {"deploy", "label", "plots"},
-    {"pipeline", "study", "widgets"},
+    {"pipeline", "serve", "study", "widgets"},
 )
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
 # ``python -m aigc_lab.clean`` puts the parts together that the package itself keeps apart.

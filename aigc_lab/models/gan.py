@@ -267,7 +267,8 @@ def _convolutional_generator(
     latent, label = keras.Input((latent_size,), name="latent"), label_input(class_count)
     hidden = latent
     if choices:
-        chosen = ops.one_hot(ops.argmax(latent[:, :choices], axis=-1), choices)
+        # top_k, not argmax: Keras' argmax on TensorFlow looks at single bits, which ONNX cannot.
+        chosen = ops.one_hot(ops.top_k(latent[:, :choices], 1)[1][:, 0], choices)  # (n, choices)
         hidden = ops.concatenate([2 * chosen, latent[:, choices:]], axis=-1)
     hidden = with_label(hidden, label)
     for _ in range(mapping):

@@ -40,9 +40,21 @@ def filled(images: Any, known: Any) -> Any:
     mean = mean / ops.maximum(ops.sum(known, (1, 2), keepdims=True), 1e-6)  # (n, 1, 1, c)
     images = images * known + mean * (1 - known)
     for finer, known in reversed(levels):
-        images = ops.image.resize(images, finer.shape[1:3], interpolation="bilinear")
-        images = finer + (1 - known) * images
+        images = finer + (1 - known) * doubled(images)
     return images
+
+
+def doubled(images: Any) -> Any:
+    """``(n, h, w, c)`` -> ``(n, 2h, 2w, c)``, bilinear: as ``ops.image.resize``, which cannot be exported for
+    sides that are not known yet."""
+    above = ops.concatenate([images[:, :1], images[:, :-1]], axis=1)
+    below = ops.concatenate([images[:, 1:], images[:, -1:]], axis=1)
+    four = []
+    for rows in (0.75 * images + 0.25 * above, 0.75 * images + 0.25 * below):
+        left = ops.concatenate([rows[:, :, :1], rows[:, :, :-1]], axis=2)
+        right = ops.concatenate([rows[:, :, 1:], rows[:, :, -1:]], axis=2)
+        four += [0.75 * rows + 0.25 * left, 0.75 * rows + 0.25 * right]
+    return ops.depth_to_space(ops.concatenate(four, axis=-1), 2)
 
 
 @keras.saving.register_keras_serializable("aigc_lab")
@@ -91,6 +103,13 @@ class Repair(LatentModel):
         start = filled(damaged, known)
         change = self.full_precision(self.network([start, known, sigma], training=training))
         return start + ops.where((known > 0) & (sigma == 0), 0.0, change)
+
+    def drawing_network(self) -> keras.Model:
+        """What is exported: ``restore``, clipped to [0, 1], for sides that are multiples of 16."""
+        names = {"damaged": 3, "known": 1, "sigma": 1}
+        inputs = [keras.Input((None, None, channels), name=name) for name, channels in names.items()]
+        restore = layers.Lambda(lambda parts: ops.clip(self.restore(*parts), 0, 1), (None, None, 3))
+        return keras.Model(inputs, restore(inputs), name="generator")
 
     def call(self, inputs: Any, training: bool | None = None) -> dict[str, Any]:
         """Clean patches ``(n, h, w, 3)`` in [0, 1] -> what is made of their damaged version."""

@@ -1,0 +1,110 @@
+"""What can be added to an export: 8-bit numbers, and the judge that watches its images in a service.
+
+Introduced in notebook 19.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from aigc_lab.backend import quiet
+from aigc_lab.deploy.onnx_file import TOLERANCE, network_inputs, open_onnx, run_onnx, write_onnx
+from aigc_lab.deploy.versions import INT8, JUDGE, MIXTURE, ONNX, record, verify
+
+
+def quantise(folder: str | os.PathLike[str], count: int = 256, seed: int = 0) -> Path:
+    """Write ``generator_int8.onnx`` beside the generator: same inputs and output, 8-bit numbers inside.
+
+    Each weight matrix or kernel has a scale for every output channel. What is multiplied with it has a scale
+    and a zero, from its range over ``count`` latent points (static quantisation: Jacob et al. 2018, arXiv
+    1712.05877). The manifest gets the file, with the largest difference of a pixel on other points.
+
+    Args:
+        folder: an export of a model that draws from latent points, its ``latent_mixture.npz`` used if there.
+        count: latent points that the ranges are taken from; seed: of them.
+
+    Raises:
+        FileNotFoundError: the folder holds no export.
+        ValueError: a model of another kind, or a damaged export.
+    """
+    from onnxruntime import quantization
+
+    told = verify(folder)
+    if "latent_size" not in told:
+        raise ValueError(f"quantise takes a model that draws from latent points, and {folder} holds none")
+
+    def points(count: int, seed: int) -> list[np.ndarray]:
+        if (Path(folder) / MIXTURE).is_file():
+            from aigc_lab.models.mixture import LatentMixture
+
+            latent, labels = LatentMixture.load(Path(folder) / MIXTURE).sample(count, None, seed)
+        else:
+            latent = np.random.default_rng(seed).standard_normal((count, told["latent_size"]), "float32")
+            labels = np.arange(count) % max(1, told["class_count"])
+        return network_inputs(latent, labels, told["class_count"])
+
+    class Points(quantization.CalibrationDataReader):
+        def __init__(self) -> None:
+            names = [each.name for each in open_onnx(source).get_inputs()]
+            self.batches = iter([dict(zip(names, points(count, seed), strict=True))])
+
+        def get_next(self) -> dict[str, np.ndarray] | None:
+            return next(self.batches, None)
+
+    source, path = Path(folder) / ONNX, Path(folder) / INT8
+    # Values of 8 bits without sign, weights with it: the pair that processors multiply in one instruction.
+    how = {"activation_type": quantization.QuantType.QUInt8, "weight_type": quantization.QuantType.QInt8}
+    # The products hold the weights and take the time; what stands between them stays exact.
+    how["op_types_to_quantize"] = ["Conv", "MatMul"]
+    with quiet():
+        quantization.quantize_static(str(source), str(path), Points(), per_channel=True, **how)
+    other = points(count, seed + 1)
+    record(folder, INT8, float(np.abs(run_onnx(path, other) - run_onnx(source, other)).max()))
+    return path
+
+
+def write_judge(folder: str | os.PathLike[str], among: str) -> Path:
+    """Write ``judge.onnx``, the 28 x 28 feature network: ``image`` (batch, 28, 28, 1) in [0, 1] ->
+    ``probabilities`` (batch, classes).
+
+    With it a service without TensorFlow sees what its own images look like. The names of its classes are in
+    the metadata of the file, and the manifest gets the file.
+
+    Args:
+        folder: an export.
+        among: the set whose classes compete, as for ``evaluate.classify``.
+
+    Raises:
+        FileNotFoundError: the folder holds no export.
+        ValueError: there is no such set, or the written file disagrees with ``evaluate.classify``.
+    """
+    import keras
+
+    from aigc_lab.evaluate import feature_network
+
+    verify(folder)
+    images = np.random.default_rng(0).random((5, 28, 28, 1), dtype="float32")
+    expected = feature_network.classify(images, among)
+    names, weights = feature_network.GROUPS[among], feature_network.weights()
+    chosen = [feature_network.CLASS_NAMES.index(f"{among}/{name}") for name in names]
+    hidden = image = keras.Input(images.shape[1:], name="image")
+    for kernel, stride, channels in feature_network.CONVOLUTIONS:
+        hidden = keras.layers.Conv2D(channels, kernel, stride, padding="same", activation="relu")(hidden)
+    features = keras.layers.GlobalAveragePooling2D()(hidden)  # (n, 4, 4, 96) -> (n, 96)
+    network = keras.Model([image], keras.layers.Dense(len(names), activation="softmax")(features))
+    numbers = range(len(feature_network.CONVOLUTIONS))
+    layers = [weights[f"{part}{number}"] for number in numbers for part in ("kernel", "bias")]
+    network.set_weights([*layers, weights["dense"][:, chosen], weights["dense_bias"][chosen]])
+    network([images])  # Keras exports only a model that was called once
+    path, facts = Path(folder) / JUDGE, {"kind": "judge", "class_names": list(names)}
+    with quiet():
+        write_onnx(network, path, facts, "probabilities")
+    difference = float(np.abs(run_onnx(path, [images]) - expected).max())
+    if not difference <= TOLERANCE:
+        path.unlink()
+        raise ValueError(f"{path.name} differs from evaluate.classify by {difference:.3g}")
+    record(folder, JUDGE, difference)
+    return path
