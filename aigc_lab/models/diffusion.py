@@ -120,8 +120,7 @@ class Diffusion(LatentModel):
         items, condition = self.unpack(inputs)
         count, rest = ops.shape(items)[0], [1] * len(self.image_shape)
         clean = (items - self.middle) / self.reach
-        noise = keras.random.normal(ops.shape(clean), dtype=clean.dtype, seed=self.noise)
-        time = keras.random.uniform((count, 1), EARLIEST, LATEST, seed=self.noise)
+        noise, time = self.draws(clean, condition)
         data_share, noise_share = (ops.reshape(each, (-1, *rest)) for each in self.rule.shares(time))
         mixed = data_share * clean + noise_share * noise  # (n, 1, …) * (n, *image_shape)
         if condition and training:
@@ -133,6 +132,12 @@ class Diffusion(LatentModel):
             data_slope, noise_slope = (ops.reshape(each, (-1, *rest)) for each in self.rule.slopes(time))
             target = data_slope * clean + noise_slope * noise
         return {"predicted": predicted, "target": target}
+
+    def draws(self, clean: Any, condition: list[Any]) -> tuple[Any, Any]:
+        """Noise of the shape of ``clean`` and a time ``(n, 1)`` for each item of a training batch."""
+        noise = keras.random.normal(ops.shape(clean), dtype=clean.dtype, seed=self.noise)
+        time = keras.random.uniform((ops.shape(clean)[0], 1), EARLIEST, LATEST, seed=self.noise)
+        return noise, time
 
     def loss_terms(self, inputs: Any, outputs: dict[str, Any]) -> dict[str, Any]:
         """Mean squared error over items and values: equation 14 of Ho et al., 9 of Lipman et al."""
@@ -407,3 +412,142 @@ def residual_block(hidden: Any, told: Any) -> Any:
     )
     inner = layers.Activation("silu")(layers.RMSNormalization()(inner) * (1 + scale) + shift)
     return hidden + layers.Conv2D(channels, 3, padding="same", kernel_initializer="zeros")(inner)
+
+
+# -- clips of which the first frames may be given -----------------------------------------------------
+
+
+@keras.saving.register_keras_serializable("aigc_lab")
+class ClipDiffusion(Diffusion):
+    """A model of clips ``(n, frames, h, w, c)``; its label k says that the first k frames are given.
+
+    A given frame is its own noise. So x_t = (1 - t) x + t x is the frame itself at every time, and its
+    velocity is 0: it stands still while the others come out of the noise (noise levels frame by frame: Chen
+    et al. 2024, arXiv 2407.01392). Introduced in notebook 25.
+
+    Args:
+        root: training times are roots of uniform numbers; with the cube root most of them are near 1, where
+            the motion is settled. 1 leaves them uniform.
+        options: of ``Diffusion``.
+    """
+
+    settings = (*Diffusion.settings, "root")
+
+    def __init__(self, network: keras.Model, root: float = 3.0, **options: Any) -> None:
+        super().__init__(network, **options)
+        self.root = root
+
+    def draws(self, clean: Any, condition: list[Any]) -> tuple[Any, Any]:
+        noise, time = super().draws(clean, condition)
+        given = given_frames(condition[0], self.image_shape[0])
+        return given * clean + (1 - given) * noise, ops.power(time, 1 / self.root)
+
+    def sample(self, n: int, labels: Any = 0, seed: int = 0, **how: Any) -> np.ndarray:
+        """``n`` new clips of which nothing is given; the rest as for ``Diffusion.sample``."""
+        if np.any(labels):
+            raise ValueError("a clip with given frames needs them: use continued(known)")
+        return super().sample(n, labels, seed, **how)
+
+    def continued(self, known: np.ndarray, seed: int = 0, **how: Any) -> np.ndarray:
+        """Clips ``(n, frames, h, w, c)`` that begin with ``known`` ``(n, k, h, w, c)``.
+
+        Args:
+            seed: of the noise; equal seeds give equal clips.
+            how: steps, sampler and watch: see ``follow``.
+
+        Raises:
+            ValueError: frames of another shape, more than the model learned to take, or the sampler
+                ``"ddpm"``, which would put fresh noise into the known frames.
+        """
+        known = np.asarray(known, "float32")
+        most, frame = self.class_count - 1, self.image_shape[1:]
+        if known.ndim != 5 or known.shape[2:] != frame or not 1 <= known.shape[1] <= most:
+            raise ValueError(
+                f"known frames must have shape (n, k, {', '.join(map(str, frame))}) with k from 1 to {most}, "
+                f"got {known.shape}"
+            )
+        if how.get("sampler") == "ddpm":
+            raise ValueError("ddpm puts fresh noise into known frames; choose heun, euler or ddim")
+        generator = np.random.default_rng(seed)
+        noise = generator.standard_normal((len(known), *self.image_shape), "float32")
+        noise[:, : known.shape[1]] = (known - self.middle) / self.reach
+        return self.follow(noise, LATEST, known.shape[1], generator, **how)
+
+
+def given_frames(label: Any, frames: int) -> Any:
+    """One-hot numbers of given frames ``(n, k)`` -> 1 in a given frame, else 0: ``(n, frames, 1, 1, 1)``."""
+    upto = np.tri(label.shape[-1], frames, -1, dtype="float32")  # row k: ones in the first k places
+    return ops.reshape(ops.matmul(label, upto), (-1, frames, 1, 1, 1))
+
+
+def clip_network(
+    image_shape: tuple[int, int, int, int] = (8, 20, 20, 1),
+    most_given: int = 2,
+    width: int = 56,
+    mean: float = -0.9,
+    spread: float = 0.3,
+    seed: int = 0,
+    **options: Any,
+) -> ClipDiffusion:
+    """A network for short clips, with the frames as channels of one image (Voleti et al. 2022, 2205.09853).
+
+    It predicts only what the best straight line from x_t leaves of the velocity, at unit size (Karras et al.
+    2022, arXiv 2206.00364, table 1, for our target), and 0 for given frames.
+
+    Args:
+        image_shape: frames, height, width, channels; height and width must be multiples of 4.
+        most_given: at most so many of the first frames can be given.
+        width: channels at half the resolution; twice as many at a quarter.
+        mean, spread: mean and standard deviation of the data, where they lie between -1 and 1.
+        seed: of the weights and of the noise; equal seeds give equal models.
+        options: root, and those of ``Diffusion`` but for target, schedule and label_drop.
+
+    Raises:
+        ValueError: a height or width that is no multiple of 4, a size below 1, or no frame left to draw.
+    """
+    frames = image_shape[0]
+    check_sizes(tuple(image_shape[1:]), 1, 0, width, multiple=4)
+    if not 1 <= most_given < frames:
+        raise ValueError(f"most_given must be from 1 to {frames - 1}, below the number of frames")
+    with seeded(seed):
+        body = clip_body(tuple(image_shape), most_given + 1, width)
+        noisy, time, label = (keras.Input(each.shape[1:]) for each in body.inputs)
+        given = given_frames(label, frames)
+        noise_share = (1 - given) * ops.reshape(time, (-1, 1, 1, 1, 1))  # (n, frames, 1, 1, 1)
+        data_share = 1 - noise_share
+        variance = noise_share**2 + (data_share * spread) ** 2
+        around = noisy - data_share * mean
+        guess = around * (noise_share - data_share * spread**2) / variance - mean
+        rest = body([around / ops.sqrt(variance), time, label])
+        velocity = (1 - given) * (guess + rest * spread / ops.sqrt(variance))
+        network = keras.Model([noisy, time, label], velocity)
+    return built(ClipDiffusion(network, label_drop=0.0, seed=seed, name="clips", **options))
+
+
+def clip_body(image_shape: tuple[int, int, int, int], class_count: int, width: int) -> Any:
+    """Convolutions at half and at a quarter of the resolution; between them dense layers over the whole."""
+    frames, height, image_width, channels = image_shape
+    noisy, time, label = keras.Input(image_shape), keras.Input((1,)), keras.Input((class_count,))
+    told = layers.Dense(128, activation="silu")(TimeWaves()(time))
+    told = layers.Dense(128, activation="silu")(told + layers.Dense(128, use_bias=False)(label))
+    image = ops.transpose(noisy, (0, 2, 3, 1, 4))  # (n, f, h, w, c) -> (n, h, w, f, c)
+    image = ops.reshape(image, (-1, height, image_width, frames * channels))
+    fine = residual_block(layers.Conv2D(width, 4, strides=2, padding="same")(image), told)
+    coarse = residual_block(layers.Conv2D(2 * width, 3, strides=2, padding="same")(fine), told)
+    coarse = residual_block(coarse + overview(coarse, told), told)
+    up = ops.depth_to_space(layers.Conv2D(4 * width, 1)(coarse), 2)  # (n, h/4, w/4, 4 c) -> (n, h/2, w/2, c)
+    fine = layers.Activation("silu")(layers.RMSNormalization()(residual_block(fine + up, told)))
+    last = layers.Conv2D(4 * frames * channels, 3, padding="same", kernel_initializer="zeros")(fine)
+    last = ops.reshape(ops.depth_to_space(last, 2), (-1, height, image_width, frames, channels))
+    return keras.Model([noisy, time, label], ops.transpose(last, (0, 3, 1, 2, 4)))
+
+
+def overview(hidden: Any, told: Any) -> Any:
+    """Dense layers over a whole grid ``(n, h, w, c)``: where is it, and where to? Cheap on a small grid."""
+    height, image_width, channels = hidden.shape[1:]
+    inner = layers.Conv2D(16, 1)(layers.Activation("silu")(layers.RMSNormalization()(hidden)))
+    inner = layers.Dense(256)(layers.Flatten()(inner))  # (n, h, w, 16) -> (n, 256)
+    inner = layers.Activation("silu")(layers.RMSNormalization()(inner) + layers.Dense(256)(told))
+    inner = layers.Dense(256, activation="silu")(inner)
+    inner = layers.Reshape((height, image_width, 16))(layers.Dense(height * image_width * 16)(inner))
+    return layers.Conv2D(channels, 1)(inner)
