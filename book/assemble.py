@@ -17,7 +17,7 @@ import nbformat
 import yaml
 
 from aigc_lab import claims
-from book import fold, generated, pictures, surprises
+from book import demos, fold, generated, pictures, surprises
 from book.vendor import BookError
 
 BOOK = Path(__file__).resolve().parent
@@ -42,13 +42,16 @@ def assemble(source: Path, notebooks: Path = NOTEBOOKS) -> None:
     for name in ("_config.yml", "_toc.yml", "references.bib"):
         shutil.copyfile(BOOK / name, source / name)
     shutil.copytree(BOOK / "assets", source / "assets")
+    shutil.copytree(BOOK / "web", source / "assets" / "web")
     for folder in (source / "pictures", source / "assets" / "pictures"):
         folder.mkdir()
         for name, text in pictures.files().items():
             (folder / name).write_text(text, encoding="utf-8")
     found = notebook_paths(notebooks)
     ledger = claims.ledger(found)
+    welcome = next(demo for demo in demos.demos() if demo["page"] == "index")
     parts = {
+        "%DEMONSTRATION%": demos.block(welcome, "_static/"),
         "%STAGES_ALT%": pictures.STAGES_ALT,
         "%LABS%": labs_table(notebooks),
         "%SURPRISES%": surprises.block(ledger),
@@ -65,7 +68,10 @@ def assemble(source: Path, notebooks: Path = NOTEBOOKS) -> None:
     (source / "notebooks").mkdir()
     labs = {lab["file"]: lab for lab in read_yaml("labs.yml")}
     for path in found:
+        if path.stem not in labs:
+            raise BookError(f"{path.name} has no entry in book/labs.yml; write one.")
         prepared = prepare_notebook(nbformat.read(path, as_version=4), path.name)
+        demos.place(prepared, path.stem)
         add_head(prepared, path.stem, labs[path.stem])
         nbformat.write(prepared, source / "notebooks" / path.name)
     missing = [

@@ -1,7 +1,7 @@
 """Build the book: `python book/build.py`.
 
-Needs npm once (for MathJax and the widget manager; see book/vendor.py). After that the build
-needs no network, and the pages never do.
+Needs the network once: npm for MathJax, the widget manager and onnxruntime-web (see book/vendor.py), and two
+data sets for the demonstrations, whose models are exported beside Jupyter Book. The pages never need it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 BOOK = Path(__file__).resolve().parent
 sys.path.insert(0, str(BOOK.parent))  # so that this also runs where aigc_lab is not installed
 
-from book import check, vendor  # noqa: E402
+from book import check, demos, vendor  # noqa: E402
 from book.assemble import NOTEBOOKS, assemble  # noqa: E402
 from book.vendor import BookError  # noqa: E402
 
@@ -34,16 +34,25 @@ def build(output: Path, cache: Path, notebooks: Path = NOTEBOOKS) -> Path:
             another host; the message says what to do.
     """
     output, cache = output.resolve(), cache.resolve()
-    source, made, site = output / "source", output / "_build", output / "html"
-    for folder in (source, made, site):
+    source, made, site, models = (output / name for name in ("source", "_build", "html", "models"))
+    for folder in (source, made, site, models):
         shutil.rmtree(folder, ignore_errors=True)
     modules = vendor.fetch(cache)
     assemble(source, notebooks)
     vendor.install(modules, source / "assets" / "vendor")
-    run_jupyter_book(source, output)
+    with python("-m", "book.page_models.table", str(models), str(cache)) as exporting:
+        try:
+            run_jupyter_book(source, output)
+            said, _ = exporting.communicate()
+        finally:
+            exporting.kill()
+    if exporting.returncode:
+        raise BookError(f"The models of the demonstrations could not be exported:\n{said}")
     # Jupyter Book adds a folder of its own below the one that it is given.
     (made / "html").rename(site)
     shutil.rmtree(made)
+    shutil.copytree(models, site / "_static" / "models")
+    demos.state_sizes(site)
     faults = check.site_faults(site)
     if faults:
         raise BookError("The built site has faults:\n" + "\n".join(f"  {fault}" for fault in faults))
@@ -52,14 +61,22 @@ def build(output: Path, cache: Path, notebooks: Path = NOTEBOOKS) -> Path:
 
 def run_jupyter_book(source: Path, output: Path) -> None:
     """Jupyter Book with every warning as an error; its log is shown only where it fails."""
-    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
-    command += ["build", str(source), "--path-output", str(output), "-W", "-n", "--keep-going", "--quiet"]
+    command = ["-c", "from jupyter_book.cli.main import main; main()", "build", str(source)]
+    command += ["--path-output", str(output), "-W", "-n", "--keep-going", "--quiet"]
+    with python(*command) as running:
+        said, _ = running.communicate()
+    if running.returncode:
+        raise BookError(f"Jupyter Book found faults in the pages:\n{said}")
+
+
+def python(*arguments: str) -> subprocess.Popen:
+    """A process of this Python that finds this project; what it says is kept."""
     # Sphinx imports two extensions of this folder by name (see _config.yml).
     path = os.pathsep.join(filter(None, (str(BOOK.parent), os.environ.get("PYTHONPATH"))))
     environment = {**os.environ, "PYTHONPATH": path, "PYTHONWARNINGS": "ignore", "NO_COLOR": "1"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise BookError(f"Jupyter Book found faults in the pages:\n{done.stdout}\n{done.stderr}")
+    # Both in one pipe: two would have to be read in turn, or the process waits for a reader.
+    said = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    return subprocess.Popen([sys.executable, *arguments], env=environment, text=True, **said)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -56,6 +56,7 @@ class _Page(HTMLParser):
         self._in_style = tag == "style"
         if "style" in found:
             self.loads += css_loads(found["style"])
+        self.loads += found.get("data-loads", "").split()  # a demonstration's, after the click
         for name in _LOADS.get(tag, ()):
             if found.get(name):
                 self.loads += _srcset(found[name]) if name == "srcset" else [found[name]]

@@ -136,33 +136,46 @@ def claims_page(ledger: pandas.DataFrame, data_of: Mapping[str, str] | None = No
 
 
 def _overview(measured: pandas.DataFrame, open_rows: pandas.DataFrame) -> list[str]:
-    """All claims in one table that fits a screen: claim, verdict, number with interval, lab."""
-    head = ("claim · 论断", "verdict · 结论", "measured · 测量", "lab · 实验")
-    lines = ['<table class="ledger">', "<thead><tr>", *(f"<th>{each}</th>" for each in head), "</tr></thead>"]
+    """All claims in one table that fits a screen: a row for each claim, with its findings side by side."""
+    verdicts = " ".join(
+        f'<span class="{_class(verdict)}">{verdict} <span lang="zh-Hans">{chinese_verdict}</span></span>'
+        for verdict, chinese_verdict in claims.VERDICTS_ZH.items()
+        if verdict != claims.NOT_MEASURED
+    )
+    lines = [
+        '<table class="ledger">',
+        "<thead><tr><th>claim · 论断</th>",
+        f"<th>findings · 结果: {verdicts}</th></tr></thead>",
+        "<tbody>",
+    ]
     for claim, rows in measured.groupby("id", sort=False):
         first = rows.iloc[0]
-        lines.append("<tbody>")
-        for number, row in enumerate(rows.itertuples()):
-            verdict = f"{row.verdict} {row.condition}".strip()
-            lines.append("<tr>")
-            if not number:
-                lines.append(
-                    f'<th scope="rowgroup" rowspan="{len(rows)}">'
-                    f'<a href="#claim-{claim.lower()}">{claim}</a> {escape(first.claim)} '
-                    f'<span lang="zh-Hans">{escape(first.claim_zh)}</span></th>'
-                )
-            lines += [
-                f'<td class="claim-{row.verdict.replace(" ", "-")}" title="{escape(verdict)}">{row.verdict} '
-                f'<span lang="zh-Hans">{claims.VERDICTS_ZH[row.verdict]}</span></td>',
-                f'<td title="{escape(_numbers(row))}">{escape(_numbers(row))}</td>',
-                f'<td><a href="notebooks/{row.notebook}.html#{claims_label(row.notebook)}">'
-                f"{row.notebook[:2]}</a></td>",
-                "</tr>",
-            ]
-        lines.append("</tbody>")
+        lines += [
+            f'<tr><th scope="row"><a href="#claim-{claim.lower()}">{claim}</a> {escape(first.claim)} '
+            f'<span lang="zh-Hans">{escape(first.claim_zh)}</span></th>',
+            "<td>",
+            *(_card(row) for row in rows.itertuples()),
+            "</td></tr>",
+        ]
     names = ", ".join(open_rows.id) or "none · 无"
-    lines += ['<tbody><tr><td colspan="4"><a href="#not-measured">Not measured yet · 尚未测量</a>:']
-    return [*lines, f"{names}</td></tr></tbody>", "</table>"]
+    lines += [
+        f'<tr><th scope="row"><a href="#not-measured">Not measured yet · 尚未测量</a></th><td>{names}</td>'
+    ]
+    return [*lines, "</tr></tbody>", "</table>"]
+
+
+def _card(row: Any) -> str:
+    """A finding in a few words: lab, verdict, number, interval. The tooltip and the details have the rest."""
+    number = f"{row.number:.3g}" + ("" if pandas.isna(row.low) else f" [{row.low:.3g}, {row.high:.3g}]")
+    more = f"{row.verdict} {row.condition}".strip() + f": {_numbers(row)}"
+    return (
+        f'<a class="{_class(row.verdict)}" href="notebooks/{row.notebook}.html#{claims_label(row.notebook)}" '
+        f'title="{escape(more)}"><b>{row.notebook[:2]}</b> {row.verdict} {number}</a>'
+    )
+
+
+def _class(verdict: str) -> str:
+    return f"claim-{verdict.replace(' ', '-')}"
 
 
 def _finding(row: Any, data: str) -> list[str]:
@@ -171,7 +184,7 @@ def _finding(row: Any, data: str) -> list[str]:
     cell = f"{{ref}}`notebook {row.notebook[:2]}, the cell <{claims_label(row.notebook)}>`"
     lines = [
         f":::{{admonition}} {row.id} · {verdict} · {claims.VERDICTS_ZH[row.verdict]}",
-        f":class: claim claim-{row.verdict.replace(' ', '-')}",
+        f":class: claim {_class(row.verdict)}",
         "",
         f"Question · {chinese('问题')}: {plain(row.question)}",
         "",

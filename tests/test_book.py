@@ -372,13 +372,15 @@ def test_the_ledger_page_opens_with_one_table_of_all_findings():
     before, _, rest = page.partition("<table")
     assert before.split("\n")[3:] == ["", "# Claims ledger · 论断台账", "", ""]
     rows = rest.partition("</table>")[0].split("<tr>")[1:]
-    assert len(rows) == 1 + 2 + 1  # the head, the findings, and what is open
-    assert 'rowspan="2"><a href="#claim-c01">C01</a>' in rows[1] and "训练数据的质量" in rows[1]
-    assert 'title="holds only if a &lt; b">holds only if <span lang="zh-Hans">有条件成立</span>' in rows[1]
-    assert "2.5 [1.25, 3] nats; floor 0.5" in rows[1]
-    assert 'undecided <span lang="zh-Hans">未定</span>' in rows[2] and "C01" not in rows[2]
-    assert '<a href="notebooks/15_b.html#claims-15-b">15</a>' in rows[2]
-    assert "C02, C03" in rows[3] and "C01" not in rows[3]
+    assert len(rows) == 1 + 1 + 1  # the head, a row for each measured claim, and what is open
+    assert all(words in rows[0] for words in ("holds only if", "有条件成立", "undecided", "未定"))
+    assert '<a href="#claim-c01">C01</a>' in rows[1] and "训练数据的质量" in rows[1]
+    first, second = re.findall("<a class=.+?</a>", rows[1])
+    assert 'class="claim-holds-only-if"' in first and 'href="notebooks/00_x.html#claims-00-x"' in first
+    assert 'title="holds only if a &lt; b: 2.5 [1.25, 3] nats; floor 0.5"' in first
+    assert first.endswith("<b>00</b> holds only if 2.5 [1.25, 3]</a>")
+    assert second.endswith("<b>15</b> undecided 2.5 [1.25, 3]</a>")
+    assert "C02, C03" in rows[2] and "C01" not in rows[2]
 
 
 def test_the_details_say_what_the_notebook_says_and_do_without_it():

@@ -30,3 +30,49 @@ window.addEventListener("load", () => {
     },
   };
 });
+
+// Demonstrations: a model that runs in the page. Nothing is loaded before the reader asks for it.
+const labScript = document.currentScript.src;
+
+document.addEventListener("DOMContentLoaded", () => {
+  for (const demo of document.querySelectorAll(".lab-demo")) frameDemonstration(demo);
+});
+
+function frameDemonstration(demo) {
+  const line = document.createElement("p");
+  line.className = "lab-demo-line";
+  demo.append(line);
+  if (location.protocol === "file:") {
+    line.textContent =
+      "To try it, this page must come from a server: run python -m http.server in the folder of the site. · 要在页面中运行，需由服务器提供本页：请在网站文件夹中执行 python -m http.server。";
+    return;
+  }
+  const size = demo.dataset.megabytes ? ` (${demo.dataset.megabytes} MB)` : "";
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "lab-button lab-demo-button";
+  button.textContent = `Try it in this page · 在本页试试${size}`;
+  line.append(button);
+  button.addEventListener("click", async () => {
+    button.disabled = true;
+    line.setAttribute("role", "status");
+    line.append(" Loading … · 正在加载……");
+    const root = document.createElement("div");
+    root.className = "lab-demo-root";
+    root.tabIndex = -1;
+    root.setAttribute("role", "group");
+    root.setAttribute("aria-label", demo.dataset.title || demo.dataset.demo);
+    demo.insertBefore(root, line);
+    try {
+      const module = await import(new URL(`web/${demo.dataset.demo}.js`, labScript));
+      await module.start(root);
+    } catch (error) {
+      root.remove();
+      line.textContent = `This could not start here, so the picture stays (${error.message}). · 未能在此启动，保留静态图片。`;
+      return;
+    }
+    demo.classList.add("lab-demo-started");
+    line.remove();
+    root.focus({ preventScroll: true });
+  });
+}

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import functools
+import http.server
 import os
 import shutil
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urlsplit
 
 import pytest
+
+from book import build, demo_page
+from book.page_models import table
+from book.vendor import FetchError
 
 # Nothing but this machine has a name or an address in there: what a page asks of another host fails.
 CHROMIUM_ARGUMENTS = (
@@ -99,3 +107,68 @@ def open_page(chromium) -> Iterator[Callable[..., Watched]]:
 def root() -> Path:
     """The folder of the project."""
     return Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="session")
+def site(root: Path, cannot_run: Callable, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site, built from what is in the checkout; npm packages are kept where `make book` keeps them."""
+    try:
+        return build.build(tmp_path_factory.mktemp("book"), root / "book" / "_build" / "cache").parent
+    except FetchError as reason:
+        cannot_run(str(reason))
+
+
+@pytest.fixture(scope="session")
+def served(site: Path) -> Iterator[str]:
+    """The site on a loopback server; gives ``host:port``."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *message: object) -> None:
+            """Nothing: pytest shows what matters."""
+
+    handler = functools.partial(Quiet, directory=str(site))
+    with _running(http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)) as host:
+        yield host
+
+
+@pytest.fixture(scope="session")
+def bare_pages(request: pytest.FixtureRequest, cannot_run: Callable) -> Iterator[str]:
+    """Bare pages with one demonstration each, which need no built site; gives ``host:port``."""
+    if os.environ.get("CI"):  # where the site is built anyway, and exports the models beside Jupyter Book
+        request.getfixturevalue("site")
+    try:
+        server = demo_page.serve()
+    except FetchError as reason:
+        cannot_run(str(reason))
+    for name in table.table():  # now, so that no page waits for an export
+        table.made(name, demo_page.CACHE)
+    with _running(server) as host:
+        yield host
+
+
+@contextmanager
+def _running(server: http.server.ThreadingHTTPServer) -> Iterator[str]:
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def demo(open_page: Callable[..., Watched], bare_pages: str) -> Callable[..., Watched]:
+    """Open the bare page of a demonstration and start it; gives the page when its first picture is there.
+
+    Arguments after the name are those of a browser context. Afterwards ``watched.elsewhere(host)`` and
+    ``watched.errors`` say what it did; ``page.locator(".lab-demo-root")`` is what the module filled.
+    """
+
+    def start(name: str, **settings) -> Watched:
+        watched = open_page(**settings)
+        watched.page.goto(f"http://{bare_pages}/{name}.html")
+        watched.page.locator(".lab-demo-button").click()
+        watched.page.locator(".lab-demo-started").wait_for(timeout=30_000)
+        return watched
+
+    return start

@@ -2,48 +2,16 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
 import re
-import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
-from book import assemble, build, check
-from book.vendor import FetchError
+from book import assemble, check
 
 pytestmark = pytest.mark.browser
 
 PAGES = [*assemble.toc_pages(), "search", "genindex"]
 WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
-
-
-@pytest.fixture(scope="session")
-def site(root: Path, cannot_run: Callable, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site, built from what is in the checkout; npm packages are kept where `make book` keeps them."""
-    try:
-        return build.build(tmp_path_factory.mktemp("book"), root / "book" / "_build" / "cache").parent
-    except FetchError as reason:
-        cannot_run(str(reason))
-
-
-@pytest.fixture(scope="session")
-def served(site: Path) -> Iterator[str]:
-    """The site on a loopback server; gives ``host:port``."""
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *message: object) -> None:
-            """Nothing: pytest shows what matters."""
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(site)))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 # What a reader would see wrong: pictures that did not load or say nothing, formulas left as code,
@@ -191,10 +159,11 @@ def test_search_in_chinese_finds_nothing_that_is_not_there(open_page, served):
 
 
 def test_the_ledger_opens_with_one_table_on_one_screen(open_page, served):
-    watched = open_page(viewport={"width": 1920, "height": 1080})
-    watched.page.goto(f"http://{served}/claims.html")
-    table = watched.page.locator("table.ledger").bounding_box()
-    assert table["y"] + table["height"] <= 1080
+    for width, height in ((1280, 1000), (1920, 1000)):
+        watched = open_page(viewport={"width": width, "height": height})
+        watched.page.goto(f"http://{served}/claims.html")
+        table = watched.page.locator("table.ledger").bounding_box()
+        assert table["y"] + table["height"] <= height
     number = watched.page.locator("table.ledger tr", has_text="C14").get_by_role("link", name="07")
     number.click()
     watched.page.wait_for_url("**/notebooks/07_broken_listing.html#claims-07-broken-listing")
