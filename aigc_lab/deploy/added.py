@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from aigc_lab.backend import quiet
-from aigc_lab.deploy.onnx_file import TOLERANCE, network_inputs, open_onnx, run_onnx, write_onnx
+from aigc_lab.deploy.onnx_file import TOLERANCE, network_inputs, onnx_runner, open_onnx, write_onnx
 from aigc_lab.deploy.versions import INT8, JUDGE, MIXTURE, ONNX, record, verify
 
 
@@ -62,7 +62,7 @@ def quantise(folder: str | os.PathLike[str], count: int = 256, seed: int = 0) ->
     with quiet():
         quantization.quantize_static(str(source), str(path), Points(), per_channel=True, **how)
     other = points(count, seed + 1)
-    record(folder, INT8, float(np.abs(run_onnx(path, other) - run_onnx(source, other)).max()))
+    record(folder, INT8, float(np.abs(onnx_runner(path)(other) - onnx_runner(source)(other)).max()))
     return path
 
 
@@ -102,7 +102,7 @@ def write_judge(folder: str | os.PathLike[str], among: str) -> Path:
     path, facts = Path(folder) / JUDGE, {"kind": "judge", "class_names": list(names)}
     with quiet():
         write_onnx(network, path, facts, "probabilities")
-    difference = float(np.abs(run_onnx(path, [images]) - expected).max())
+    difference = float(np.abs(onnx_runner(path)([images]) - expected).max())
     if not difference <= TOLERANCE:
         path.unlink()
         raise ValueError(f"{path.name} differs from evaluate.classify by {difference:.3g}")

@@ -17,7 +17,7 @@ import numpy as np
 
 from aigc_lab.backend import quiet
 from aigc_lab.collect import Card
-from aigc_lab.deploy.onnx_file import TOLERANCE, first_line, network_inputs, run_onnx, write_onnx
+from aigc_lab.deploy.onnx_file import TOLERANCE, first_line, network_inputs, onnx_runner, write_onnx
 from aigc_lab.deploy.versions import (
     CARD,
     INT8,
@@ -282,7 +282,7 @@ def _keras_difference(model: Any, path: Path) -> float:
 def _runner(path: Path) -> Callable[[list[np.ndarray]], np.ndarray]:
     """The exported generator: a function from its inputs to pixels."""
     if path.suffix == ".onnx":
-        return lambda inputs: run_onnx(path, inputs)
+        return onnx_runner(path)
     import tensorflow as tf
 
     with quiet():

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -132,11 +132,11 @@ def first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
-def run_onnx(path: str | os.PathLike[str], inputs: list[np.ndarray]) -> np.ndarray:
-    """The output of the model in a file for its inputs, in their order."""
+def onnx_runner(path: str | os.PathLike[str]) -> Callable[[list[np.ndarray]], np.ndarray]:
+    """The model in a file, opened once: a function from its inputs, in their order, to its output."""
     session = open_onnx(path)
     names = [each.name for each in session.get_inputs()]
-    return session.run(None, dict(zip(names, inputs, strict=True)))[0]
+    return lambda inputs: session.run(None, dict(zip(names, inputs, strict=True)))[0]
 
 
 def onnx_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -184,7 +184,7 @@ def draw_with_onnx(
         from aigc_lab.models.mixture import LatentMixture
 
         latent, labels = LatentMixture.load(mixture).sample(count, number, seed)
-    return run_onnx(path, network_inputs(latent, labels, told["class_count"]))
+    return onnx_runner(path)(network_inputs(latent, labels, told["class_count"]))
 
 
 def enlarge_with_onnx(path: str | os.PathLike[str], photograph: np.ndarray) -> np.ndarray:
@@ -207,7 +207,7 @@ def enlarge_with_onnx(path: str | os.PathLike[str], photograph: np.ndarray) -> n
     if photo.ndim < 2 or photo.shape[2:] not in ((), (3,)) or photo.dtype != np.uint8 or not photo.size:
         raise ValueError(f"a photograph must be uint8 (height, width[, 3]), got {photo.dtype} {photo.shape}")
     colours = photo if photo.ndim == 3 else np.repeat(photo[..., None], 3, axis=-1)  # (h, w) -> (h, w, 3)
-    (large,) = run_onnx(path, [colours[None].astype("float32") / np.float32(255)])
+    (large,) = onnx_runner(path)([colours[None].astype("float32") / np.float32(255)])
     large = np.rint(large * 255).astype(np.uint8)
     return large if photo.ndim == 3 else large[..., 0]
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from aigc_lab import deploy
 from aigc_lab.collect.dataset import atomic_write
+from aigc_lab.deploy.versions import JUDGE, MIXTURE, ONNX, REFERENCE
 from aigc_lab.serve.evidence import Evidence
 
 EVERY = 20  # items between two looks at the evidence
@@ -184,12 +185,12 @@ def write_reference(folder: str | os.PathLike[str], images: int = 20_000, seed: 
         OSError, ValueError: the folder holds no ``generator.onnx`` or no ``judge.onnx``, or one that fails.
     """
     folder = Path(folder)
-    asked = deploy.onnx_metadata(folder / "generator.onnx").get("class_names", [])
-    names = deploy.onnx_metadata(folder / "judge.onnx").get("class_names", [])
+    asked = deploy.onnx_metadata(folder / ONNX).get("class_names", [])
+    names = deploy.onnx_metadata(folder / JUDGE).get("class_names", [])
     parts = [judged(folder, images // max(1, len(asked)), label, seed) for label in asked or [None]]
     labels = np.repeat(np.arange(len(parts)), [len(part) for part in parts]) if asked else None
     reference = make_reference(np.concatenate(parts), names, asked, labels)
-    path = folder / "reference.json"
+    path = folder / REFERENCE
     with atomic_write(path) as stream:
         stream.write(json.dumps(reference | {"seed": seed}, indent=1, ensure_ascii=False).encode())
     deploy.record(folder, path.name)
@@ -198,11 +199,11 @@ def write_reference(folder: str | os.PathLike[str], images: int = 20_000, seed: 
 
 def judged(folder: Path, images: int, label: str | None, seed: int) -> np.ndarray:
     """What ``judge.onnx`` of an export says of images that its generator draws, (n, K), 1,000 at a time."""
-    judge, mixture = deploy.open_onnx(folder / "judge.onnx"), folder / "latent_mixture.npz"
+    judge, mixture = deploy.open_onnx(folder / JUDGE), folder / MIXTURE
     feed, parts = judge.get_inputs()[0].name, []
     for start in range(0, images, 1000):
         pixels = deploy.draw_with_onnx(
-            folder / "generator.onnx",
+            folder / ONNX,
             min(1000, images - start),
             label,
             seed * 1_000_000 + start,

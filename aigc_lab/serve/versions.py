@@ -19,10 +19,11 @@ from typing import Any
 import numpy as np
 
 from aigc_lab import deploy
+from aigc_lab.deploy.onnx_file import first_line
+from aigc_lab.deploy.versions import CARD, JUDGE, MIXTURE, ONNX, REFERENCE
 from aigc_lab.models.mixture import LatentMixture
 from aigc_lab.serve.monitor import Monitor
 
-_REFERENCE = "reference.json"
 _PIXEL = 0.5 / 255  # two answers that differ by less look the same
 
 
@@ -59,19 +60,19 @@ class Version:
         self.sha256 = self.manifest["files"]["onnx"]["sha256"]
         self.class_names: list[str] = self.manifest["class_names"]
         self.class_count: int = self.manifest["class_count"]
-        self._session = deploy.open_onnx(folder / "generator.onnx", threads=1)
+        self._session = deploy.open_onnx(folder / ONNX, threads=1)
         self._inputs = [each.name for each in self._session.get_inputs()]
-        mixture = folder / "latent_mixture.npz"
+        mixture = folder / MIXTURE
         self._mixture = LatentMixture.load(mixture) if mixture.is_file() else None
         self._judge, self.monitor = None, None
-        if (folder / "judge.onnx").is_file() and (folder / _REFERENCE).is_file():
-            self._judge = deploy.open_onnx(folder / "judge.onnx", threads=1)
+        if (folder / JUDGE).is_file() and (folder / REFERENCE).is_file():
+            self._judge = deploy.open_onnx(folder / JUDGE, threads=1)
             self.monitor = self._new_monitor()
         self.batch_difference = self._try(largest)
         self.monitor = self._new_monitor() if self._judge else None  # the trial is not counted
 
     def _new_monitor(self) -> Monitor:
-        return Monitor(json.loads((self.folder / _REFERENCE).read_text(encoding="utf-8")))
+        return Monitor(json.loads((self.folder / REFERENCE).read_text(encoding="utf-8")))
 
     def _try(self, largest: int) -> float:
         """Draw once, alone and in batches; the largest difference that the company makes."""
@@ -83,7 +84,7 @@ class Version:
             if self.monitor:
                 self.monitor.made(self.judge(np.rint(together[0] * 255).astype("uint8")))
         except Exception as error:
-            why = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+            why = first_line(error)
             raise ValueError(f"{self.folder} cannot be run ({why}); export the model again") from error
         if not (np.isfinite(together).all() and gap < _PIXEL):
             raise ValueError(f"{self.folder} draws no finite, repeatable pixels; export the model again")
@@ -132,7 +133,7 @@ class Version:
 
     def card(self) -> str:
         """The model card, Markdown, or the first lines of one where the export has none."""
-        path = self.folder / "model_card.md"
+        path = self.folder / CARD
         if path.is_file():
             return path.read_text(encoding="utf-8")
         told = self.manifest

@@ -60,12 +60,9 @@ def halve(path: Path) -> None:
 
 def run(path: Path, inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
     """The outputs of an ONNX file, by onnxruntime."""
-    import onnxruntime
+    from aigc_lab import deploy
 
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level, options.intra_op_num_threads = 3, 1
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    return session.run(None, dict(inputs))
+    return deploy.open_onnx(path, threads=1).run(None, dict(inputs))
 
 
 def write_json(values: Any, path: Path) -> None:
