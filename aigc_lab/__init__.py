@@ -6,7 +6,8 @@ Data flow one way through seven stages, and each stage is a module::
 
 ``corrupt`` damages data on purpose and logs what was done, ``models`` holds the networks, ``study`` runs
 many trainings, ``pipeline`` takes your own data through all stages, ``plots`` and ``widgets`` draw,
-``claims`` keeps what was measured about the article.
+``sound`` turns waves into pictures and back, ``players`` plays them, ``claims`` keeps what was measured
+about the article.
 Importing ``aigc_lab`` is cheap: a module is imported when it is first used, and nothing imports
 TensorFlow before a model is needed.
 """
@@ -26,8 +27,10 @@ _OTHERS = (
     "exercises",
     "models",
     "pipeline",
+    "players",
     "plots",
     "serve",
+    "sound",
     "study",
     "widgets",
 )

@@ -15,9 +15,10 @@ PACKAGE = Path(aigc_lab.__file__).parent
 # A module imports from floors below its own, and from its own folder. ``label`` works on the issue
 # tables of ``clean``; ``pipeline``, ``serve``, ``study`` and ``widgets`` stand on everything.
 FLOORS = (
+    {"sound"},
     {"backend", "claims", "collect", "exercises"},
     {"augment", "clean", "corrupt", "evaluate", "models", "train"},
-    {"deploy", "label", "plots"},
+    {"deploy", "label", "players", "plots"},
     {"pipeline", "serve", "study", "widgets"},
 )
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}

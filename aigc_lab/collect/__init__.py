@@ -8,6 +8,7 @@ from aigc_lab.collect.dataset import Card, Dataset, own_card
 from aigc_lab.collect.download import DownloadError, cache_folder
 from aigc_lab.collect.load import (
     card,
+    chorales,
     label_probabilities,
     label_review,
     load,
@@ -15,8 +16,11 @@ from aigc_lab.collect.load import (
     photo_licences,
     photos,
     poems,
+    speakers,
+    takes,
 )
 from aigc_lab.collect.own import FolderReport, from_file, from_folder
+from aigc_lab.collect.sounds import read_sound
 from aigc_lab.collect.video import example_video, moving_drawings, read_video
 
 __all__ = [
@@ -26,6 +30,7 @@ __all__ = [
     "FolderReport",
     "cache_folder",
     "card",
+    "chorales",
     "example_video",
     "from_file",
     "from_folder",
@@ -38,5 +43,8 @@ __all__ = [
     "photo_licences",
     "photos",
     "poems",
+    "read_sound",
     "read_video",
+    "speakers",
+    "takes",
 ]

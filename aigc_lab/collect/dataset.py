@@ -63,10 +63,12 @@ class Dataset:
 
     Args:
         data: ``uint8`` images ``(n, height, width)`` or ``(n, height, width, channels)``;
-            a sequence of ``str``; or ``float32`` audio ``(n, samples)`` in [-1, 1].
+            a sequence of ``str``; or ``float32`` audio ``(n, samples)`` in [-1, 1], shorter sounds with
+            zeros at their end.
         labels: integers ``(n,)`` that index ``class_names``, or None.
         class_names: the name of each class, in label order.
         card: provenance.
+        sample_rate: of audio, in samples a second; None where it is not known.
 
     Raises:
         ValueError: a wrong shape, labels of another length, a label outside
@@ -79,6 +81,7 @@ class Dataset:
     labels: np.ndarray | None = None
     class_names: tuple[str, ...] = ()
     card: Card = field(default_factory=lambda: own_card("unnamed"))
+    sample_rate: int | None = None
 
     def __post_init__(self) -> None:
         if self.modality not in MODALITIES:
@@ -87,6 +90,7 @@ class Dataset:
         data = _checked_text(self.data) if text else _checked_array(self.data, self.modality)
         class_names = _checked_class_names(self.class_names)
         object.__setattr__(self, "data", data)
+        object.__setattr__(self, "sample_rate", _checked_sample_rate(self.sample_rate, self.modality))
         object.__setattr__(self, "class_names", class_names)
         if self.labels is not None:
             object.__setattr__(self, "labels", _checked_labels(self.labels, len(data), class_names))
@@ -186,6 +190,9 @@ class Dataset:
         elif len(self):
             low, high = self.data.min(), self.data.max()
             lines.append(f"  array:    {self.data.shape} {self.data.dtype}, values {low} to {high}")
+        if self.sample_rate is not None:
+            seconds = self.data.shape[1] / self.sample_rate
+            lines.append(f"  rate:     {self.sample_rate:,} samples a second, {seconds:.2f} s an item")
         if self.labels is not None and self.class_names:
             counts = [f"{name} {count}" for name, count in self.counts().items()]
             rest = f", and {len(counts) - _CLASSES_SHOWN} more" if len(counts) > _CLASSES_SHOWN else ""
@@ -205,7 +212,8 @@ class Dataset:
         parts = _pack_text(self.data) if self.modality == "text" else {"data": self.data}
         if self.labels is not None:
             parts["labels"] = self.labels
-        about = json.dumps({"class_names": self.class_names, "card": asdict(self.card)})
+        facts = {"class_names": self.class_names, "card": asdict(self.card)}
+        about = json.dumps(facts if self.sample_rate is None else {**facts, "sample_rate": self.sample_rate})
         with atomic_write(path) as stream:
             np.savez_compressed(stream, about=np.array(about), **parts)
         return path
@@ -226,7 +234,7 @@ class Dataset:
                 data = _unpack_text(stored) if card.modality == "text" else stored["data"]
         except broken as error:
             raise ValueError(f"{path} is not a data set written by Dataset.save: {error}") from error
-        return cls(data, labels, tuple(about["class_names"]), card)
+        return cls(data, labels, tuple(about["class_names"]), card, about.get("sample_rate"))
 
     def _labels_or_raise(self) -> np.ndarray:
         if self.labels is None:
@@ -263,6 +271,18 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+class Unreadable(Exception):
+    """Why a file is left out, in a few words."""
+
+
+def check_file(path: Path) -> None:
+    """Raises ``Unreadable`` for what is no file, and for an empty one."""
+    if not path.is_file():
+        raise Unreadable("not a file, or a link that leads nowhere")
+    if path.stat().st_size == 0:
+        raise Unreadable("empty: zero bytes")
 
 
 def unknown_name(kind: str, name: Any, known: Sequence[str]) -> ValueError:
@@ -330,6 +350,16 @@ def _checked_array(data: Any, modality: str) -> np.ndarray:
             f"images must be uint8 with values 0 to 255, got {data.dtype}; scale and round them first"
         )
     return _read_only(data.astype("float32", copy=False) if audio else data)
+
+
+def _checked_sample_rate(rate: Any, modality: str) -> int | None:
+    if rate is None:
+        return None
+    if modality != "audio":
+        raise ValueError(f"sample_rate is for audio; this set holds {modality}: leave it out")
+    if isinstance(rate, bool) or not isinstance(rate, (int, np.integer)) or rate < 1:
+        raise ValueError(f"sample_rate must be a whole number of samples a second, got {rate!r}")
+    return int(rate)
 
 
 def _checked_class_names(names: Any) -> tuple[str, ...]:

@@ -1,7 +1,8 @@
 """Files that are downloaded once, checked by SHA-256 and kept in a cache for each user.
 
 ``fetch`` is the only place in the package that opens a network connection; ``pooch.retrieve`` does the work:
-a file gets its name only after its hash was checked, by one rename. Introduced in notebook 01.
+a file gets its name only after its hash was checked, by one rename. Several files come over a few connections
+at once. Introduced in notebook 01.
 """
 
 from __future__ import annotations
@@ -10,11 +11,18 @@ import errno
 import os
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import requests
 
 TIMEOUT = (10, 60)  # seconds until a connection stands; seconds of silence after that
 ATTEMPTS, PAUSE = 3, 1.0  # how often a download is tried, with so many seconds between
+CONNECTIONS = 6  # files that are downloaded at once
+FAILURES = 5  # files that could not be had, after which no other is begun: the fault is not theirs
 
 
 @dataclass(frozen=True)
@@ -44,25 +52,38 @@ def fetch(files: Sequence[RemoteFile], embedded: str) -> list[Path]:
 
     Taken from the cache; else from the folder ``AIGC_LAB_MIRROR`` where it is set (then
     no network is used); else downloaded into the cache. ``embedded`` is the set to suggest where that fails.
+    A file that fails leaves the others: they are kept, and a second call gets what is missing.
 
     Raises:
         DownloadError: no network, an HTTP error, a wrong hash, or a cache folder that is full or cannot
             be written. One sentence names the file, its address, the cache and what to do.
     """
-    return [_fetch_one(file, cache_folder(), embedded) for file in files]
+    cache, mirror = cache_folder(), os.environ.get("AIGC_LAB_MIRROR")
+    paths, missing = {}, []
+    for file in files:
+        try:
+            if _is_whole(cache / file.path, file):
+                paths[file.path] = cache / file.path
+            elif mirror:
+                paths[file.path] = _from_mirror(file, Path(mirror))
+            else:
+                missing.append(file)
+        except (LookupError, OSError) as error:
+            raise DownloadError(_sentence(error, file, cache, "", embedded)) from error
+    failed = _download_all(missing, cache) if missing else {}
+    for file in missing:
+        if error := failed.get(file.path):  # the first of them
+            there = sum((cache / each.path).is_file() for each in files)
+            kept = f" ({there:,} of {len(files):,} files are there and kept)" if len(files) > 1 else ""
+            raise DownloadError(_sentence(error, file, cache, kept, embedded)) from error
+    return [paths.get(file.path, cache / file.path) for file in files]
 
 
-def _fetch_one(file: RemoteFile, cache: Path, embedded: str) -> Path:
-    mirror = os.environ.get("AIGC_LAB_MIRROR")
-    try:
-        if _is_whole(cache / file.path, file):
-            return cache / file.path
-        return _from_mirror(file, Path(mirror)) if mirror else _download(file, cache)
-    except (LookupError, OSError, ValueError) as error:
-        raise DownloadError(
-            f"could not get {file.path} from {file.url} into the cache folder {cache}: "
-            f"{_reason(error, file)}, or use collect.load({embedded!r}), which needs no network"
-        ) from error
+def _sentence(error: Exception, file: RemoteFile, cache: Path, kept: str, embedded: str) -> str:
+    return (
+        f"could not get {file.path} from {file.url} into the cache folder {cache}{kept}: "
+        f"{_reason(error, file)}, or use collect.load({embedded!r}), which needs no network"
+    )
 
 
 def _from_mirror(file: RemoteFile, mirror: Path) -> Path:
@@ -75,26 +96,64 @@ def _from_mirror(file: RemoteFile, mirror: Path) -> Path:
     )
 
 
-def _download(file: RemoteFile, cache: Path) -> Path:
+def _download_all(files: Sequence[RemoteFile], cache: Path) -> dict[str, Exception]:
+    """Download the files over a few connections, with one bar; what went wrong, by path.
+
+    After a few failures the files that were not begun are left.
+    """
     import pooch
     import requests
     from tqdm.auto import tqdm
 
     pooch.get_logger().setLevel("WARNING")  # the bar says it already
+    name = files[0].path if len(files) == 1 else f"{Path(files[0].path).parent} ({len(files):,} files)"
+    arrived = {file.path: 0 for file in files}  # bytes; each entry is written by one thread
+    failed: dict[str, Exception] = {}
+    bar = tqdm(desc=name, total=sum(file.size for file in files), unit="B", unit_scale=True, leave=False)
+
+    def one(file: RemoteFile) -> None:
+        try:
+            if len(failed) < FAILURES:
+                _download(file, cache, session, arrived)
+        except (OSError, ValueError) as error:
+            failed[file.path] = error
+
+    with bar, requests.Session() as session, ThreadPoolExecutor(CONNECTIONS) as pool:
+        running = [pool.submit(one, file) for file in files]
+        try:
+            while wait(running, timeout=0.2).not_done:
+                # Only this thread draws: a bar in a notebook is not made for several.
+                bar.update(sum(arrived.values()) - bar.n)
+            bar.update(sum(arrived.values()) - bar.n)
+            for each in running:
+                each.result()  # raises what nobody expected
+        finally:
+            pool.shutdown(cancel_futures=True)  # where the learner stops it
+    return failed
+
+
+def _download(file: RemoteFile, cache: Path, session: requests.Session, arrived: dict[str, int]) -> None:
+    import pooch
+    import requests
+
+    def stream(url: str, output: str, _: object) -> None:
+        arrived[file.path] = 0
+        with session.get(url, stream=True, timeout=TIMEOUT) as answer, open(output, "wb") as written:
+            answer.raise_for_status()
+            for chunk in answer.iter_content(2**16):
+                written.write(chunk)
+                arrived[file.path] = min(file.size, arrived[file.path] + len(chunk))
+
     target = cache / file.path
     for attempt in range(1, ATTEMPTS + 1):
-        bar = tqdm(desc=file.path, total=file.size, unit="B", unit_scale=True, leave=False)
-        downloader = pooch.HTTPDownloader(progressbar=bar, timeout=TIMEOUT)
         try:
-            with bar:
-                pooch.retrieve(file.url, file.sha256, target.name, target.parent, downloader=downloader)
+            pooch.retrieve(file.url, file.sha256, target.name, target.parent, downloader=stream)
             target.chmod(0o644)  # a cache may be shared; what pooch writes only its owner can read
-            return target
+            return
         except (requests.RequestException, ValueError) as error:  # ValueError: the hash is another one
             if attempt == ATTEMPTS or isinstance(error, requests.HTTPError):
                 raise
             time.sleep(PAUSE)
-    raise AssertionError("the last attempt returns or raises")
 
 
 def _reason(error: Exception, file: RemoteFile) -> str:

@@ -25,6 +25,7 @@ import numpy as np
 import yaml
 from PIL import Image
 
+from aigc_lab.collect import sounds
 from aigc_lab.collect.dataset import Card, Dataset, unknown_name
 from aigc_lab.collect.download import RemoteFile, fetch
 
@@ -68,8 +69,17 @@ def remote_files(name: str) -> list[RemoteFile]:
     entry = _entries()[name]
     return [
         RemoteFile(f"{name}/{file}", size, sha256, quote(f"{entry['address']}/{(path or [file])[0]}", ":/"))
-        for file, (size, sha256, *path) in entry["files"].items()
+        for file, (size, sha256, *path) in _listed(entry["files"]).items()
     ]
+
+
+def _listed(files: dict[str, list] | str) -> dict[str, list]:
+    """The files of an entry; where they are many, the entry names a text file that lists them."""
+    if not isinstance(files, str):
+        return files
+    text = (Path(__file__).parent / "files" / files).read_text(encoding="utf-8")
+    rows = (line.split() for line in text.splitlines())
+    return {name: [int(size), sha256] for name, size, sha256 in rows}
 
 
 def load(name: str) -> Dataset:
@@ -84,7 +94,8 @@ def load(name: str) -> Dataset:
         DownloadError: a file could not be had; the message says what to do.
     """
     its_card = card(name)
-    return Dataset(*_READERS[name](), its_card)
+    data, labels, class_names, *rate = _READERS[name]()
+    return Dataset(data, labels, class_names, its_card, *rate)
 
 
 def photos(name: str = "photos") -> dict[str, np.ndarray]:
@@ -166,6 +177,44 @@ def poems(name: str = "tang-poems") -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["title", "author", "text"])
 
 
+def speakers(name: str = "spoken-digits") -> tuple[tuple[str, ...], np.ndarray]:
+    """Who speaks in ``spoken-digits``, or the timbres of ``tones``; nothing is downloaded.
+
+    Returns:
+        Six names, and an integer array ``(n,)`` that indexes them, ordered as ``load``.
+
+    Introduced in notebook 27.
+    """
+    return sounds.by_speaker(_spoken(name))
+
+
+def takes(name: str = "spoken-digits") -> np.ndarray:
+    """The number of each recording, 0 to 19 for each digit and speaker: ``(n,)``, ordered as ``load``.
+
+    A split by take has every digit of every speaker in each part. Introduced in notebook 27.
+    """
+    return np.array([int(file.split("_")[2]) for file in _spoken(name)])
+
+
+def _spoken(name: str) -> list[str]:
+    """``DIGIT_SPEAKER_TAKE`` of each item."""
+    if name not in ("spoken-digits", "tones"):
+        raise ValueError(f"speakers and takes are in 'spoken-digits' and 'tones', not in {name!r}")
+    return sounds.tone_names() if name == "tones" else [Path(file.path).stem for file in remote_files(name)]
+
+
+def chorales(name: str = "chorales-16th") -> dict[str, list[np.ndarray]]:
+    """Music in four voices by part: ``"training"``, ``"validation"`` and ``"test"``.
+
+    ``"chorales-16th"`` (downloaded) are 382 chorales by Bach, ``"cadences"`` (made by rule) stand in for
+    them without a network. A piece is int8 ``(steps, 4)``: the MIDI pitches of soprano, alto, tenor and
+    bass in each sixteenth, -1 for a rest. Introduced in notebook 26.
+    """
+    if name not in ("chorales-16th", "cadences"):
+        raise ValueError(f"chorales are in 'chorales-16th' and 'cadences', not in {name!r}")
+    return sounds.cadences() if name == "cadences" else sounds.chorales(*_files(name).values())
+
+
 def package_file(package: str, path: str, distribution: str) -> Path:
     """A file of an installed package, found without importing the package.
 
@@ -218,7 +267,7 @@ def read_pickled_array(path: Path, sha256: str, distribution: str) -> np.ndarray
     return _ArraysOnly(io.BytesIO(gzip.decompress(stored))).load()
 
 
-# Readers: what ``Dataset`` takes before its card: data, labels, class names.
+# Readers: what ``Dataset`` takes: data, labels, class names, and of sound the rate.
 
 
 def _files(name: str) -> dict[str, Path]:
@@ -369,6 +418,8 @@ _READERS: dict[str, Callable[..., tuple]] = {
     "dialogues": _dialogues,
     "python-code": _python_code,
     "three-kingdoms": _three_kingdoms,
+    "tones": sounds.tones,
+    "cadences": lambda: sounds.as_text(chorales("cadences")),
     "quickdraw": _quickdraw,
     "mnist-t10k": _mnist,
     "mnist-label-errors": _mnist_label_errors,
@@ -377,4 +428,7 @@ _READERS: dict[str, Callable[..., tuple]] = {
     "tiny-shakespeare": _tiny_shakespeare,
     "kodak": _kodak,
     "paintings": _paintings,
+    "spoken-digits": lambda: sounds.digits(_files("spoken-digits")),
+    "interface-sounds": lambda: sounds.effects(_files("interface-sounds")),
+    "chorales-16th": lambda: sounds.as_text(chorales("chorales-16th")),
 }

@@ -22,7 +22,8 @@ import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
 from tqdm.auto import tqdm
 
-from aigc_lab.collect.dataset import Dataset, own_card
+from aigc_lab.collect import sounds
+from aigc_lab.collect.dataset import Dataset, Unreadable, check_file, own_card
 
 # Formats that Pillow decodes by itself; some others would start an outside program.
 FORMATS = ("PNG", "JPEG", "MPO", "GIF", "BMP", "WEBP", "TIFF", "PPM")
@@ -30,6 +31,12 @@ PIXEL_LIMIT = 50_000_000  # larger images are not decoded: a few bytes may unpac
 LOST_PIXELS = 0.02  # share of a JPEG that may be missing at its end
 TEXT_LIMIT = 10_000_000  # bytes
 COLUMN_FILES = (".csv", ".tsv", ".jsonl", ".parquet")
+SOUND_LIMIT = 2**30  # bytes of sound held at once
+_KINDS = {
+    "images": "images",
+    "text": "UTF-8 .txt files",
+    "audio": "sounds (WAV, FLAC, OGG, MP3)",
+}
 _PATIENCE = 2.0  # seconds of reading after which a progress bar appears
 _DATA_NAMES, _LABEL_NAMES = ("data", "images", "x"), ("labels", "label", "y")
 _BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
@@ -43,10 +50,6 @@ _TURNS = {  # the EXIF tag Orientation, to what makes the image upright
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-
-
-class Unreadable(Exception):
-    """Why a file is left out, in a few words."""
 
 
 @dataclass(frozen=True)
@@ -81,12 +84,15 @@ def from_folder(
     progress: bool = True,
     stretch: bool = False,
     encoding: str | None = None,
+    rate: int | None = None,
+    seconds: float | None = None,
 ) -> tuple[Dataset, FolderReport]:
-    """A folder of still images, or of ``.txt`` files, as a ``Dataset``, and the report.
+    """A folder of still images, of ``.txt`` files, or of sounds, as a ``Dataset``, and the report.
 
     A file that cannot be read (empty, corrupt, hidden, no image, animated, over 50 million pixels) is left
     out and named in the report, as are changes: 16-bit grey scaled, CMYK and LAB converted, transparent
-    pixels laid on white, photos turned as EXIF says, a missing end of the file.
+    pixels laid on white, photos turned as EXIF says, a missing end of the file. Sounds (WAV, FLAC, OGG, MP3)
+    are read as ``read_sound`` does.
 
     Args:
         path: the folder; files are read in the order of their paths.
@@ -96,28 +102,30 @@ def from_folder(
             RGB if any of the images has colour, else grey.
         labels_from: ``"folders"``: the first folder below ``path`` names the class (no labels
             where there is none); None for no labels.
-        modality: ``"images"`` or ``"text"``.
+        modality: ``"images"``, ``"text"`` or ``"audio"``.
         progress: show a bar where reading takes more than two seconds.
         stretch: fill ``size`` whatever the proportions, with no white around the image.
         encoding: of the texts; None for UTF-8, or what a file's byte-order mark says.
+        rate: of the sounds, in samples a second, the others are resampled; None for that of the first.
+        seconds: to which each sound is cut, or filled with zeros; None for the length of the longest.
 
     Raises:
         FileNotFoundError, NotADirectoryError: no such folder.
-        ValueError: an empty folder, no readable file, sizes that differ with ``size=None``,
-            or an argument out of its range.
+        ValueError: an empty folder, no readable file, sizes that differ with ``size=None``, more than 1 GiB
+            of sound, or an argument out of its range.
     """
     folder = Path(path).expanduser()
     _check_arguments(folder, size, mode, labels_from, modality)
     below = (Path(top) / name for top, _, inside in os.walk(folder) for name in inside)
     files = sorted((file.relative_to(folder) for file in below), key=Path.as_posix)
     if not files:
-        raise ValueError(
-            f"the folder {folder} holds no files; put {modality} in it, a sub-folder for each class"
-        )
+        kind = "sounds" if modality == "audio" else modality
+        raise ValueError(f"the folder {folder} holds no files; put {kind} in it, a sub-folder for each class")
+    sounds.check_wanted(rate, seconds)
     by_folder = labels_from == "folders" and any(len(file.parts) > 1 for file in files)
     _check_encoding(encoding)
 
-    items, kept, skipped, converted = [], [], [], []
+    items, kept, skipped, converted, held = [], [], [], [], 0
     for file in tqdm(files, desc="reading", unit="file", leave=False, delay=_PATIENCE, disable=not progress):
         try:
             if any(part.startswith(".") for part in file.parts):
@@ -126,6 +134,9 @@ def from_folder(
                 raise Unreadable("lies beside the class folders, not in one of them")
             if modality == "images":
                 item, changes = read_image(folder / file, size, mode, stretch)
+            elif modality == "audio":
+                item, rate, changes = sounds.decoded_sound(folder / file, rate, seconds)
+                _check_memory(held := held + len(item), rate)
             else:
                 item, changes = _read_text(folder / file, encoding), []
         except Unreadable as reason:
@@ -139,22 +150,26 @@ def from_folder(
         first, reason = skipped[0]
         raise ValueError(
             f"none of the {len(skipped)} files in {folder} could be read (the first, {first}: {reason}); "
-            f"give a folder of {'images' if modality == 'images' else 'UTF-8 .txt files'}"
+            f"give a folder of {_KINDS[modality]}"
         )
     if modality == "images":
         _check_equal_sizes(items, kept)
         if any(item.ndim == 3 for item in items):  # (h, w) -> (h, w, 3) where only some have colour
             items = [item if item.ndim == 3 else np.repeat(item[..., None], 3, axis=2) for item in items]
         items = np.stack(items)
+    if modality == "audio":
+        items = _one_length(items, rate, seconds)
     classes, labels = (), None
     if by_folder:
         classes, labels = np.unique([name.partition("/")[0] for name in kept], return_inverse=True)
     notes = _notes(list(classes), skipped) if by_folder else ()
+    if modality == "audio" and (silent := int((~items.any(axis=1)).sum())):
+        notes = (*notes, f"{silent} of the sounds are silent: every sample is zero")
     card = replace(
         own_card(spelled(folder.resolve().name), modality), size=f"{len(items)} of {len(files)} files"
     )
     report = FolderReport(tuple(kept), tuple(skipped), tuple(converted), notes)
-    return Dataset(items, labels, tuple(classes), card), report
+    return Dataset(items, labels, tuple(classes), card, rate if modality == "audio" else None), report
 
 
 def spelled(path: str | os.PathLike[str]) -> str:
@@ -168,7 +183,7 @@ def _check_arguments(folder: Path, size: object, mode: str, labels_from: object,
     if not folder.is_dir():
         raise NotADirectoryError(f"{folder} is a file; give the folder it lies in, or use collect.from_file")
     choices = {
-        "modality": (modality, ("images", "text")),
+        "modality": (modality, tuple(_KINDS)),
         "mode": (mode, ("L", "RGB", "auto")),
         "labels_from": (labels_from, ("folders", None)),
     }
@@ -192,6 +207,22 @@ def _check_equal_sizes(images: list[np.ndarray], names: list[str]) -> None:
             )
 
 
+def _one_length(waves: list[np.ndarray], rate: int, seconds: float | None) -> np.ndarray:
+    """The waves as one array ``(n, samples)``."""
+    samples = max(1, round(seconds * rate)) if seconds else max(map(len, waves))
+    _check_memory(samples * len(waves), rate)
+    return sounds.padded(waves, samples)
+
+
+def _check_memory(samples: int, rate: int) -> None:
+    if 4 * samples > SOUND_LIMIT:
+        minutes = SOUND_LIMIT // 4 // rate // 60
+        raise ValueError(
+            f"the sounds in one array, each as long as the longest, need more than {SOUND_LIMIT >> 30} GiB "
+            f"({minutes} minutes); give seconds=… to cut each, or a lower rate"
+        )
+
+
 def _notes(classes: list[str], skipped: list[tuple[str, str]]) -> tuple[str, ...]:
     notes = []
     if len(classes) == 1:
@@ -201,17 +232,10 @@ def _notes(classes: list[str], skipped: list[tuple[str, str]]) -> tuple[str, ...
     return (*notes, *(f"the folder {name} gave no item, so it is no class" for name in lost))
 
 
-def _check_file(path: Path) -> None:
-    if not path.is_file():
-        raise Unreadable("not a file, or a link that leads nowhere")
-    if path.stat().st_size == 0:
-        raise Unreadable("empty: zero bytes")
-
-
 def _read_text(path: Path, encoding: str | None) -> str:
     if path.suffix.lower() != ".txt":
         raise Unreadable("not a .txt file")
-    _check_file(path)
+    check_file(path)
     if (size := path.stat().st_size) > TEXT_LIMIT:
         raise Unreadable(f"huge: {size:,} bytes, the limit is {TEXT_LIMIT:,}")
     try:
@@ -257,7 +281,7 @@ def read_image(
     Raises:
         Unreadable: with the reason.
     """
-    _check_file(path)
+    check_file(path)
     changes: list[str] = []
     try:
         with warnings.catch_warnings():
@@ -425,7 +449,8 @@ def from_file(
             return Dataset([line for line in lines if line.strip()], card=own_card(title, "text"))
         if suffix not in COLUMN_FILES:
             known = ", ".join((".npz", ".npy", *COLUMN_FILES, ".txt"))
-            raise ValueError(f"its suffix is not known; give a file that ends in {known}")
+            sound = "; collect.read_sound reads one sound" if suffix in sounds.SUFFIXES else ""
+            raise ValueError(f"its suffix is not known; give a file that ends in {known}{sound}")
         columns = read_columns(path, encoding, delimiter, text_column)
         return _from_columns(columns, text_column, label_column, title)
 

@@ -42,6 +42,9 @@ def cache(monkeypatch, tmp_path) -> Path:
 class Server:
     """Serves CONTENT. ``plan`` says how each request is answered; the last entry is repeated.
 
+    ``contents`` and ``faults`` are for many files: other bytes, and another entry, for an address that ends
+    so. ``meet`` is a number of requests that wait for one another. ``most`` were answered at once.
+
     An entry is ``"whole"``, a number (drops the connection after so many bytes), ``"wrong"`` (other
     bytes), ``"endless"`` (a second copy behind the first), or a status code as text such as ``"404"``.
     """
@@ -50,7 +53,12 @@ class Server:
 
     def __init__(self) -> None:
         self.plan: list[str | int] = ["whole"]
-        self.requests = 0
+        self.contents: dict[str, bytes] = {}
+        self.faults: dict[str, str | int] = {}
+        self.asked_for: list[str] = []
+        self.meet: threading.Barrier | None = None
+        self.most = self._now = self.requests = 0
+        self._lock = threading.Lock()
         self.asked = threading.Event()
         self.go_on = threading.Event()
         self.go_on.set()
@@ -64,19 +72,32 @@ class Server:
                 pass
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/cat.npy"
+        self.root = f"http://127.0.0.1:{self._server.server_port}"
+        self.url = f"{self.root}/cat.npy"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
         self._thread.start()
 
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
-        step = self.plan[min(self.requests, len(self.plan) - 1)]
-        self.requests += 1
+        name = handler.path.rpartition("/")[2]
+        with self._lock:
+            step = self.faults.get(name, self.plan[min(self.requests, len(self.plan) - 1)])
+            self.requests += 1
+            self.asked_for.append(name)
+            self._now += 1
+            self.most = max(self.most, self._now)
         self.asked.set()
         self.go_on.wait(30)
+        if self.meet is not None:
+            self.meet.wait(30)
+        self._answer(handler, step, self.contents.get(name, CONTENT))
+
+    def _answer(self, handler: BaseHTTPRequestHandler, step: str | int, content: bytes) -> None:
+        with self._lock:
+            self._now -= 1
         if isinstance(step, str) and step.isdigit():
             handler.send_error(int(step))
             return
-        body = {"wrong": CONTENT[::-1], "endless": CONTENT * 2}.get(step, CONTENT)
+        body = {"wrong": content[::-1], "endless": content * 2}.get(step, content)
         handler.send_response(200)
         handler.send_header("Content-Length", str(len(body)))
         handler.end_headers()

@@ -196,6 +196,18 @@ class TestBadInput:
             Dataset(clips, None, (), own_card("clips", "audio"))
         assert Dataset(np.zeros((2, 9)), None, (), own_card("clips", "audio")).data.dtype == np.float32
 
+    def test_sample_rate(self, images, tmp_path):
+        clips = Dataset(np.zeros((2, 9)), None, (), own_card("clips", "audio"), 8000)
+        assert clips[1].sample_rate == clips.head().sample_rate == 8000
+        assert Dataset.load(clips.save(tmp_path / "clips")).sample_rate == 8000
+        assert "8,000 samples a second" in clips.describe()
+        assert type(dataclasses.replace(clips, sample_rate=np.int64(4000)).sample_rate) is int
+        for rate in (0, 8000.0, True):
+            with pytest.raises(ValueError, match="sample_rate must be a whole number"):
+                Dataset(clips.data, None, (), clips.card, rate)
+        with pytest.raises(ValueError, match="sample_rate is for audio; this set holds images"):
+            dataclasses.replace(images, sample_rate=8000)
+
     def test_modality(self):
         with pytest.raises(ValueError, match="modality must be one of images, text, audio, got 'smell'"):
             Dataset([], None, (), own_card("x", "smell"))

@@ -11,14 +11,15 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 from dataclasses import asdict, replace
 from pathlib import Path
 
-import pooch
 import pytest
+import requests
 
 from aigc_lab import collect
-from aigc_lab.collect.download import ATTEMPTS, RemoteFile, fetch
+from aigc_lab.collect.download import ATTEMPTS, CONNECTIONS, FAILURES, RemoteFile, fetch
 from aigc_lab.collect.load import remote_files
 
 CONTENT = bytes(range(256)) * 1200  # what the server of conftest.py serves
@@ -106,11 +107,11 @@ def test_an_http_error_names_the_status(server, remote, cache, status):
 
 
 def test_a_full_disk_frees_what_it_wrote(server, remote, cache, monkeypatch):
-    def full(self, url, output_file, *_):
-        Path(output_file).write_bytes(CONTENT[:1000])
+    def full(self, chunk_size):
+        yield CONTENT[:1000]
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(pooch.HTTPDownloader, "__call__", full)
+    monkeypatch.setattr(requests.Response, "iter_content", full)
     message = failure(remote, cache)
     assert "the disk is full; free 0.3 MB" in message and "AIGC_LAB_CACHE" in message
     assert left_in(cache) == set()
@@ -137,7 +138,7 @@ def test_load_tells_what_to_use_instead(cache, monkeypatch):
     def refused(*_, **__):
         raise OSError(errno.ENOSPC, "full")
 
-    monkeypatch.setattr(pooch.HTTPDownloader, "__call__", refused)
+    monkeypatch.setattr(requests.Session, "get", refused)
     with pytest.raises(collect.DownloadError, match=r"collect\.load\('photos'\)"):
         collect.load("kodak")
     for name in DOWNLOADED:
@@ -198,6 +199,83 @@ def test_the_bar_has_a_name_reaches_the_end_and_goes_away(server, remote, cache,
     assert capsys.readouterr().err == ""
 
 
+@pytest.fixture
+def many(server) -> list[RemoteFile]:
+    """Thirty small files of one set, on the loopback server."""
+    server.contents = {f"{number}.wav": f"sound {number} ".encode() * 300 for number in range(30)}
+    return [
+        RemoteFile(
+            f"clips/{name}", len(content), hashlib.sha256(content).hexdigest(), f"{server.root}/{name}"
+        )
+        for name, content in server.contents.items()
+    ]
+
+
+def failure_of_many(files: list[RemoteFile], cache: Path) -> str:
+    with pytest.raises(collect.DownloadError) as caught:
+        fetch(files, "tones")
+    message = str(caught.value)
+    assert "\n" not in message and ". " not in message and str(cache) in message
+    assert message.endswith("or use collect.load('tones'), which needs no network")
+    return message
+
+
+def test_many_files_come_over_a_few_connections_with_one_bar(server, many, cache, capsys):
+    server.meet = threading.Barrier(CONNECTIONS)  # nobody is answered before so many ask
+    paths = fetch(many, "tones")
+    assert paths == [cache / file.path for file in many]
+    assert [path.read_bytes() for path in paths] == list(server.contents.values())
+    assert server.most == CONNECTIONS and server.requests == len(many) == 5 * CONNECTIONS
+    shown = capsys.readouterr().err
+    assert "clips (30 files)" in shown and "\n" not in shown and ".wav" not in shown
+    fetch(many, "tones")
+    assert server.requests == len(many) and capsys.readouterr().err == ""
+
+
+def test_a_set_is_resumed_file_by_file(server, many, cache):
+    fetch(many[:20], "tones")
+    (cache / many[3].path).write_bytes(b"damaged")
+    fetch(many, "tones")
+    assert sorted(server.asked_for[20:]) == sorted(["3.wav", *(f"{number}.wav" for number in range(20, 30))])
+
+
+def test_one_bad_file_leaves_the_others(server, many, cache):
+    server.faults = {"7.wav": "404", "9.wav": "wrong"}
+    message = failure_of_many(many, cache)
+    assert "could not get clips/7.wav from" in message and "(28 of 30 files are there and kept)" in message
+    assert "the server answered 404" in message
+    assert left_in(cache) == {f"{number}.wav" for number in range(30) if number not in (7, 9)}
+    server.faults, server.asked_for = {}, []
+    fetch(many, "tones")
+    assert sorted(server.asked_for) == ["7.wav", "9.wav"]
+
+
+def test_a_connection_that_drops_now_and_then_is_no_fault(server, many, cache):
+    server.plan = [1000, "whole", 0, "whole"]
+    fetch(many, "tones")
+    assert server.requests == len(many) + 2
+    assert len(left_in(cache)) == len(many)
+
+
+def test_where_all_files_fail_the_rest_is_not_asked_for(server, many, cache):
+    server.plan = ["503"]
+    message = failure_of_many(many, cache)
+    assert "the server answered 503" in message and "(0 of 30 files are there and kept)" in message
+    assert FAILURES <= server.requests < FAILURES + CONNECTIONS < len(many)
+    assert left_in(cache) == set()
+
+
+def test_many_files_of_the_mirror_need_no_network(server, many, cache, tmp_path, monkeypatch):
+    monkeypatch.setenv("AIGC_LAB_MIRROR", str(tmp_path / "stick"))
+    (tmp_path / "stick" / "clips").mkdir(parents=True)
+    for name, content in server.contents.items():
+        (tmp_path / "stick" / "clips" / name).write_bytes(content)
+    assert fetch(many, "tones") == [tmp_path / "stick" / file.path for file in many]
+    (tmp_path / "stick" / many[4].path).unlink()
+    assert "has no clips/4.wav" in failure_of_many(many, cache)
+    assert server.requests == 0
+
+
 def test_cache_folder_follows_the_environment(monkeypatch, tmp_path):
     monkeypatch.setenv("AIGC_LAB_CACHE", str(tmp_path))
     assert collect.cache_folder() == tmp_path
@@ -223,7 +301,7 @@ def test_the_registry_is_the_manifest(mirror):
 
 
 def test_the_licences_on_the_cards_are_those_of_the_manifest(mirror):
-    known = r"CC BY(?:-SA)? \d\.\d|MIT|Apache-2\.0|unrestricted use|public domain"
+    known = r"CC0 1\.0|CC BY(?:-SA)? \d\.\d|MIT|Apache-2\.0|unrestricted use|public domain"
     for entry in manifest_entries(mirror):
         stated = re.findall(known, entry["licence"])
         assert stated and stated == re.findall(known, collect.card(entry["dataset"]).licence), entry["file"]

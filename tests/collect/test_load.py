@@ -41,9 +41,9 @@ def run_python(code: str, **environment: str) -> str:
 class TestCatalogue:
     def test_names(self):
         embedded = ["animals", "digits", "photos", "dialogues", "python-code", "three-kingdoms"]
-        assert collect.names()[:8] == [*embedded, "quickdraw", "mnist-t10k"]
+        assert collect.names()[:10] == [*embedded, "tones", "cadences", "quickdraw", "mnist-t10k"]
         tiers = [collect.card(name).tier for name in collect.names()]
-        assert tiers == ["embedded"] * 6 + ["download"] * (len(tiers) - 6)
+        assert tiers == ["embedded"] * 8 + ["download"] * (len(tiers) - 8)
 
     @pytest.mark.parametrize(
         ("wrong", "near"),
@@ -65,7 +65,7 @@ class TestCatalogue:
     def test_every_card_is_complete(self, name):
         card = collect.card(name)
         assert card.name == name
-        assert card.modality in ("images", "text")
+        assert card.modality in ("images", "text", "audio")
         assert all(len(part) >= 3 for part in (card.title, card.source, card.licence, card.size))
         assert len(card.known_faults) >= 1
         assert all(fault.endswith((".", ").")) for fault in card.known_faults)

@@ -275,7 +275,7 @@ def test_folders_that_give_nothing(tmp_path):
         ({"size": (28.0, 28)}, "size must be"),
         ({"mode": "CMYK"}, "mode must be"),
         ({"labels_from": "names"}, "labels_from must be"),
-        ({"modality": "audio"}, "modality must be"),
+        ({"modality": "smell"}, "modality must be 'images' or 'text' or 'audio'"),
     ],
 )
 def test_arguments_out_of_range(animals, arguments, message):
