@@ -69,8 +69,8 @@ def issues(
 
     Args:
         features: ``(n, d)``: ``evaluate.features(dataset.data)`` for grey images of 28 x 28 pixels,
-            ``evaluate.photo_vectors(dataset.data)`` for any; None for the pixels, of which large images have
-            too many.
+            ``evaluate.photo_vectors(dataset.data)`` for any, ``clean.sounds.describe(dataset)`` for
+            recordings; None for the pixels, of which large images have too many.
 
     Returns:
         An issue table (see ``clean.issues``): ``item``, ``score`` (1 minus the probability of the given

@@ -390,3 +390,53 @@ def test_bad_settings_are_refused(options, words):
 def test_quarter_turns_need_squares():
     with pytest.raises(ValueError, match="square"):
         augment.Differentiable(("quarter_turns",))(np.zeros((1, 4, 6, 1), "float32"), training=True)
+
+
+def recorded(*waves: np.ndarray) -> Dataset:
+    """Recordings of half a second; shorter ones end in zeros."""
+    data = np.stack([np.pad(wave, (0, 4000 - len(wave))) for wave in waves]).astype("float32")
+    return Dataset(data, None, (), replace(CARD, modality="audio"), sample_rate=8000)
+
+
+def tone(hertz: float = 150.0) -> np.ndarray:
+    return 0.2 * np.hanning(3202)[1:-1] * np.sin(2 * np.pi * hertz * np.arange(1, 3201) / 8000 + 0.1)
+
+
+class TestExpandSound:
+    def test_copies_follow_the_recordings_and_labels_go_along(self):
+        dataset = replace(recorded(tone(), tone(200)), labels=np.array([0, 1]), class_names=("a", "b"))
+        more = augment.expand_sound(dataset, copies=2, seed=1, speed=0.1)
+        assert more.data.shape == (6, 4000) and more.labels.tolist() == [0, 1] * 3
+        assert np.array_equal(more.data[:2], dataset.data) and more.sample_rate == 8000
+        again = augment.expand_sound(dataset, copies=2, seed=1, speed=0.1)
+        assert np.array_equal(more.data, again.data) and not np.array_equal(more.data[2], more.data[4])
+
+    def test_each_change_is_the_one_that_was_asked_for(self):
+        dataset, off = recorded(tone()), {"shift": 0.0, "gain": 0.0, "noise": None}
+        same = augment.expand_sound(dataset, **off)
+        assert np.allclose(same.data[1], dataset.data[0], atol=1e-7)
+        later = augment.expand_sound(dataset, **(off | {"shift": 0.05})).data[1]
+        start = np.flatnonzero(later)[0]
+        assert 0 < start <= 400 and np.allclose(later[start : start + 3000], same.data[1][:3000], atol=1e-6)
+        louder = augment.expand_sound(dataset, **(off | {"gain": 6.0})).data[1]
+        ratio = 20 * np.log10(np.linalg.norm(louder) / np.linalg.norm(same.data[1]))
+        assert 0.01 < abs(ratio) <= 6
+        hissing = augment.expand_sound(dataset, **(off | {"noise": 20.0})).data[1] - same.data[1]
+        level = np.linalg.norm(same.data[1]) / np.linalg.norm(hissing)
+        assert 20 * np.log10(level) == pytest.approx(20, abs=0.3)
+        assert np.abs(augment.expand_sound(dataset, gain=40.0, seed=3).data).max() <= 1
+
+    def test_silence_stays_silence(self):
+        assert not augment.expand_sound(recorded(np.zeros(4000)), speed=0.2).data.any()
+
+    def test_bad_input_ends_in_one_sentence(self):
+        with pytest.raises(ValueError, match="expand_sound changes audio, and the set holds 2 images"):
+            augment.expand_sound(
+                Dataset(np.zeros((2, 9, 9), "uint8"), None, (), replace(CARD, modality="images"))
+            )
+        with pytest.raises(ValueError, match="needs a sample rate"):
+            augment.expand_sound(replace(recorded(tone()), sample_rate=None))
+        with pytest.raises(ValueError, match="copies must be at least 1, got 0"):
+            augment.expand_sound(recorded(tone()), copies=0)
+        with pytest.raises(ValueError, match=r"speed must lie from 0 to 0\.5, got 2"):
+            augment.expand_sound(recorded(tone()), speed=2)

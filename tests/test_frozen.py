@@ -71,6 +71,11 @@ def dialogues() -> collect.Dataset:
 
 
 @cache
+def tones() -> collect.Dataset:
+    return collect.load("tones")[::20]
+
+
+@cache
 def people() -> pd.DataFrame:
     rng = np.random.default_rng(5)
     return pd.DataFrame(
@@ -109,6 +114,17 @@ def corruptions_of_tables() -> dict[str, str]:
     return found
 
 
+@frozen
+def corruptions_of_sounds() -> dict[str, str]:
+    """Levels with three digits and the log: the last digits of filtered samples differ between machines."""
+    found = {}
+    for name in corrupt.SOUND_CORRUPTIONS:
+        dirty, log = corrupt.apply(tones(), {name: 0.3}, seed=3)
+        heights = [[np.abs(part).max() for part in np.array_split(wave, 8)] for wave in dirty.data]
+        found[name] = sha([f"{height:.3g}" for row in heights for height in row], dirty.labels, log.table)
+    return found
+
+
 @cache
 def dirty_animals() -> collect.Dataset:
     rates = dict.fromkeys(("label_flip", "occlusion", "brightness", "blur", "noise"), 0.08)
@@ -138,6 +154,15 @@ def detectors_of_images() -> dict[str, str]:
 def detectors_of_texts() -> dict[str, str]:
     found = clean.text.detect_all(dirty_dialogues())
     return {name: sha(_findings(table)) for name, table in found.items()}
+
+
+@frozen
+def detectors_of_sounds() -> dict[str, str]:
+    """Items alone: a score is the sum of thousands of samples."""
+    names = ("noise", "hum", "clipping", "silence", "wrong_rate", "exact_duplicate", "near_duplicate")
+    dirty, _ = corrupt.apply(tones(), dict.fromkeys(names, 0.1), seed=1)
+    found = clean.sounds.detect_all(dirty)
+    return {name: sha(np.sort(table["item"].to_numpy())) for name, table in found.items()}
 
 
 @frozen

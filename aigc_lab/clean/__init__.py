@@ -2,11 +2,11 @@
 
 A detector looks and returns an issue table; it changes nothing. ``drop`` takes the issues and returns the
 kept items together with what was dropped and why. ``score`` compares issues with the truth, which the log
-of ``aigc_lab.corrupt`` knows. Images are here, text in ``clean.text``, tables in ``clean.tables``, more than
-one machine's worth in ``clean.distributed``. Introduced in notebook 00.
+of ``aigc_lab.corrupt`` knows. Images are here, text in ``clean.text``, sound in ``clean.sounds``, tables in
+``clean.tables``, more than one machine's worth in ``clean.distributed``. Introduced in notebook 00.
 """
 
-from aigc_lab.clean import minhash, tables, text
+from aigc_lab.clean import minhash, sounds, tables, text
 from aigc_lab.clean.duplicates import (
     exact_duplicates,
     hamming_pairs,
@@ -48,6 +48,7 @@ __all__ = [
     "outliers",
     "perceptual_hashes",
     "score",
+    "sounds",
     "tables",
     "text",
 ]

@@ -8,6 +8,7 @@ can be scored against the truth. Introduced in notebook 00; tables in notebook 0
 from aigc_lab.corrupt.images import (
     IMAGE_CORRUPTIONS,
     JUNK_KINDS,
+    SOUND_CORRUPTIONS,
     TEXT_CORRUPTIONS,
     CorruptionLog,
     apply,
@@ -19,6 +20,7 @@ from aigc_lab.corrupt.text import TEXT_JUNK_KINDS
 __all__ = [
     "IMAGE_CORRUPTIONS",
     "JUNK_KINDS",
+    "SOUND_CORRUPTIONS",
     "TABLE_CORRUPTIONS",
     "TEXT_CORRUPTIONS",
     "TEXT_JUNK_KINDS",

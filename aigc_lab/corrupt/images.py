@@ -1,10 +1,10 @@
 """Set corruptions by their rates and get the dirty set with its corruption log. Introduced in notebook 00.
 
-Order. Whatever the order of the mapping, corruptions are applied in the order of ``IMAGE_CORRUPTIONS`` or
-``TEXT_CORRUPTIONS``, the way data go wrong on their way to a data set: classes are scarce, annotators err,
-items are damaged, the result is copied, and junk gets in. So an item may be hit several times, and a copy
-carries the damage and the wrong label of what it copies (rows marked ``inherited``). Copies and junk stand
-behind the items of the given set, in this order.
+Order. Whatever the order of the mapping, corruptions are applied in the order of ``IMAGE_CORRUPTIONS``,
+``TEXT_CORRUPTIONS`` or ``SOUND_CORRUPTIONS``, the way data go wrong on their way to a data set: classes are
+scarce, annotators err, items are damaged, the result is copied, and junk gets in. So an item may be hit
+several times, and a copy carries the damage and the wrong label of what it copies (rows marked
+``inherited``). Copies and junk stand behind the items of the given set, in this order.
 
 Randomness. Which items a corruption hits depends on (seed, corruption); what it does to one depends on
 (seed, corruption, item). Changing one rate therefore never changes what another corruption does to an
@@ -18,6 +18,7 @@ import math
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from numbers import Integral, Real
 from typing import Any
@@ -26,7 +27,8 @@ import numpy as np
 from scipy import ndimage
 
 from aigc_lab.collect.dataset import Dataset, unknown_name
-from aigc_lab.corrupt import text
+from aigc_lab.collect.sounds import check_recordings
+from aigc_lab.corrupt import sounds, text
 
 JUNK_KINDS = ("noise", "blank", "gradient", "strokes", "shapes", "text")
 SMALLEST_SIDE = 8  # pixels; below it a small shift is no longer small
@@ -103,11 +105,12 @@ def apply(dataset: Dataset, rates: Mapping[str, float], seed: int = 0) -> tuple[
     """Damage a data set by known amounts. The given set stays as it is.
 
     Args:
-        dataset: what to damage; image corruptions need ``uint8`` images of at least 8 x 8 pixels.
-        rates: name (of ``IMAGE_CORRUPTIONS``, or ``TEXT_CORRUPTIONS`` for texts) to rate in [0, 1]. A
-            rate is a share of the items, rounded to whole items: that many are damaged, or added (copies
-            and junk). For ``imbalance`` it is the share that the scarce classes lose; the other rates
-            count what imbalance leaves.
+        dataset: what to damage; image corruptions need ``uint8`` images of at least 8 x 8 pixels, sound
+            corruptions a sample rate.
+        rates: name (of ``IMAGE_CORRUPTIONS``, ``TEXT_CORRUPTIONS`` for texts, ``SOUND_CORRUPTIONS`` for
+            audio) to rate in [0, 1]. A rate is a share of the items, rounded to whole items: that many are
+            damaged, or added (copies and junk). For ``imbalance`` it is the share that the scarce classes
+            lose; the other rates count what imbalance leaves.
         seed: a whole number from 0 up; the same seed gives the same bytes.
 
     Returns:
@@ -116,12 +119,13 @@ def apply(dataset: Dataset, rates: Mapping[str, float], seed: int = 0) -> tuple[
     Raises:
         ValueError: an unknown corruption; a rate that is no number from 0 to 1; a negative seed;
             flipping or imbalance without labels or with a single class; an image corruption on
-            something else than images, or on images smaller than 8 x 8.
+            something else than images, or on images smaller than 8 x 8; audio without a sample rate, or
+            shorter than 0.05 s.
     """
     wanted, seed = checked_rates(rates, _ALL_NAMES), checked_seed(seed)
     _check_fits(dataset, [name for name, rate in wanted.items() if rate > 0])
     is_text = dataset.modality == "text"
-    damage = _TEXT_DAMAGE if is_text else _IMAGE_DAMAGE
+    damage = _damage_of(dataset)
     dropped = _scarce(dataset, wanted["imbalance"], seed) if wanted["imbalance"] else {}
     kept = np.setdiff1d(np.arange(len(dataset)), list(dropped))
     position = {int(source): item for item, source in enumerate(kept)}
@@ -147,7 +151,7 @@ def apply(dataset: Dataset, rates: Mapping[str, float], seed: int = 0) -> tuple[
             items[item], detail = _damaged(damage[name], items[item], stream(seed, name, source))
             rows.append((item, name, source, detail, False))
 
-    copies, copy_rows = _copies(items, rows, hit, position, seed)
+    copies, copy_rows = _copies(items, rows, hit, position, seed, _near_copy_of(dataset))
     sources = [*kept, *(source for name in _COPIES for source in hit.get(name, ()))]
     added, added_labels = [], []
     for name in _ADDED:
@@ -165,7 +169,7 @@ def apply(dataset: Dataset, rates: Mapping[str, float], seed: int = 0) -> tuple[
         labels = np.concatenate([labels[origin], np.array(added_labels, dtype=np.int64)])
     log = make_log(
         rows + copy_rows, dropped, np.concatenate([origin, nothing]), true_labels,
-        TEXT_CORRUPTIONS if is_text else IMAGE_CORRUPTIONS, wanted, seed,
+        _NAMES[dataset.modality], wanted, seed,
     )  # fmt: skip
     more = copies + added
     data = [*items, *more] if is_text else np.concatenate([items, np.stack(more)]) if more else items
@@ -229,14 +233,17 @@ def checked_seed(seed: int) -> int:
 
 def _check_fits(dataset: Dataset, active: list[str]) -> None:
     """ValueError where a corruption does not fit the modality, the labels or the size of the images."""
-    fits = dict.fromkeys(_IMAGE_DAMAGE, ("images",)) | dict.fromkeys(
-        (*_TEXT_DAMAGE, "foreign_language"), ("text",)
-    )
-    fits |= {"near_duplicate": ("images", "text"), "junk": ("images", "text")}
+    fits = {
+        name: [kind for kind, names in _NAMES.items() if name in names]
+        for name in _ALL_NAMES
+        if name not in ("imbalance", "label_flip")  # of labels, whatever the items are
+    }
+    if dataset.modality == "audio" and set(active) & {*_SOUND_DAMAGE, "near_duplicate"}:
+        check_recordings(dataset, "a sound corruption")
     classes = len(dataset.class_names)
     shape = dataset.data.shape[1:3] if dataset.modality == "images" else ()
     for name in active:
-        if name in fits and dataset.modality not in fits[name]:
+        if dataset.modality not in fits.get(name, (dataset.modality,)):
             raise ValueError(
                 f"{name!r} is for {' or '.join(fits[name])}; the data set holds {dataset.modality}"
             )
@@ -250,6 +257,20 @@ def _check_fits(dataset: Dataset, active: list[str]) -> None:
         elif dataset.modality == "images" and name != "exact_duplicate" and min(shape) < SMALLEST_SIDE:
             size = f"{shape[0]} x {shape[1]}"
             raise ValueError(f"{name!r} needs images of at least 8 x 8 pixels, and these are {size}")
+
+
+def _damage_of(dataset: Dataset) -> Mapping[str, Callable]:
+    """What damages one item of the set, by name: functions of an item and a random generator."""
+    if dataset.modality == "audio":
+        return {name: partial(damage, rate=dataset.sample_rate) for name, damage in _SOUND_DAMAGE.items()}
+    return _TEXT_DAMAGE if dataset.modality == "text" else _IMAGE_DAMAGE
+
+
+def _near_copy_of(dataset: Dataset) -> Callable:
+    """What makes a near copy of one item of the set."""
+    if dataset.modality == "audio":
+        return partial(sounds.nearly_copy, rate=dataset.sample_rate)
+    return text.nearly_copy_text if dataset.modality == "text" else nearly_copy
 
 
 def _chosen(total: int, kept: np.ndarray, rate: float, name: str, seed: int) -> list[int]:
@@ -274,16 +295,25 @@ def _scarce(dataset: Dataset, rate: float, seed: int) -> dict[int, str]:
 def _damaged(damage: Callable, item: Any, rng: np.random.Generator) -> tuple[Any, str]:
     result, detail = damage(item, rng)
     if np.array_equal(result, item):  # a blank image cannot be blurred
-        what = "nothing in this text" if isinstance(item, str) else "no pixel of this image"
+        kind = "text" if isinstance(item, str) else "sound" if item.ndim == 1 else "image"
+        what = {
+            "text": "nothing in this text",
+            "sound": "no sample of this recording",
+            "image": "no pixel of this image",
+        }[kind]
         detail += f"; it changes {what}"
     return result, detail
 
 
 def _copies(
-    items: Any, rows: list[Row], hit: dict[str, list[int]], position: dict[int, int], seed: int
+    items: Any,
+    rows: list[Row],
+    hit: dict[str, list[int]],
+    position: dict[int, int],
+    seed: int,
+    nearly: Callable,
 ) -> tuple[list[Any], list[Row]]:
     """The copied items, and their rows: one for being a copy, and those of the item they copy."""
-    nearly = text.nearly_copy_text if isinstance(items, list) else nearly_copy
     copies, copy_rows, original = [], [], {}
     for name in _COPIES:
         for source in hit.get(name, ()):
@@ -473,7 +503,16 @@ _TEXT_DAMAGE = {
     "unnormalised": text.unnormalise_text,
     "mojibake": text.misread_text,
 }
+_SOUND_DAMAGE = {  # room, mains, recorder, what gets lost, how the file is read
+    "noise": sounds.add_noise,
+    "hum": sounds.add_hum,
+    "clipping": sounds.clip,
+    "silence": sounds.silence,
+    "wrong_rate": sounds.misread_rate,
+}
 _COPIES, _ADDED = ("exact_duplicate", "near_duplicate"), ("foreign_language", "junk")
 IMAGE_CORRUPTIONS = ("imbalance", "label_flip", *_IMAGE_DAMAGE, *_COPIES, "junk")
 TEXT_CORRUPTIONS = ("imbalance", "label_flip", *_TEXT_DAMAGE, *_COPIES, *_ADDED)
-_ALL_NAMES = tuple(dict.fromkeys((*IMAGE_CORRUPTIONS, *TEXT_CORRUPTIONS)))
+SOUND_CORRUPTIONS = ("imbalance", "label_flip", *_SOUND_DAMAGE, *_COPIES)
+_NAMES = {"images": IMAGE_CORRUPTIONS, "text": TEXT_CORRUPTIONS, "audio": SOUND_CORRUPTIONS}
+_ALL_NAMES = tuple(dict.fromkeys(name for names in _NAMES.values() for name in names))

@@ -189,7 +189,7 @@ def model_card(
     path = Path(folder) / CARD
     manifest = _manifest(folder)
     spread = ", ".join(str(int(seed)) for seed in seeds)
-    items = {"text": "texts", "table": "rows"}.get(data_card.modality, "images")
+    items = {"text": "texts", "table": "rows", "audio": "recordings"}.get(data_card.modality, "images")
     uses = {"super-resolution": "enlarging images", "repair": "repairing images"}
     use = uses.get(manifest.get("kind", ""), f"drawing new {items}")
     sections = {

@@ -105,7 +105,7 @@ def test_text_corruptions_are_for_text_and_image_corruptions_for_images(dialogue
     for name in (*DAMAGING, "foreign_language"):
         with pytest.raises(ValueError, match=f"'{name}' is for text; the data set holds images"):
             corrupt.apply(digits, {name: 0.1})
-    with pytest.raises(ValueError, match="'noise' is for images; the data set holds text"):
+    with pytest.raises(ValueError, match="'noise' is for images or audio; the data set holds text"):
         corrupt.apply(dialogues, {"noise": 0.1})
     with pytest.raises(ValueError, match="did you mean 'mojibake'"):
         corrupt.apply(dialogues, {"mojibak": 0.1})

@@ -84,6 +84,18 @@ def test_samples_are_stored_for_every_severity():
         study.stored_samples("nothing")
 
 
+def test_the_study_of_recordings_is_whole():
+    from scripts import sound_quality_study
+
+    table, about = study.stored("sound_quality")
+    assert set(table["status"]) == {"finished"} and about["runs"] == len(sound_quality_study.cells()) == 148
+    runs = table[table["model"] != "real"]
+    cells = runs[["seed", "corruption", "severity", "cleaning"]].drop_duplicates().itertuples(False, None)
+    assert set(cells) == set(sound_quality_study.cells())
+    assert set(runs.groupby(["model", "corruption", "severity", "cleaning"])["seed"].nunique()) == {4}
+    assert about["command"] == "python scripts/sound_quality_study.py --folder FOLDER --store"
+
+
 @pytest.mark.slow
 def test_a_fresh_run_falls_where_the_stored_study_says(tmp_path):
     """A seed that the study did not use, clean and blurred; 12 s on two cores."""
