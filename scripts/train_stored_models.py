@@ -947,6 +947,220 @@ def train_video() -> tuple[Any, str, dict, dict]:
 RECIPES["drawings_video"] = train_video, measure_video
 
 
+# -- 26: chorales for four voices, as text -------------------------------------------------------------
+
+HOLDS = "①②③④⑤⑥⑦⑧⑨⑩⑪⑫"  # a held note: of four voices on a beat, half a beat later, and between the two
+BETWEEN = "'"  # stands before a sixteenth that is no eighth; it is written only where a note begins
+
+
+def chorale_text(chorale: Any) -> str:
+    """A chorale (steps, 4) of pitches, -1 for a rest, as text: each eighth is four characters.
+
+    Soprano, alto, tenor, bass; a new note is the character A (pitch 36) and on, a rest ~, a held note the
+    sign of its voice and its place in the beat. Notebook 26 writes it out, and reads it back.
+    """
+    text = []
+    for step, notes in enumerate(chorale):
+        place = 2 if step % 2 else step % 4 // 2
+        for voice, pitch in enumerate(notes):
+            held = step and pitch == chorale[step - 1][voice]
+            text.append(HOLDS[4 * place + voice] if held else "~" if pitch < 0 else chr(pitch + 29))
+        if place == 2:
+            text[-4:] = [BETWEEN, *text[-4:]] if set(text[-4:]) - set(HOLDS) else []
+    return "".join(text)
+
+
+def transposed(chorales: Sequence[Any]) -> list[Any]:
+    """Each chorale in every key in which its voices stay in the ranges that they have in all of them."""
+    import numpy as np
+
+    def ranges(notes: Any) -> Any:
+        return np.array([[voice[voice >= 0].min(), voice[voice >= 0].max()] for voice in notes.T])  # (4, 2)
+
+    widest, found = ranges(np.concatenate(chorales).astype(int)), []
+    for chorale in chorales:
+        room = widest - ranges(chorale.astype(int))
+        for shift in range(room[:, 0].max(), room[:, 1].min() + 1):
+            found.append(np.where(chorale < 0, -1, chorale + shift))
+    return found
+
+
+def chorale_texts() -> tuple[str, list[str], list[str]]:
+    """All keys of the training chorales in random order, a line each; validation and test ones as lists."""
+    import numpy as np
+
+    from aigc_lab import collect
+
+    parts = collect.chorales()
+    training = [chorale_text(chorale) for chorale in transposed(parts["training"])]
+    order = np.random.default_rng(0).permutation(len(training))
+    lines = "\n" + "\n".join(training[number] for number in order) + "\n"
+    return lines, *([chorale_text(each) for each in parts[part]] for part in ("validation", "test"))
+
+
+def chorale_bits(model: Any, texts: Sequence[str], characters: str) -> dict[str, float]:
+    """Bits of whole chorales, end included, for each note that begins, each sixteenth and each character."""
+    from aigc_lab.models import transformer
+
+    rows = [transformer.encode(f"\n{text}\n", characters) for text in texts]
+    bits = sum(float(transformer.token_bits(model, row).sum()) for row in rows)
+    notes = sum(sign not in HOLDS + BETWEEN for text in texts for sign in text)
+    eighths = sum(sum(sign != BETWEEN for sign in text) - 4 * text.count(BETWEEN) for text in texts) // 4
+    signs = sum(len(text) + 1 for text in texts)
+    return {
+        "bits a note": bits / notes,
+        "bits a sixteenth": bits / (2 * eighths),
+        "bits a character": bits / signs,
+    }
+
+
+def train_chorales() -> tuple[Any, str, dict, dict]:
+    """The first 2,750 steps of a schedule of 5,000, and then 600 steps in which the rate falls to the end."""
+    import pandas as pd
+
+    from aigc_lab import train
+    from aigc_lab.models import transformer
+
+    lines, validation, _ = chorale_texts()
+    arguments = {"length": 128, "width": 96, "blocks": 4, "heads": 4, "positions": "rotary"}
+    stages = (
+        {"steps": 2_750, "schedule": train.rates("cosine", 5_000, 3e-3)[:2_750], "seed": 0, "reports": 11},
+        {"steps": 600, "learning_rate": 1.4e-3, "seed": 1, "reports": 4},
+    )
+    x, characters = transformer.windows(lines, arguments["length"], step=arguments["length"] // 2)
+    model, tables, done = transformer.character_model(len(characters), **arguments, seed=0), [], 0
+    for stage in stages:
+        history = train.fit(
+            model, x, batch_size=16, progress=False, jit_compile=True, **stage,
+            measure=lambda: chorale_bits(model, validation[:15], characters),
+        )  # fmt: skip
+        tables.append(history.table.assign(step=history.table["step"] + done))
+        done += stage["steps"]
+    facts = {
+        "data": "chorales-16th: the 229 training chorales, each in every key that keeps its voices' ranges",
+        "characters": characters,
+        "steps": done,
+        "batch_size": 16,
+        "learning_rate": "3e-3, by a cosine for 5,000 steps; after 2,750 of them 1.4e-3, by one for 600",
+        "curve": pd.concat(tables)[["step", "bits a note"]].round(3).to_dict("list"),
+    }
+    return model, "transformer.character_model", {"vocabulary_size": len(characters), **arguments}, facts
+
+
+def measure_chorales(model: Any) -> dict:
+    """On the 77 test chorales."""
+    lines, _, test = chorale_texts()
+    found = chorale_bits(model, test, "".join(sorted(set(lines))))
+    return {key: round(value, 4) for key, value in found.items()}
+
+
+RECIPES["chorale_transformer"] = train_chorales, measure_chorales
+
+
+# -- 27: spoken digits, asked for by number and speaker ------------------------------------------------
+
+
+def digit_parts() -> list[tuple[Any, Any]]:
+    """Pictures (n, 64, 40, 1) and classes 6 * digit + speaker of the takes 6 to 19, 4 and 5, and 0 to 3."""
+    from aigc_lab import collect, evaluate
+
+    data, takes = collect.load("spoken-digits"), collect.takes("spoken-digits")
+    pictures = evaluate.spoken.pictures(data.data)
+    classes = 6 * data.labels + collect.speakers("spoken-digits")[1]
+    parts = takes >= 6, (takes == 4) | (takes == 5), takes < 4
+    return [(pictures[part], classes[part]) for part in parts]
+
+
+def moved_in_time(pictures: Any, copies: int, seed: int) -> Any:
+    """``copies`` of each, the first as it is, the others up to 2 frames away and 8 % longer or shorter."""
+    import numpy as np
+    from scipy.ndimage import map_coordinates
+
+    random = np.random.default_rng(seed)
+    moved = np.tile(pictures, (copies, 1, 1, 1))
+    frames, bands = np.mgrid[: moved.shape[1], : moved.shape[2]].astype("float32")
+    for picture in moved[len(pictures) :, ..., 0]:
+        places = (frames - random.uniform(-2, 2)) * random.uniform(0.92, 1.08)
+        picture[:] = map_coordinates(picture, [places, bands], order=1, mode="constant")
+    return moved
+
+
+def judged_digits(model: Any, seeds: Sequence[int], each: int, **how: Any) -> dict[str, Any]:
+    """``each`` of all 60 classes for each seed: heard as asked (also as sound), FID, nearest recordings."""
+    import numpy as np
+
+    from aigc_lab import evaluate
+
+    (known, _), *held_out = digit_parts()
+    real = np.concatenate([pictures for pictures, _ in held_out])  # watched and held out: 360
+    asked = np.tile(np.arange(60), each)
+    drawn = np.concatenate([model.sample(len(asked), asked, seed=seed, **how) for seed in seeds])
+    asked = np.tile(asked, len(seeds))
+    made_again = evaluate.spoken.pictures(evaluate.spoken.waves(drawn))
+    questions = ("digit", "spoken-digits", asked // 6), ("speaker", "speakers", asked % 6)
+    facts: dict[str, Any] = {}
+    for words, pictures in (("", drawn), (", as sound", made_again)):
+        for name, group, wanted in questions:
+            names = evaluate.SPOKEN_GROUPS[group]
+            score = evaluate.class_accuracy(pictures, wanted, names, among=group)
+            facts[f"{name} as asked{words}"] = [round(s, 4) for s in (score.value, score.low, score.high)]
+    seen = evaluate.features(real)
+    some = np.random.default_rng(0).permutation(len(real))[:180]  # three of each class in the mean
+    scores = {
+        "fid of 180": evaluate.fid(seen[some], evaluate.features(drawn[:180])),
+        "fid of 180, floor": evaluate.floor(seen, metric="fid", size=180),
+    }
+    facts |= {name: [round(s, 3) for s in (at.value, at.low, at.high)] for name, at in scores.items()}
+    for name, items in (("samples", drawn), ("held-out recordings", real)):
+        distance = float(np.median(evaluate.nearest(items, known)[1]))
+        facts[f"median distance to the nearest training picture, {name}"] = round(distance, 2)
+    return {"asked": len(asked), **facts}
+
+
+def train_digits() -> tuple[Any, str, dict, dict]:
+    """First at one rate, then down along a cosine."""
+    import numpy as np
+    import pandas as pd
+
+    from aigc_lab import models, train
+
+    arguments = {
+        "image_shape": [64, 40, 1], "class_count": 60, "width": 24, "patch": 2, "class_parts": [10, 6],
+    }  # fmt: skip
+    stages = ({"steps": 4_800, "schedule": "constant"}, {"steps": 1_000, "schedule": "cosine"})
+    copies, (pictures, classes) = 12, digit_parts()[0]
+    pictures, classes = moved_in_time(pictures, copies, seed=0), np.tile(classes, copies)
+    model, tables, done = models.diffusion.unet(**arguments, seed=0), [], 0
+    for seed, options in enumerate(stages):
+        how = {"batch_size": 16, "learning_rate": 2e-3, "seed": seed, "reports": 5, "progress": False}
+        history = train.fit(model, pictures, classes, **how, **options)
+        tables.append(history.table.assign(step=history.table["step"] + done))
+        done += options["steps"]
+    facts = {
+        "licence": "CC BY-SA 4.0, as the recordings, whose licence an adaptation keeps",
+        "data": "spoken-digits (CC BY-SA 4.0), six speakers: takes 6 to 19 (840 recordings), each once as it "
+        "is and 11 times moved and stretched a little in time",
+        "class": "6 * digit + speaker; speakers in alphabetical order",
+        "steps": done,
+        "stages": list(stages),
+        "batch_size": 16,
+        "learning_rate": 2e-3,
+        "curve": pd.concat(tables)[["step", "loss"]].round(4).to_dict("list"),
+    }
+    return model, "diffusion.unet", arguments, facts
+
+
+def measure_digits(model: Any) -> dict:
+    facts = {
+        f"guidance {guidance}": judged_digits(model, (0, 1, 2), each, steps=8, guidance=guidance)
+        for guidance, each in ((1, 4), (2, 2))
+    }
+    return {"judge": "evaluate's spoken_network", "steps": 8, **facts}
+
+
+RECIPES["digits_diffusion"] = train_digits, measure_digits
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("names", nargs="+", choices=RECIPES, help="which models")
@@ -963,10 +1177,10 @@ def main() -> None:
         model, builder, arguments, facts = train()
         facts = {
             "command": f"python scripts/train_stored_models.py {name}",
+            "licence": "MIT for the weights; the training data keep their own licence",
             **facts,
             "seconds": round(time.perf_counter() - started),
             "date": datetime.now(UTC).date().isoformat(),
-            "licence": "MIT for the weights; the training data keep their own licence",
             "versions": {
                 "python": platform.python_version(),
                 "keras": keras.__version__,

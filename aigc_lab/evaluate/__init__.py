@@ -1,6 +1,6 @@
 """Stage 6, evaluate: features -> statistics -> score, each score with an interval and a floor."""
 
-from aigc_lab.evaluate import text
+from aigc_lab.evaluate import spoken, text
 from aigc_lab.evaluate.distribution import (
     Coverage,
     Gaussian,
@@ -18,6 +18,7 @@ from aigc_lab.evaluate.distribution import (
 from aigc_lab.evaluate.feature_network import (
     CLASS_NAMES,
     GROUPS,
+    SPOKEN_GROUPS,
     about,
     class_accuracy,
     classify,
@@ -39,6 +40,7 @@ from aigc_lab.evaluate.text import CharacterNgram
 __all__ = [
     "CLASS_NAMES",
     "GROUPS",
+    "SPOKEN_GROUPS",
     "CharacterNgram",
     "Copies",
     "Coverage",
@@ -75,6 +77,7 @@ __all__ = [
     "seed_interval",
     "share",
     "sharpness",
+    "spoken",
     "ssim",
     "text",
 ]

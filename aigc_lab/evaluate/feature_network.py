@@ -1,8 +1,9 @@
-"""The frozen feature network for 28 x 28 images, in NumPy: features, classes, class accuracy.
+"""The frozen feature networks, in NumPy: features, classes, class accuracy.
 
-Five convolutions, a mean over positions, one dense layer. No deep-learning framework is needed, so importing
-it is cheap and a score is the same number whichever Keras backend trained the generator. The weights come
-from ``scripts/train_feature_network.py``. Introduced in notebook 00.
+One for 28 x 28 images, and from notebook 27 one for the pictures of spoken digits (``evaluate.spoken``); the
+shape of the pictures says which. Five convolutions, a mean over positions, one dense layer. No deep-learning
+framework is needed, so importing it is cheap and a score is the same number whichever Keras backend trained
+the generator. The weights come from ``scripts/train_feature_network.py``. Introduced in notebook 00.
 """
 
 from __future__ import annotations
@@ -21,9 +22,11 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from threadpoolctl import threadpool_limits
 
+from aigc_lab.evaluate import spoken
 from aigc_lab.evaluate.intervals import Score, share
 
 IMAGE_SIZE = 28
+SPOKEN_SIZE = spoken.FRAMES, spoken.BANDS
 # One convolution a row: kernel size, stride, channels out. Padding "same", then ReLU.
 CONVOLUTIONS = ((5, 2, 24), (3, 1, 48), (3, 2, 80), (3, 1, 80), (3, 2, 96))
 FEATURE_SIZE = CONVOLUTIONS[-1][2]
@@ -35,30 +38,41 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "digits": tuple("0123456789"),
 }
 CLASS_NAMES: tuple[str, ...] = tuple(f"{group}/{name}" for group, names in GROUPS.items() for name in names)
+# Of the network for spoken digits: two questions about one picture, each answered on its own.
+SPOKEN_GROUPS: dict[str, tuple[str, ...]] = {
+    "spoken-digits": tuple("0123456789"),
+    "speakers": ("george", "jackson", "lucas", "nicolas", "theo", "yweweler"),
+}
+FILES = {"images": "feature_network", "spoken": "spoken_network"}
 
 _CHUNK = 128  # images a thread works on at once: the unfolded images stay within the processor's cache
 
 
-@lru_cache(maxsize=1)
-def about() -> dict[str, Any]:
-    """What is known of the shipped network: accuracy, training data, licence, seed, SHA-256."""
+@lru_cache(maxsize=2)
+def about(network: str = "images") -> dict[str, Any]:
+    """What is known of a shipped network, ``"images"`` or ``"spoken"``: accuracy, data, licence, seed, hash.
+
+    Raises:
+        ValueError: there is no such network.
+    """
+    if network not in FILES:
+        raise ValueError(f"there is no network {network!r}; there is {' and '.join(FILES)}")
     return json.loads(
-        resources.files(__package__).joinpath("feature_network.json").read_text(encoding="utf-8")
+        resources.files(__package__).joinpath(f"{FILES[network]}.json").read_text(encoding="utf-8")
     )
 
 
-@lru_cache(maxsize=1)
-def weights() -> dict[str, np.ndarray]:
-    """The shipped weights as ``float32`` arrays, read once.
+@lru_cache(maxsize=2)
+def weights(network: str = "images") -> dict[str, np.ndarray]:
+    """The shipped weights of a network as ``float32`` arrays, read once.
 
     Raises:
         OSError: the file is not the one whose hash the description states.
     """
-    content = resources.files(__package__).joinpath("feature_network.npz").read_bytes()
-    if hashlib.sha256(content).hexdigest() != about()["weights_sha256"]:
-        raise OSError(
-            "the feature network's weights (feature_network.npz) are damaged; install aigc-lab again"
-        )
+    file = f"{FILES[network]}.npz"
+    content = resources.files(__package__).joinpath(file).read_bytes()
+    if hashlib.sha256(content).hexdigest() != about(network)["weights_sha256"]:
+        raise OSError(f"the feature network's weights ({file}) are damaged; install aigc-lab again")
     with np.load(io.BytesIO(content), allow_pickle=False) as stored:
         return {name: stored[name].astype(np.float32) for name in stored.files}
 
@@ -89,7 +103,7 @@ def forward(images: np.ndarray, parameters: Mapping[str, np.ndarray]) -> tuple[n
     """Features and class logits of images.
 
     Args:
-        images: ``float32`` (n, 28, 28, 1) in [0, 1].
+        images: ``float32`` (n, 28, 28, 1) in [0, 1], or of another size (n, height, width, 1).
         parameters: ``kernel0`` (k, k, c_in, c_out), ``bias0`` (c_out,), ... and ``dense`` (96, classes),
             ``dense_bias`` (classes,).
 
@@ -103,16 +117,17 @@ def forward(images: np.ndarray, parameters: Mapping[str, np.ndarray]) -> tuple[n
         flat += parameters[f"bias{number}"]
         np.maximum(flat, 0, out=flat)
         hidden = flat.reshape(*rows.shape[:3], channels)
-    features = hidden.mean(axis=(1, 2))  # (n, 4, 4, 96) -> (n, 96)
+    features = hidden.mean(axis=(1, 2))  # (n, h / 8, w / 8, 96) -> (n, 96)
     return features, features @ parameters["dense"] + parameters["dense_bias"]
 
 
 def run(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """``forward`` with the shipped weights, in chunks spread over the processor's cores."""
-    parameters = weights()
+    parameters = weights("spoken" if images.shape[1:3] == SPOKEN_SIZE else "images")
     starts = range(0, len(images), _CHUNK)
     if not starts:
-        return np.zeros((0, FEATURE_SIZE), np.float32), np.zeros((0, len(CLASS_NAMES)), np.float32)
+        empty = np.zeros((0, FEATURE_SIZE), np.float32)
+        return empty, empty @ parameters["dense"]
     # Threads here and threads inside each matrix product would fight over the same cores.
     with threadpool_limits(limits=1), ThreadPoolExecutor(max_workers=min(os.cpu_count() or 1, 8)) as pool:
         parts = list(pool.map(lambda start: forward(images[start : start + _CHUNK], parameters), starts))
@@ -121,22 +136,24 @@ def run(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def as_images(images: Any) -> np.ndarray:
-    """Images as the small network wants them: ``float32`` (n, 28, 28, 1) in [0, 1].
+    """Images as the small networks want them: ``float32`` (n, 28, 28, 1) or (n, 64, 40, 1) in [0, 1].
 
     Args:
         images: ``uint8`` 0 to 255, or floats in [0, 1]; shape (n, 28, 28) or (n, 28, 28, 1);
-            or a ``Dataset`` of such.
+            or a ``Dataset`` of such. Or pictures of spoken digits (n, 64, 40[, 1]): ``spoken.pictures``.
 
     Raises:
         ValueError: another size, more than one channel, NaN, or values outside the range.
     """
     table = np.asarray(getattr(images, "data", images) if not isinstance(images, np.ndarray) else images)
-    if table.shape[1:] not in ((IMAGE_SIZE, IMAGE_SIZE), (IMAGE_SIZE, IMAGE_SIZE, 1)):
+    sizes = (IMAGE_SIZE, IMAGE_SIZE), SPOKEN_SIZE
+    if table.ndim not in (3, 4) or table.shape[1:3] not in sizes or table.shape[3:] not in ((), (1,)):
         raise ValueError(
             f"the feature network reads grey images (n, {IMAGE_SIZE}, {IMAGE_SIZE}) or (n, {IMAGE_SIZE}, "
-            f"{IMAGE_SIZE}, 1), not {table.shape}; for colour and other sizes use evaluate.photo_vectors"
+            f"{IMAGE_SIZE}, 1), not {table.shape}; for colour and other sizes use evaluate.photo_vectors, "
+            "for sound evaluate.spoken.pictures first"
         )
-    return unit_range(table.reshape(len(table), IMAGE_SIZE, IMAGE_SIZE, 1))
+    return unit_range(table.reshape(*table.shape[:3], 1))  # (n, h, w[, 1]) -> (n, h, w, 1)
 
 
 def unit_range(images: np.ndarray) -> np.ndarray:
@@ -182,7 +199,8 @@ def classify(images: Any, among: str | None = None) -> np.ndarray:
     Args:
         images: see ``as_images``.
         among: ``"animals"``, ``"quickdraw"`` or ``"digits"``: only the classes of that set, in
-            the order of ``GROUPS[among]``. None: all, in the order of ``CLASS_NAMES``.
+            the order of ``GROUPS[among]``. None: all, in the order of ``CLASS_NAMES``. For spoken digits
+            ``"spoken-digits"`` or ``"speakers"``, in the order of ``SPOKEN_GROUPS[among]``.
 
     Returns:
         ``float32`` (n, classes); each row adds up to 1.
@@ -192,9 +210,13 @@ def classify(images: Any, among: str | None = None) -> np.ndarray:
 
 def features_and_classes(images: Any, among: str | None = None) -> tuple[np.ndarray, np.ndarray]:
     """What ``features`` and ``classify`` give, in one pass: ``float32`` (n, 96) and (n, classes)."""
-    found, logits = run(as_images(images))
-    if among is not None:
-        logits = logits[:, [CLASS_NAMES.index(f"{among}/{name}") for name in _names_of(among)]]
+    pictures = as_images(images)
+    groups = _groups(pictures)
+    kept = [(among, name) for name in _names_of(among, groups)] if among or groups is SPOKEN_GROUPS else None
+    found, logits = run(pictures)
+    if kept:
+        outputs = [(group, name) for group, names in groups.items() for name in names]
+        logits = logits[:, [outputs.index(each) for each in kept]]
     odds = np.exp(logits - logits.max(axis=1, keepdims=True))
     return found, odds / odds.sum(axis=1, keepdims=True)
 
@@ -232,27 +254,34 @@ def class_accuracy(
             )
         wanted = np.asarray(class_names, dtype=str)[wanted]
     names = set(wanted.tolist()) | set(class_names)
-    among = among or _group_of(names)
-    known = _names_of(among)
+    pictures = as_images(images)
+    groups = _groups(pictures)
+    among = among or _group_of(names, groups)
+    known = _names_of(among, groups)
     unknown = sorted(names - set(known))
     if unknown:
         raise ValueError(f"the network knows no {unknown[0]!r} among {among}; it knows {', '.join(known)}")
-    probabilities = classify(images, among)
+    probabilities = classify(pictures, among)
     if wanted.shape != (len(probabilities),):
         raise ValueError(f"there are {len(probabilities)} images but labels of shape {wanted.shape}")
     found = np.asarray(known)[probabilities.argmax(axis=1)] if len(probabilities) else wanted
     return share(int((found == wanted).sum()), len(wanted), "class accuracy")
 
 
-def _names_of(among: str) -> tuple[str, ...]:
-    if among not in GROUPS:
-        raise ValueError(f"among must be one of {', '.join(GROUPS)}, got {among!r}")
-    return GROUPS[among]
+def _groups(pictures: np.ndarray) -> dict[str, tuple[str, ...]]:
+    """What the network for pictures of this shape tells apart."""
+    return SPOKEN_GROUPS if pictures.shape[1:3] == SPOKEN_SIZE else GROUPS
 
 
-def _group_of(names: set[str]) -> str:
-    fitting = [group for group, known in GROUPS.items() if names <= set(known)]
+def _names_of(among: str | None, groups: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
+    if among not in groups:
+        raise ValueError(f"among must be one of {', '.join(groups)} for these pictures, got {among!r}")
+    return groups[among]
+
+
+def _group_of(names: set[str], groups: dict[str, tuple[str, ...]]) -> str:
+    fitting = [group for group, known in groups.items() if names <= set(known)]
     if len(fitting) != 1:
         why = "no set has" if not fitting else f"{' and '.join(fitting)} have"
-        raise ValueError(f"{why} all of {', '.join(sorted(names))}: say among= one of {', '.join(GROUPS)}")
+        raise ValueError(f"{why} all of {', '.join(sorted(names))}: say among= one of {', '.join(groups)}")
     return fitting[0]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -354,6 +354,8 @@ def unet(
     class_count: int = 0,
     width: int = 32,
     seed: int = 0,
+    patch: int = 1,
+    class_parts: Sequence[int] = (),
     **options: Any,
 ) -> Diffusion:
     """A small U-shaped network (Ronneberger et al. 2015, arXiv 1505.04597), built for two CPU cores.
@@ -364,26 +366,39 @@ def unet(
     a block and the last of the network begin at zero: an untrained network predicts zero.
 
     Args:
-        image_shape: height, width, channels; height and width must be multiples of 4.
+        image_shape: height, width, channels; height and width must be multiples of 4, or of 4 patches.
         class_count: 0 for an unconditional model, else the number of classes.
         width: channels on the finest grid; twice and three times as many on the coarser ones.
         seed: of the weights and of the noise; equal seeds give equal models.
+        patch: pixels a side of a place of the finest grid; 2 makes a large picture four times cheaper.
+        class_parts: of what a class is made, such as (10, 6) for 60 classes of a digit and a speaker, with
+            the class number 6 * digit + speaker. The network is told the parts: what it learns of a digit
+            holds for every speaker.
         options: of ``Diffusion``: target, schedule, value_range, label_drop.
 
     Raises:
-        ValueError: a height or width that is no multiple of 4, or a size below 1.
+        ValueError: a height or width that is no multiple of 4 patches, a size below 1, or parts whose product
+            is not the number of classes.
     """
-    check_sizes(image_shape, 1, class_count, width, multiple=4)
+    if patch < 1 or int(patch) != patch:
+        raise ValueError(f"patch must be a whole number of pixels from 1 up, got {patch}")
+    check_sizes(image_shape, 1, class_count, width, multiple=4 * patch)
+    if class_parts and math.prod(class_parts) != class_count:
+        raise ValueError(
+            f"{' x '.join(map(str, class_parts))} parts make {math.prod(class_parts)} classes, "
+            f"not {class_count}; give class_count their product"
+        )
     widths = (width, 2 * width, 3 * width)
     with seeded(seed):
         noisy, time = keras.Input(image_shape, name="noisy"), keras.Input((1,), name="time")
         label = label_input(class_count)
         told = layers.Dense(4 * width, activation="silu")(TimeWaves()(time))
         if label:
-            told = told + layers.Dense(4 * width, use_bias=False)(label[0])
+            told = told + layers.Dense(4 * width, use_bias=False)(parts_of(label[0], class_parts))
         told = layers.Dense(4 * width, activation="silu")(told)  # (n, 4 w): time and label
 
-        hidden = layers.Conv2D(width, 3, padding="same")(noisy)
+        kernel = 3 if patch == 1 else 2 * patch
+        hidden = layers.Conv2D(width, kernel, strides=patch, padding="same")(noisy)
         passed = []
         for place, channels in enumerate(widths):
             if place:  # (n, h, w, c) -> (n, h/2, w/2, c')
@@ -396,9 +411,21 @@ def unet(
             hidden = ops.depth_to_space(hidden, 2)  # (n, h/2, w/2, 4 c) -> (n, h, w, c)
             hidden = residual_block(hidden + skip, told)
         hidden = layers.Activation("silu")(layers.RMSNormalization()(hidden))
-        predicted = layers.Conv2D(image_shape[2], 3, padding="same", kernel_initializer="zeros")(hidden)
+        last = layers.Conv2D(patch**2 * image_shape[2], 3, padding="same", kernel_initializer="zeros")
+        predicted = last(hidden)
+        if patch > 1:  # (n, h/p, w/p, p * p * c) -> (n, h, w, c)
+            predicted = ops.depth_to_space(predicted, patch)
         network = keras.Model([noisy, time, *label], predicted, name="network")
     return built(Diffusion(network, seed=seed, name="diffusion", **options))
+
+
+def parts_of(label: Any, class_parts: Sequence[int]) -> Any:
+    """One-hot classes ``(n, a * b)`` -> one-hot parts side by side ``(n, a + b)``; no class: all zeros."""
+    if not class_parts:
+        return label
+    grid = ops.reshape(label, (-1, *class_parts))  # (n, a * b) -> (n, a, b)
+    others = [[k + 1 for k in range(len(class_parts)) if k != part] for part in range(len(class_parts))]
+    return ops.concatenate([ops.sum(grid, axis=axes) for axes in others], axis=-1)
 
 
 def residual_block(hidden: Any, told: Any) -> Any:

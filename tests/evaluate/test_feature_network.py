@@ -90,7 +90,7 @@ def test_the_stated_accuracy_is_the_measured_one(animals):
 
 
 def test_damaged_weights_are_refused(monkeypatch):
-    monkeypatch.setattr(network, "about", lambda: {"weights_sha256": "0" * 64})
+    monkeypatch.setattr(network, "about", lambda name: {"weights_sha256": "0" * 64})
     network.weights.cache_clear()
     with pytest.raises(OSError, match="damaged; install aigc-lab again"):
         features(np.zeros((1, 28, 28), np.uint8))

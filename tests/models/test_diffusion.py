@@ -9,8 +9,8 @@ import pytest
 keras = pytest.importorskip("keras")
 from keras import layers, ops  # noqa: E402
 
-from aigc_lab import train  # noqa: E402
-from aigc_lab.models import diffusion  # noqa: E402
+from aigc_lab import evaluate, train  # noqa: E402
+from aigc_lab.models import diffusion, stored  # noqa: E402
 from aigc_lab.models.diffusion import Diffusion  # noqa: E402
 
 MEANS, SPREADS, WEIGHTS = np.array([-1.0, 1.2]), np.array([0.3, 0.5]), np.array([0.4, 0.6])
@@ -378,3 +378,70 @@ def test_time_and_label_reach_the_prediction():
 def test_sizes_are_checked(options):
     with pytest.raises(ValueError, match=r"multiples of 4|at least"):
         diffusion.unet(**options)
+
+
+def test_patches_and_parts_are_checked():
+    with pytest.raises(ValueError, match="multiples of 8"):
+        diffusion.unet((28, 28, 1), patch=2)
+    for patch in (0, 1.5):
+        with pytest.raises(ValueError, match="patch must be a whole number"):
+            diffusion.unet(patch=patch)
+    with pytest.raises(ValueError, match="10 x 6 parts make 60 classes, not 10; give class_count"):
+        diffusion.unet(class_count=10, class_parts=(10, 6))
+
+
+def test_a_patch_makes_the_grids_coarser_and_the_picture_keeps_its_size():
+    whole, patched = (diffusion.unet((16, 24, 2), width=8, patch=patch) for patch in (1, 2))
+    grids = [
+        {layer.output.shape[1:3] for layer in model.network.layers if len(layer.output.shape) == 4}
+        for model in (whole, patched)
+    ]
+    assert grids[0] - grids[1] == set() and grids[1] - grids[0] == {(2, 3)}
+    assert patched.sample(3, steps=1).shape == (3, 16, 24, 2)
+
+
+def test_a_class_is_told_by_its_parts():
+    """Of 2 x 3 classes the network is told two parts: 5 numbers, and none of them without a class."""
+    classes = np.eye(6, dtype="f4")
+    told = ops.convert_to_numpy(diffusion.parts_of(classes, (2, 3)))
+    for number, row in enumerate(told):
+        assert row.tolist() == [*np.eye(2)[number // 3], *np.eye(3)[number % 3]]
+    assert not ops.convert_to_numpy(diffusion.parts_of(0 * classes, (2, 3))).any()
+    assert diffusion.parts_of(classes, ()) is classes
+    three = ops.convert_to_numpy(diffusion.parts_of(np.eye(24, dtype="f4"), (2, 3, 4)))
+    assert three[17].tolist() == [*np.eye(2)[1], *np.eye(3)[1], *np.eye(4)[1]]  # 17 = 12 + 4 + 1
+    model = diffusion.unet((8, 8, 1), 6, width=8, class_parts=(2, 3))
+    random = np.random.default_rng(1)  # untrained it would predict zeros
+    model.network.set_weights(
+        [each + 0.1 * random.standard_normal(each.shape) for each in model.network.get_weights()]
+    )
+    drawn = [model.sample(1, labels=label, steps=2) for label in (0, 1, 3)]
+    for first, second in itertools.combinations(drawn, 2):
+        assert np.abs(first - second).max() > 1e-5
+
+
+# -- the stored model of spoken digits ----------------------------------------------------------------
+
+
+def test_stored_digits_are_heard_as_asked():
+    model, said = stored.load("digits_diffusion"), stored.about("digits_diffusion")
+    assert said["bytes"] < 2_000_000 and model.image_shape == (64, 40, 1) and model.class_count == 60
+    asked = np.arange(60)
+    drawn = model.sample(60, asked, seed=7, steps=8, guidance=2.0)
+    assert drawn.shape == (60, 64, 40, 1) and drawn.min() >= 0 and drawn.max() <= 1
+    heard = evaluate.classify(drawn, "spoken-digits").argmax(axis=1)
+    voice = evaluate.classify(drawn, "speakers").argmax(axis=1)
+    low, high = said["held_out"]["guidance 2"]["digit as asked"][1:]
+    assert low - 0.1 <= np.mean(heard == asked // 6) <= high + 0.1
+    assert np.mean(voice == asked % 6) > 0.5
+    # The same noise, another digit or another voice asked for: another picture.
+    noise = np.random.default_rng(0).standard_normal((1, model.latent_size))
+    first, digit, speaker = (model.decode(noise, label, steps=4) for label in (0, 12, 3))
+    assert min(np.abs(first - digit).mean(), np.abs(first - speaker).mean()) > 0.01
+
+
+def test_digits_that_do_not_exist_are_refused():
+    model = stored.load("digits_diffusion")
+    for label in (60, -1, 1.5):
+        with pytest.raises(ValueError, match="whole numbers from 0 to 59"):
+            model.sample(1, label)
