@@ -17,7 +17,7 @@ import nbformat
 import yaml
 
 from aigc_lab import claims
-from book import demos, fold, generated, pictures, surprises
+from book import demos, fold, generated, pictures, sounds, surprises
 from book.vendor import BookError
 
 BOOK = Path(__file__).resolve().parent
@@ -71,6 +71,7 @@ def assemble(source: Path, notebooks: Path = NOTEBOOKS) -> None:
         if path.stem not in labs:
             raise BookError(f"{path.name} has no entry in book/labs.yml; write one.")
         prepared = prepare_notebook(nbformat.read(path, as_version=4), path.name)
+        sounds.place(prepared, path.name, source / "assets")
         demos.place(prepared, path.stem)
         add_head(prepared, path.stem, labs[path.stem])
         nbformat.write(prepared, source / "notebooks" / path.name)

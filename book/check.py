@@ -1,4 +1,4 @@
-"""Look through a built site without a browser: nothing from other hosts, no dead link, no bare picture."""
+"""Look through a built site without a browser: nothing of other hosts, no dead link, all with words."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _CSS_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 
 
 class _Page(HTMLParser):
-    """What one page loads, where it links to, and which of its pictures have no alt text."""
+    """What one page loads, where it links to, which pictures have no alt text and which sounds no name."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
@@ -48,6 +48,7 @@ class _Page(HTMLParser):
         self.links: list[str] = []
         self.anchors: set[str] = set()
         self.without_alt: list[str] = []
+        self.without_name: list[str] = []
         self._in_style = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -68,6 +69,8 @@ class _Page(HTMLParser):
             self.links.append(found["href"])
         if tag == "img" and not found.get("alt", "").strip() and "logo__image" not in found.get("class", ""):
             self.without_alt.append(found.get("src", "")[:60])
+        if tag == "audio" and not found.get("aria-label", "").strip():
+            self.without_name.append(found.get("src", "")[:60])
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.handle_starttag(tag, attrs)
@@ -127,6 +130,8 @@ def _page_faults(path: Path, site: Path) -> Iterator[str]:
         yield from _load_faults(address, path, site)
     for source in page.without_alt:
         yield f"{name}: a picture has no alt text ({source})"
+    for source in page.without_name:
+        yield f"{name}: a sound has no name; show it with players.sounds ({source})"
     for address in page.links:
         parts = urlsplit(address)
         if parts.scheme or address.startswith("//"):

@@ -8,13 +8,27 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pandas
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 import aigc_lab
-from aigc_lab import claims, collect, corrupt
-from book import assemble, build, check, fold, generated, links, pictures, readme, search, surprises, vendor
+from aigc_lab import claims, collect, corrupt, players
+from book import (
+    assemble,
+    build,
+    check,
+    fold,
+    generated,
+    links,
+    pictures,
+    readme,
+    search,
+    sounds,
+    surprises,
+    vendor,
+)
 
 BOOK = Path(assemble.BOOK)
 GLOSSARY = assemble.read_yaml("glossary.yml")
@@ -485,6 +499,44 @@ def test_a_widget_without_its_state_becomes_a_sentence_and_one_with_it_stays():
     assert assemble.WIDGET_VIEW in assemble.prepare_notebook(notebook, "00").cells[0].outputs[0].data
 
 
+def sounding(*pages: str) -> nbformat.NotebookNode:
+    outputs = [new_output("display_data", data={"text/html": page, "text/plain": "p"}) for page in pages]
+    return new_notebook(cells=[new_markdown_cell("A <audio>."), new_code_cell("1", outputs=outputs)])
+
+
+def test_sounds_become_files_of_the_site_each_once_and_are_loaded_only_when_played(tmp_path):
+    made = players.sounds({"a": 0.1 * np.ones(900), "b": np.zeros(30_000)}, 8_000)
+    page = made._repr_mimebundle_()["text/html"]
+    bare = (
+        '<audio controls="controls"><source src="data:audio/wav;base64,UklGRg==" type="audio/wav" /></audio>'
+    )
+    notebook = sounding(page, page, bare, "<p>no sound</p>")
+    sounds.place(notebook, "18_x.ipynb", tmp_path)
+    files = {path.name: path.read_bytes() for path in (tmp_path / "sounds").iterdir()}
+    assert set(files.values()) == {*(player.file for player in made.each), b"RIFF"}
+    first, second, third, other = (each.data["text/html"] for each in notebook.cells[1].outputs)
+    assert first == second and other == "<p>no sound</p>"
+    for shown in (first, third):
+        assert "data:audio" not in shown and "metadata" not in shown
+        assert shown.count('preload="none"') == shown.count("<audio")
+    named = re.findall(r'src="\.\./_static/sounds/([^"]+)"', first + third)
+    assert sorted(named) == sorted(files) and {name[-4:] for name in named} == {".mp3", ".wav"}
+    assert first.count("data:image/png") == 2  # small pictures stay in the page
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "words"),
+    [
+        ("audio/midi", "TVRoZA==", "stores a sound as audio/midi"),
+        ("audio/wav", "A", "stores a sound that is empty"),
+    ],
+)
+def test_a_sound_that_no_page_can_play_is_refused(tmp_path, kind, content, words):
+    notebook = sounding(f'<audio src="data:{kind};base64,{content}"></audio>')
+    with pytest.raises(vendor.BookError, match=rf"18_x\.ipynb {words}"):
+        sounds.place(notebook, "18_x.ipynb", tmp_path)
+
+
 def test_machine_time_is_what_the_box_says_or_what_the_time_stamps_say():
     stamps = {"a": "2026-01-01T00:00:00Z", "b": "2026-01-01T00:01:05.250000+00:00"}
     stamped = new_code_cell("1", metadata={"execution": stamps})
@@ -539,6 +591,9 @@ BROKEN = {
     "a dead place": ('<a href="index.html#missing">x</a>', "missing place"),
     "a bare picture": ('<img src="p.png">', "no alt text"),
     "an empty alt text": ('<img src="p.png" alt=" ">', "no alt text"),
+    "a sound": ('<audio aria-label="a" src="https://cdn.example/x.mp3"></audio>', "another host"),
+    "a missing sound": ('<audio aria-label="a" src="x.mp3"></audio>', "is not there"),
+    "a sound without a name": ('<audio controls src="p.png"></audio>', "a sound has no name"),
 }
 
 

@@ -26,6 +26,7 @@ PARTS = (
     "book.page_models.vae_and_gan",
     "book.page_models.photographs_and_poems",
     "book.page_models.diffusion_and_style",
+    "book.page_models.speech",
 )
 
 
@@ -65,7 +66,7 @@ def _key(function: Callable[[Path], None]) -> str:
     """A hash of what a file is made from: the code that writes it, the library, and the stored weights."""
     library = Path(stored.__file__).parents[1]
     files = [Path(inspect.getfile(function)), Path(exports.__file__), Path(__file__)]
-    for pattern in ("models/*.py", "deploy/*.py", "models/weights/*.json"):
+    for pattern in ("models/*.py", "deploy/*.py", "sound.py", "models/weights/*.json", "evaluate/*.json"):
         files += sorted(library.glob(pattern))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
 
