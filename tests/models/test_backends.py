@@ -22,6 +22,8 @@ def test_the_same_tests_pass_on(backend):
         **os.environ,
         "KERAS_BACKEND": backend,
         "JAX_PLATFORMS": "cpu",
+        # Most of a test's time on JAX is the compiler's; what it compiles runs for a second.
+        "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
         "TF_CPP_MIN_LOG_LEVEL": "3",
     }
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
@@ -41,6 +43,14 @@ def test_the_same_tests_pass_on(backend):
     names += tuple(f"models/test_diffusion.py::test_the_{name}" for name in few)
     names += ("models/test_diffusion.py::test_it_is_saved_and_read_back",)
     chosen = [str(TESTS / name) for name in names]
+    # Of the sizes of colour images the two ends stand for all, as one of two numbers of steps does; words
+    # about bad input or progress, and who may set Keras' seeds, know no backend.
+    known_elsewhere = (
+        "large_colour and (32 or 44 or 48 or 64 or 96)",
+        "(gives_what_fit_gives or the_weights_of_one_that_was_not) and 1",
+        "refused or refuses or are_said or one_line_in_a_terminal or the_seeds_of_the_process",
+    )
+    chosen += ["-k", " and ".join(f"not ({names})" for names in known_elsewhere)]
     done = subprocess.run(
         [*command, *chosen], env=environment, capture_output=True, text=True, cwd=TESTS.parent
     )
