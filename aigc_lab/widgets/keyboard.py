@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 import ipywidgets as widgets
 import numpy as np
 
+from aigc_lab import sound
 from aigc_lab.widgets.live import error_text
 
 LENGTHS = {"eighth": 2, "quarter": 4, "half": 8, "whole": 16}  # in sixteenths
@@ -97,8 +98,10 @@ class Keyboard(widgets.VBox):
         self.clear_button = self._button("Clear", "Take all notes back", self._clear)
         self.answer_button = self._button(verb, f"{verb} these notes", self._answer)
         self.message, self.answer = widgets.HTML(), widgets.HTML()
+        # Ten milliseconds of silence until a key is pressed: a page that finds no bytes reports an error.
+        silence = sound.encoded(np.zeros(80, "float32"), 8000, "WAV")
         self.sound = widgets.Audio(
-            value=b"", format="wav", autoplay=True, loop=False, controls=False, layout={"display": "none"}
+            value=silence, format="wav", autoplay=True, loop=False, controls=False, layout={"display": "none"}
         )
         self._say()
         piano = widgets.VBox(self._rows(), layout={"overflow": "auto", "flex": "0 0 auto"})
