@@ -261,7 +261,9 @@ WRITE = """async ([wishes, numbers]) => {
 
 def test_a_quatrain_is_the_one_that_the_notebook_writes(modules: Any, notebook: dict[str, Any]) -> None:
     """Given the same random numbers, the page and the notebook's writer choose the same characters."""
-    for seed, (size, kind, temperature) in enumerate([(5, 0, 0.8), (5, 3, 1.3), (7, 1, 1.0), (7, 2, 0.0)]):
+    # Not seed 0: one of its numbers lies within a rounding of two characters, so processors differ.
+    cases = [(5, 0, 0.8), (5, 3, 1.3), (7, 1, 1.0), (7, 2, 0.0)]
+    for seed, (size, kind, temperature) in enumerate(cases, start=1):
         numbers = np.random.default_rng(seed).random(4 * (size + 1) + 1).tolist()
         wishes = {"size": size, "kind": kind, "temperature": temperature}
         found = modules.evaluate(WRITE, [wishes, numbers])
