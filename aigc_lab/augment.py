@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from aigc_lab import sound
 from aigc_lab.backend import import_keras
 from aigc_lab.collect.dataset import Dataset
 from aigc_lab.collect.sounds import check_recordings
@@ -300,15 +301,13 @@ def expand_sound(
     more = np.zeros((copies * len(dataset), total), dtype=np.float32)
     for place, wave in enumerate(wave for _ in range(copies) for wave in dataset.data):
         delay, louder, pace = random.uniform([0, -gain, 1 - speed], [shift, gain, 1 + speed])
-        filled = np.flatnonzero(wave)
-        part = wave[: filled[-1] + 1] if len(filled) else wave[:1]
+        part = sound.sounding(wave) if wave.any() else wave[:1]
         if round(100 * pace) != 100:
             part = signal.resample_poly(part, 100, round(100 * pace))
         if noise is not None:
-            deviation = np.sqrt(np.mean(np.square(part))) / 10 ** (noise / 20)
-            part = part + random.normal(0, deviation, len(part))
-        part = np.pad(part * 10 ** (louder / 20), (round(delay * dataset.sample_rate), 0))[:total]
-        more[place, : len(part)] = part / max(1.0, float(np.abs(part).max()))
+            part = part + random.normal(0, sound.root_mean_square(part) / 10 ** (noise / 20), len(part))
+        part = np.pad(part * 10 ** (louder / 20), (round(delay * dataset.sample_rate), 0))
+        more[place] = sound.fitted(part[:total], total)
     return _with_more(dataset, more)
 
 

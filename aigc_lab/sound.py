@@ -127,6 +127,26 @@ def resampled(wave: np.ndarray, rate: int, new_rate: int) -> np.ndarray:
     return np.clip(changed, -1, 1).astype("float32")
 
 
+def sounding(wave: np.ndarray) -> np.ndarray:
+    """The wave ``(samples,)`` without the zeros behind it: a view, possibly empty.
+
+    Sounds of one set have one length; what follows the last sample that is not zero is padding.
+    """
+    filled = np.flatnonzero(wave)
+    return wave[: filled[-1] + 1 if len(filled) else 0]
+
+
+def root_mean_square(wave: np.ndarray) -> float:
+    """Level of a wave; 0 for an empty one."""
+    return float(np.sqrt(np.mean(np.square(wave, dtype=np.float64)))) if len(wave) else 0.0
+
+
+def fitted(wave: np.ndarray, samples: int) -> np.ndarray:
+    """The wave as ``float32 (samples,)``: scaled down where it leaves [-1, 1], zeros behind it, or cut."""
+    wave = wave[:samples] / max(1.0, float(np.abs(wave).max(initial=0)))
+    return np.pad(wave, (0, samples - len(wave))).astype("float32")
+
+
 def encoded(wave: np.ndarray, rate: int, form: str = "MP3") -> bytes:
     """One wave ``(samples,)`` as the bytes of a file: ``"WAV"`` (16 bit, exact), ``"FLAC"``, ``"OGG"``,
     ``"MP3"`` (small, for pages)."""

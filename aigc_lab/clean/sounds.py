@@ -53,9 +53,7 @@ def recordings(dataset: Dataset, wanted_by: str) -> list[np.ndarray]:
         ValueError: no audio, no sample rate, or recordings shorter than 0.05 s.
     """
     check_recordings(dataset, wanted_by)
-    filled = dataset.data != 0
-    ends = np.where(filled.any(axis=1), dataset.data.shape[1] - filled[:, ::-1].argmax(axis=1), 0)
-    return [wave[:end] for wave, end in zip(dataset.data, ends, strict=True)]
+    return [sound.sounding(wave) for wave in dataset.data]
 
 
 def _each(dataset: Dataset, wanted_by: str, measure: Callable[[np.ndarray], Any], numbers: int) -> np.ndarray:

@@ -12,33 +12,18 @@ from __future__ import annotations
 import numpy as np
 from scipy import signal
 
+from aigc_lab.sound import fitted, root_mean_square, sounding
+
 _QUIET = 0.002  # the highest peak of a recording that is near silence: -54 dB of full scale
 # How samples for one rate are taken for another (new samples for old ones), and how fast that plays.
 _MISREADINGS = ((2, 1), (11, 8), (8, 11), (1, 2))
 
 
-def sounding(wave: np.ndarray) -> np.ndarray:
-    """The recording without the zeros behind it: a view ``(length,)``, possibly empty."""
-    filled = np.flatnonzero(wave)
-    return wave[: filled[-1] + 1 if len(filled) else 0]
-
-
-def loudness(wave: np.ndarray) -> float:
-    """Root mean square of a wave; 0 for an empty one."""
-    return float(np.sqrt(np.mean(np.square(wave, dtype=np.float64)))) if len(wave) else 0.0
-
-
-def _fitted(part: np.ndarray, total: int) -> np.ndarray:
-    """The part as ``float32 (total,)``: scaled down where it leaves [-1, 1], zeros behind it, or cut."""
-    part = part[:total] / max(1.0, float(np.abs(part).max(initial=0)))
-    return np.pad(part, (0, total - len(part))).astype(np.float32)
-
-
 def add_noise(wave: np.ndarray, rng: np.random.Generator, rate: int) -> tuple[np.ndarray, str]:
     """White noise 0 to 12 dB below the recording, as a poor microphone far away gives it."""
     part, below = sounding(wave), rng.uniform(0, 12)
-    noise = rng.normal(0, loudness(part) / 10 ** (below / 20), len(part))
-    return _fitted(part + noise, len(wave)), f"white noise {below:.0f} dB below the recording"
+    noise = rng.normal(0, root_mean_square(part) / 10 ** (below / 20), len(part))
+    return fitted(part + noise, len(wave)), f"white noise {below:.0f} dB below the recording"
 
 
 def add_hum(wave: np.ndarray, rng: np.random.Generator, rate: int) -> tuple[np.ndarray, str]:
@@ -53,8 +38,8 @@ def add_hum(wave: np.ndarray, rng: np.random.Generator, rate: int) -> tuple[np.n
     heights = rng.uniform(0.5, 1.5, 8) / numbers * (mains * numbers < rate / 2)
     turns = mains * numbers * np.arange(len(part))[:, None] / rate  # (length, 8)
     hum = np.sin(2 * np.pi * (turns + rng.random(8))) @ heights
-    hum *= loudness(part) / 10 ** (below / 20) / max(loudness(hum), 1e-12)
-    return _fitted(part + hum, len(wave)), f"hum of {mains:.0f} Hz, {below:.0f} dB below the recording"
+    hum *= root_mean_square(part) / 10 ** (below / 20) / max(root_mean_square(hum), 1e-12)
+    return fitted(part + hum, len(wave)), f"hum of {mains:.0f} Hz, {below:.0f} dB below the recording"
 
 
 def clip(wave: np.ndarray, rng: np.random.Generator, rate: int) -> tuple[np.ndarray, str]:
@@ -63,7 +48,7 @@ def clip(wave: np.ndarray, rng: np.random.Generator, rate: int) -> tuple[np.ndar
     louder = part / max(float(np.abs(part).max(initial=0)), 1e-12) * 10 ** (over / 20)
     lost = float((np.abs(louder) >= 1).mean()) if len(part) else 0.0
     note = f"{over:.0f} dB beyond full scale, {lost:.0%} of the samples cut off"
-    return _fitted(np.clip(louder, -1, 1), len(wave)), note
+    return fitted(np.clip(louder, -1, 1), len(wave)), note
 
 
 def silence(wave: np.ndarray, rng: np.random.Generator, rate: int) -> tuple[np.ndarray, str]:
@@ -72,11 +57,11 @@ def silence(wave: np.ndarray, rng: np.random.Generator, rate: int) -> tuple[np.n
     if rng.random() < 0.5:
         peak = _QUIET * 10 ** -rng.uniform(0, 1)
         faint = part / max(float(np.abs(part).max(initial=0)), 1e-12) * peak
-        return _fitted(faint, len(wave)), f"near silence, peak {peak:.4f}"
+        return fitted(faint, len(wave)), f"near silence, peak {peak:.4f}"
     share = rng.uniform(0.4, 0.7)
     muted = part.copy()
     muted[: round(share * len(part))] = 0
-    return _fitted(muted, len(wave)), f"the first {share:.0%} muted"
+    return fitted(muted, len(wave)), f"the first {share:.0%} muted"
 
 
 def misread_rate(wave: np.ndarray, rng: np.random.Generator, rate: int) -> tuple[np.ndarray, str]:
@@ -88,7 +73,7 @@ def misread_rate(wave: np.ndarray, rng: np.random.Generator, rate: int) -> tuple
     up, down = _MISREADINGS[rng.integers(len(_MISREADINGS))]
     other = signal.resample_poly(sounding(wave), up, down) if wave.any() else wave[:0]
     note = f"read at {down / up:.2f} times its rate"
-    return _fitted(other, len(wave)), note + (", its end cut off" if len(other) > len(wave) else "")
+    return fitted(other, len(wave)), note + (", its end cut off" if len(other) > len(wave) else "")
 
 
 def nearly_copy(wave: np.ndarray, rng: np.random.Generator, rate: int) -> tuple[np.ndarray, str]:
@@ -101,9 +86,9 @@ def nearly_copy(wave: np.ndarray, rng: np.random.Generator, rate: int) -> tuple[
     up, down = ((3, 4), (5, 6), (7, 8))[rng.integers(3)]
     if len(part):
         part = signal.resample_poly(signal.resample_poly(part, up, down), down, up)
-    part = part + rng.normal(0, loudness(part) / 10 ** (below / 20), len(part))
+    part = part + rng.normal(0, root_mean_square(part) / 10 ** (below / 20), len(part))
     part = np.pad(part * 10 ** (gain / 20), (round(later * rate), 0))
     note = (
         f"{1000 * later:.0f} ms later, {gain:+.0f} dB, noise {below:.0f} dB below, through {up}/{down} rate"
     )
-    return _fitted(part, len(wave)), note
+    return fitted(part, len(wave)), note

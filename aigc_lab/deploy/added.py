@@ -6,13 +6,18 @@ Introduced in notebook 19.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from aigc_lab.backend import quiet
 from aigc_lab.deploy.onnx_file import TOLERANCE, network_inputs, onnx_runner, open_onnx, write_onnx
 from aigc_lab.deploy.versions import INT8, JUDGE, MIXTURE, ONNX, record, verify
+
+if TYPE_CHECKING:
+    import keras
 
 
 def quantise(folder: str | os.PathLike[str], count: int = 256, seed: int = 0) -> Path:
@@ -81,23 +86,15 @@ def write_judge(folder: str | os.PathLike[str], among: str) -> Path:
         FileNotFoundError: the folder holds no export.
         ValueError: there is no such set, or the written file disagrees with ``evaluate.classify``.
     """
-    import keras
-
     from aigc_lab.evaluate import feature_network
 
     verify(folder)
     images = np.random.default_rng(0).random((5, 28, 28, 1), dtype="float32")
     expected = feature_network.classify(images, among)
-    names, weights = feature_network.GROUPS[among], feature_network.weights()
+    names, weights = feature_network.GROUPS[among], dict(feature_network.weights())
     chosen = [feature_network.CLASS_NAMES.index(f"{among}/{name}") for name in names]
-    hidden = image = keras.Input(images.shape[1:], name="image")
-    for kernel, stride, channels in feature_network.CONVOLUTIONS:
-        hidden = keras.layers.Conv2D(channels, kernel, stride, padding="same", activation="relu")(hidden)
-    features = keras.layers.GlobalAveragePooling2D()(hidden)  # (n, 4, 4, 96) -> (n, 96)
-    network = keras.Model([image], keras.layers.Dense(len(names), activation="softmax")(features))
-    numbers = range(len(feature_network.CONVOLUTIONS))
-    layers = [weights[f"{part}{number}"] for number in numbers for part in ("kernel", "bias")]
-    network.set_weights([*layers, weights["dense"][:, chosen], weights["dense_bias"][chosen]])
+    weights |= {"dense": weights["dense"][:, chosen], "dense_bias": weights["dense_bias"][chosen]}
+    network = judge_network(weights, images.shape[1:3], [len(names)])
     network([images])  # Keras exports only a model that was called once
     path, facts = Path(folder) / JUDGE, {"kind": "judge", "class_names": list(names)}
     with quiet():
@@ -108,3 +105,36 @@ def write_judge(folder: str | os.PathLike[str], among: str) -> Path:
         raise ValueError(f"{path.name} differs from evaluate.classify by {difference:.3g}")
     record(folder, JUDGE, difference)
     return path
+
+
+def judge_network(
+    weights: Mapping[str, np.ndarray], size: tuple[int, int], parts: Sequence[int]
+) -> keras.Model:
+    """``evaluate.feature_network.forward`` and a softmax, as a Keras model that can be exported.
+
+    Args:
+        weights: as ``forward`` takes them.
+        size: height and width of the images.
+        parts: how many outputs each question has; each gets a softmax of its own.
+
+    Returns:
+        ``image`` (batch, height, width, 1) in [0, 1] -> probabilities (batch, sum of parts).
+    """
+    import keras
+
+    from aigc_lab.evaluate.feature_network import CONVOLUTIONS
+
+    hidden = image = keras.Input((*size, 1), name="image")
+    for kernel, stride, channels in CONVOLUTIONS:
+        hidden = keras.layers.Conv2D(channels, kernel, stride, padding="same", activation="relu")(hidden)
+    features = keras.layers.GlobalAveragePooling2D()(hidden)  # (n, h / 8, w / 8, 96) -> (n, 96)
+    shares = [keras.layers.Dense(part, activation="softmax")(features) for part in parts]
+    network = keras.Model([image], shares[0] if len(shares) == 1 else keras.layers.Concatenate()(shares))
+    ends = np.cumsum(parts)[:-1]
+    dense, bias = (np.split(weights[name], ends, axis=-1) for name in ("dense", "dense_bias"))
+    convolutions = [
+        weights[f"{name}{number}"] for number in range(len(CONVOLUTIONS)) for name in ("kernel", "bias")
+    ]
+    pairs = [each for pair in zip(dense, bias, strict=True) for each in pair]
+    network.set_weights([*convolutions, *pairs])
+    return network

@@ -10,7 +10,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 
-from aigc_lab import collect, sound
+from aigc_lab import collect, deploy, sound
 from aigc_lab.evaluate import feature_network, spoken
 from aigc_lab.models import stored
 from book.page_models import exports
@@ -56,43 +56,10 @@ def digits_diffusion(path: Path) -> None:
 
 
 def digits_judge(path: Path) -> None:
-    """The judge: picture (n, 64, 40, 1) to the probabilities ``digits`` (n, 10) and ``speakers`` (n, 6)."""
-    write_judge(feature_network.weights("spoken"), path)
-
-
-def write_judge(weights: dict[str, np.ndarray], path: Path) -> None:
-    """The steps of ``feature_network.forward`` as ONNX, then a softmax for each of the two questions."""
-    import onnx
-    from onnx import TensorProto, helper, numpy_helper
-
-    shape, (digits, speakers) = feature_network.SPOKEN_SIZE, feature_network.SPOKEN_GROUPS.values()
-    kept = {"dense": weights["dense"], "dense_bias": weights["dense_bias"]}
-    nodes = [helper.make_node("Transpose", ["picture"], ["hidden0"], perm=[0, 3, 1, 2])]
-    for number, (kernel, stride, _) in enumerate(feature_network.CONVOLUTIONS):
-        # (k, k, c_in, c_out) -> (c_out, c_in, k, k)
-        kept[f"kernel{number}"] = weights[f"kernel{number}"].transpose(3, 2, 0, 1)
-        kept[f"bias{number}"] = weights[f"bias{number}"]
-        inputs = [f"hidden{number}", f"kernel{number}", f"bias{number}"]
-        how = {"auto_pad": "SAME_UPPER", "strides": [stride] * 2, "kernel_shape": [kernel] * 2}
-        nodes.append(helper.make_node("Conv", inputs, [f"sum{number}"], **how))
-        nodes.append(helper.make_node("Relu", [f"sum{number}"], [f"hidden{number + 1}"]))
-    last = f"hidden{len(feature_network.CONVOLUTIONS)}"
-    nodes.append(helper.make_node("ReduceMean", [last], ["features"], axes=[2, 3], keepdims=0))
-    nodes.append(helper.make_node("Gemm", ["features", "dense", "dense_bias"], ["logits"]))
-    parts = {"digits": len(digits), "speakers": len(speakers)}
-    kept_sizes = numpy_helper.from_array(np.array(list(parts.values()), "int64"), "sizes")
-    nodes.append(helper.make_node("Split", ["logits", "sizes"], [f"{name}_logits" for name in parts], axis=1))
-    nodes += [helper.make_node("Softmax", [f"{name}_logits"], [name], axis=1) for name in parts]
-
-    def value(name: str, *sides: int) -> Any:
-        return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", *sides])
-
-    constants = [numpy_helper.from_array(np.ascontiguousarray(each), name) for name, each in kept.items()]
-    ends = [value("picture", *shape, 1)], [value(name, size) for name, size in parts.items()]
-    graph = helper.make_graph(nodes, "judge", *ends, [*constants, kept_sizes])
-    # The versions of the other files, which the runtime of the pages reads.
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 15)], ir_version=8), path)
-    exports.halve(path)
+    """The judge: image (n, 64, 40, 1) to the probabilities (n, 16) of the digits and then of the speakers."""
+    parts = [len(names) for names in feature_network.SPOKEN_GROUPS.values()]
+    weights = feature_network.weights("spoken")
+    exports.write_model(deploy.judge_network(weights, feature_network.SPOKEN_SIZE, parts), path)
 
 
 def digits_picture(path: Path) -> None:

@@ -38,8 +38,9 @@ export async function digitModel() {
   }
 
   async function judged(levels) {
-    const answer = await run(judge, { picture: tensor(levels, [1, ...shape]) });
-    return { digits: Array.from(answer.digits.data), speakers: Array.from(answer.speakers.data) };
+    const { pixels } = await run(judge, { image: tensor(levels, [1, ...shape]) }); // first digits, then speakers
+    const shares = Array.from(pixels.data);
+    return { digits: shares.slice(0, facts.digits.length), speakers: shares.slice(facts.digits.length) };
   }
 
   return { ...facts, size, undo: numbers(facts.undo), velocity, judged };

@@ -11,6 +11,7 @@ from scipy import fft
 from aigc_lab import collect, corrupt
 from aigc_lab.collect import Dataset, own_card
 from aigc_lab.corrupt import sounds
+from aigc_lab.sound import root_mean_square
 
 DAMAGING = ("noise", "hum", "clipping", "silence", "wrong_rate")
 ADDING = ("exact_duplicate", "near_duplicate")
@@ -67,7 +68,7 @@ def test_noise_and_hum_have_the_stated_level_and_stay_off_the_padding():
     for damage, low, high in ((sounds.add_noise, 0, 12), (sounds.add_hum, 0, 10)):
         for seed in range(5):
             dirty, note = damage(wave, np.random.default_rng(seed), RATE)
-            level = 20 * np.log10(sounds.loudness(wave[:3999]) / sounds.loudness((dirty - wave)[:3999]))
+            level = 20 * np.log10(root_mean_square(wave[:3999]) / root_mean_square((dirty - wave)[:3999]))
             assert low - 0.2 < level < high + 0.2 and f"{level:.0f} dB below" in note
             assert not dirty[3999:].any()
 
