@@ -8,6 +8,7 @@ OUTPUT ?= runs/$(basename $(notdir $(NOTEBOOK)))
 WORKERS ?= 2
 LAB_OPTIONS ?=
 BENCH_OPTIONS ?=
+COMPARE ?=
 export PYTHON
 
 python := .venv/bin/python
@@ -16,7 +17,7 @@ export JUPYTER_PREFER_ENV_PATH := 1
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help lab run test quick bench book lint notebooks student lock clean environment-lab environment-all
+.PHONY: help lab run test compare quick bench book lint notebooks student lock clean environment-lab environment-all
 
 help:  ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -32,7 +33,10 @@ run: environment-lab  ## run notebook 00 without JupyterLab (PROFILE=smoke, SEED
 test: environment-all  ## run every test that needs no GPU
 	$(python) -m ruff check .
 	$(python) -m pytest -m browser
-	$(python) -m pytest -m "not browser and not gpu" -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
+	$(python) -m pytest -m "not browser and not gpu and not long" -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
+
+compare: environment-all  ## compare the notebooks that train for minutes with what they store (COMPARE=22 one)
+	$(python) -m pytest -m long -k "$(COMPARE)"
 
 quick: environment-all  ## run the tests that take a few minutes together
 	$(python) -m pytest

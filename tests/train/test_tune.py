@@ -183,9 +183,11 @@ def damaged(path):
     [
         (lambda path: path.write_bytes(b"name,value\n" * 500), "cannot be used .*name another file"),
         (damaged, "cannot be used .*name another file"),
-        (lambda path: search(file=path, seed=9), "holds another search; name another file"),
+        (lambda path: search(file=path, seed=9, budget=STEPS), "holds another search; name another file"),
         (
-            lambda path: search(file=path, space=SPACE | {"width": CategoricalDistribution([1])}),
+            lambda path: search(
+                file=path, budget=STEPS, space=SPACE | {"width": CategoricalDistribution([1])}
+            ),
             "another search",
         ),
     ],
