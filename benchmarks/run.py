@@ -24,6 +24,8 @@ from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
+import psutil
+
 FOLDER = Path(__file__).parent
 LONGEST = 400  # seconds; a benchmark that takes longer is ended and reported
 OURS = ("tensorflow", "keras", "numpy", "scipy", "pandas", "dask")
@@ -228,6 +230,8 @@ def main() -> int:
         try:
             results.append(run(scripts[name], chosen.quick, chosen.longest))
         except KeyboardInterrupt:
+            for started in psutil.Process().children(recursive=True):  # the signal may come while one starts
+                started.kill()
             print(f"Interrupted in {name}; nothing is stored.")
             return 130
         last = results[-1]
