@@ -6,8 +6,8 @@ Data flow one way through seven stages, and each stage is a module::
 
 ``corrupt`` damages data on purpose and logs what was done, ``models`` holds the networks, ``study`` runs
 many trainings, ``pipeline`` takes your own data through all stages, ``plots`` and ``widgets`` draw,
-``sound`` turns waves into pictures and back, ``players`` plays them, ``claims`` keeps what was measured
-about the article.
+``sound`` turns waves into pictures and back, ``players`` plays them, ``watermark`` marks what was made and
+finds the mark, ``audit`` writes a report on a model, ``claims`` keeps what was measured about the article.
 Importing ``aigc_lab`` is cheap: a module is imported when it is first used, and nothing imports
 TensorFlow before a model is needed.
 """
@@ -21,6 +21,7 @@ __version__ = "0.1.0"
 
 STAGES = ("collect", "clean", "label", "augment", "train", "evaluate", "deploy")
 _OTHERS = (
+    "audit",
     "backend",
     "claims",
     "corrupt",
@@ -32,6 +33,7 @@ _OTHERS = (
     "serve",
     "sound",
     "study",
+    "watermark",
     "widgets",
 )
 _MODULES = (*STAGES, *_OTHERS)

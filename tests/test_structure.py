@@ -17,9 +17,9 @@ PACKAGE = Path(aigc_lab.__file__).parent
 FLOORS = (
     {"sound"},
     {"backend", "claims", "collect", "exercises"},
-    {"augment", "clean", "corrupt", "evaluate", "models", "train"},
+    {"augment", "clean", "corrupt", "evaluate", "models", "train", "watermark"},
     {"deploy", "label", "players", "plots"},
-    {"pipeline", "serve", "study", "widgets"},
+    {"audit", "pipeline", "serve", "study", "widgets"},
 )
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
 # ``python -m aigc_lab.clean`` puts the parts together that the package itself keeps apart.
