@@ -137,3 +137,14 @@ def test_a_table_is_stored_with_what_it_was_made_by(tmp_path, monkeypatch):
     assert read.equals(frame) and about["rows"] == 2
     assert about["command"] == "python scripts/a_script.py --folder FOLDER --only trial --store"
     assert about["versions"] == study.versions() and "cores" in about["machine"]
+
+
+def test_the_study_of_copies_is_whole():
+    table, about = study.stored("copies")
+    runs = table[table["part"] == "run"]
+    assert set(runs.groupby(["model", "arm"])["seed"].nunique()) == {3} and len(runs) == 48
+    assert not about["quick"]
+    groups = table[table["part"] == "group"]
+    assert groups[groups["repeats"] == 0]["extracted"].sum() == 0, "what was never trained cannot come out"
+    items, _ = study.stored("copies_items")
+    assert len(items) == 85_200 and set(items["model"]) == set(runs["model"])
