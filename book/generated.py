@@ -119,7 +119,7 @@ def claims_page(ledger: pandas.DataFrame, data_of: Mapping[str, str] | None = No
             f"文章中的 {total} 条论断均被改写为可检验的问题，由实验笔记本测量；本页由笔记本中保存的输出"
             f"自动生成。目前已测量 {count} 条，共 {len(measured)} 项结果；方括号内为区间，“基线”为两组"
             "无差别数据之间的同一度量，“未定”表示区间同时包含两种答案。每项结果都注明所用数据，并链接到测量它的"
-            "单元格。其余论断标注为“尚未测量”。"
+            "单元格。"
         ),
         "",
         "## Details · 详情",
@@ -131,7 +131,8 @@ def claims_page(ledger: pandas.DataFrame, data_of: Mapping[str, str] | None = No
         lines += [chinese(first.claim_zh), ""]
         for row in rows.itertuples():
             lines += _finding(row, (data_of or {}).get(row.notebook, ""))
-    lines += ["(not-measured)=", "## Not measured yet · 尚未测量", "", *_open_claims(open_rows), ""]
+    if len(open_rows):
+        lines += ["(not-measured)=", "## Not measured yet · 尚未测量", "", *_open_claims(open_rows), ""]
     return "\n".join(lines)
 
 
@@ -157,11 +158,12 @@ def _overview(measured: pandas.DataFrame, open_rows: pandas.DataFrame) -> list[s
             *(_card(row) for row in rows.itertuples()),
             "</td></tr>",
         ]
-    names = ", ".join(open_rows.id) or "none · 无"
-    lines += [
-        f'<tr><th scope="row"><a href="#not-measured">Not measured yet · 尚未测量</a></th><td>{names}</td>'
-    ]
-    return [*lines, "</tr></tbody>", "</table>"]
+    if len(open_rows):
+        lines += [
+            '<tr><th scope="row"><a href="#not-measured">Not measured yet · 尚未测量</a></th>',
+            f"<td>{', '.join(open_rows.id)}</td></tr>",
+        ]
+    return [*lines, "</tbody>", "</table>"]
 
 
 def _card(row: Any) -> str:
@@ -217,7 +219,7 @@ def _open_claims(rows: pandas.DataFrame) -> list[str]:
         lines += [f"(claim-{row.id.lower()})=", f"{row.id} · {plain(row.claim)}"]
         lines += [f": {chinese(row.claim_zh)}", ""]
         lines += [f"  Question · {chinese('问题')}: {plain(row.question)}", ""]
-    return lines or ["None. " + chinese("无。")]
+    return lines
 
 
 def glossary_page(terms: list[dict[str, str]]) -> str:
