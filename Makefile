@@ -30,7 +30,7 @@ run: environment-lab  ## run notebook 00 without JupyterLab (PROFILE=smoke, SEED
 		$(if $(filter 00_%,$(notdir $(NOTEBOOK))),--expect generated_cats.png) \
 		-p profile "$(PROFILE)" -p seed "$(SEED)"
 
-test: environment-all  ## run every test that needs no GPU
+test: environment-all  ## run the tests that need no GPU
 	$(python) -m ruff check .
 	$(python) -m pytest -m browser
 	$(python) -m pytest -m "not browser and not gpu and not long" -n $(WORKERS) --dist loadgroup --no-loadscope-reorder

@@ -89,8 +89,9 @@ def opened(folder: Path, samples: int, seed: int, items: Any = None) -> Export:
     except ValueError as error:
         try:  # a file that is not as it was is a finding; a manifest that cannot be read is the end
             manifest, damage = json.loads((folder / "export.json").read_text(encoding="utf-8")), str(error)
-            assert {"name", "sha256"} <= set().union(*manifest["files"].values())
-        except (ValueError, KeyError, TypeError, AttributeError, AssertionError):
+            if not {"name", "sha256"} <= set().union(*manifest["files"].values()):
+                raise ValueError("files without name or hash")
+        except (ValueError, KeyError, TypeError, AttributeError):
             raise error from None
     card, card_fault = _data_card(folder / "data_card.json")
     drawn, samples_fault = (items, "")

@@ -175,9 +175,7 @@ def shows_again_what_it_stores(notebook: Path, folder: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "notebook", [path for path in NOTEBOOKS if path not in LONG], ids=lambda path: path.stem
-)
+@pytest.mark.parametrize("notebook", SHORT, ids=lambda path: path.stem)
 def test_it_shows_again_what_it_stores(notebook, tmp_path):
     shows_again_what_it_stores(notebook, tmp_path)
 
