@@ -9,6 +9,9 @@ WORKERS ?= 2
 LAB_OPTIONS ?=
 BENCH_OPTIONS ?=
 COMPARE ?=
+SUBMISSIONS ?= submissions
+# Not from the environment: there LANGUAGE is a list of gettext's, such as en_US:en.
+language := $(if $(filter command line,$(origin LANGUAGE)),--language $(LANGUAGE))
 export PYTHON
 
 python := .venv/bin/python
@@ -17,13 +20,14 @@ export JUPYTER_PREFER_ENV_PATH := 1
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help lab run test compare quick bench book lint notebooks student lock clean environment-lab environment-all
+.PHONY: help lab run test compare quick bench book slides lint notebooks student catalogue assignments grade lock clean \
+	environment-lab environment-all
 
 help:  ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-lab: environment-lab  ## open a copy of notebook 00 in JupyterLab (NOTEBOOK=06 another, SOLVED=1 with solutions)
-	@$(python) -m tools.lab "$(NOTEBOOK)" $(if $(SOLVED),--solved) -- $(LAB_OPTIONS)
+lab: environment-lab  ## open a copy of notebook 00 in JupyterLab (NOTEBOOK=06 another, SOLVED=1 with solutions, LANGUAGE=zh in Chinese)
+	@$(python) -m tools.lab "$(NOTEBOOK)" $(if $(SOLVED),--solved) $(language) -- $(LAB_OPTIONS)
 
 run: environment-lab  ## run notebook 00 without JupyterLab (PROFILE=smoke, SEED=1, OUTPUT=folder)
 	@$(python) -m tools.run_notebook "$(NOTEBOOK)" --output-folder "$(OUTPUT)" \
@@ -47,10 +51,14 @@ bench: environment-all  ## measure ours beside reference designs (15 minutes; BE
 book: environment-all  ## build the site in book/_build from the stored outputs
 	$(python) book/build.py
 
+slides: environment-all  ## slides of a lab (NOTEBOOK=06, LANGUAGE=zh)
+	$(python) -m book.slides "$(NOTEBOOK)" $(language)
+
 lint: environment-all  ## check the style of the code and the rules of the notebooks
 	$(python) -m ruff check .
 	$(python) -m tools.notebook_lint notebooks/*.ipynb
 	$(python) -m tools.student --check
+	$(python) -m tools.catalogue check
 
 notebooks: environment-all  ## run every notebook with its defaults and store the outputs in it
 	for notebook in notebooks/*.ipynb; do \
@@ -61,6 +69,15 @@ notebooks: environment-all  ## run every notebook with its defaults and store th
 
 student: environment-all  ## write the student versions of the notebooks
 	$(python) -m tools.student
+
+catalogue: environment-all  ## put new and changed texts into the catalogues of the Chinese edition
+	$(python) -m tools.catalogue update
+
+assignments: environment-all  ## write Otter-Grader and nbgrader assignments of every lab
+	$(python) -m classroom assignments --output runs/assignments
+
+grade: environment-all  ## mark the notebooks below a folder (SUBMISSIONS=folder)
+	$(python) -m classroom grade "$(SUBMISSIONS)" --output runs/grades
 
 lock: environment-all  ## resolve the lock files anew after a change of pyproject.toml
 	UV=.venv/bin/uv sh tools/lock.sh

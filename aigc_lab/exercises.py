@@ -2,15 +2,24 @@
 
 A check never stops a notebook. It prints ``exercise 2: not answered yet``, ``exercise 2: not right yet: …``
 or ``exercise 2: right: …``, and gives later cells something that works. Introduced in notebook 00.
+
+In JupyterLab the results of all labs are kept in ``progress.json`` beside the notebooks; ``progress`` and
+``aigc-lab progress FOLDER`` show them.
 """
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
+from aigc_lab.language import translated
+
 NOT_ANSWERED, WRONG, RIGHT = "not answered yet", "not right yet", "right"
+KEPT = "progress.json"
 
 _results: dict[int, str] = {}  # of the notebook that runs in this process
 
@@ -46,8 +55,9 @@ def check(number: int, answer: Any, test: Callable[[Any], str], otherwise: Any =
     except Exception as error:  # whatever the learner's code does, the notebook goes on
         result, words = WRONG, f"it stopped with {type(error).__name__}: {error}"
     _results[number] = result
-    one_line = " ".join(words.split())
-    print(f"exercise {number}: {result}" + (f": {one_line}" if one_line else ""))
+    _keep(number, result)
+    one_line = translated(" ".join(words.split()))
+    print(translated(f"exercise {number}: {result}") + (f": {one_line}" if one_line else ""))
     return answer if result == RIGHT else otherwise
 
 
@@ -55,7 +65,57 @@ def summary() -> None:
     """Print how many of this notebook's exercises were answered, and how many are right."""
     answered = sum(result != NOT_ANSWERED for result in _results.values())
     right = sum(result == RIGHT for result in _results.values())
-    print(f"{len(_results)} exercises: {answered} answered, {right} right")
+    print(translated(f"{len(_results)} exercises: {answered} answered, {right} right"))
+
+
+def progress(folder: str | Path = ".") -> str:
+    """How many exercises were answered, and how many are right: a line for each lab, and the sum.
+
+    Args:
+        folder: the learner's folder, where the notebooks and ``progress.json`` lie.
+
+    Raises:
+        FileNotFoundError: no exercise was checked there yet.
+        ValueError: the file was damaged.
+    """
+    kept = _read(Path(folder) / KEPT)
+    if not kept:
+        raise FileNotFoundError(f"No exercise was checked in {folder} yet: open a lab in JupyterLab.")
+    lines, total = [], [0, 0, 0]
+    for lab, results in sorted(kept.items()):
+        said = list(results.values())
+        counts = [len(said), sum(result != NOT_ANSWERED for result in said), said.count(RIGHT)]
+        total = [before + more for before, more in zip(total, counts, strict=True)]
+        lines.append(f"{lab}: " + translated("{} exercises: {} answered, {} right".format(*counts)))
+    return "\n".join([*lines, translated("{} exercises: {} answered, {} right".format(*total))])
+
+
+def _keep(number: int, result: str) -> None:
+    """Note a result beside the notebook; what cannot be written is not kept, and the notebook goes on."""
+    name = os.environ.get(
+        "JPY_SESSION_NAME", ""
+    )  # JupyterLab's name for the notebook; no other runner sets it
+    if not name.endswith(".ipynb"):
+        return
+    path = Path(KEPT)
+    try:
+        kept = _read(path)
+        kept.setdefault(Path(name).stem, {})[str(number)] = result
+        partial = path.with_suffix(".part")
+        partial.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        partial.replace(path)
+    except (OSError, ValueError) as error:
+        print(f"Your progress was not kept: {error}")
+
+
+def _read(path: Path) -> dict[str, dict[str, str]]:
+    if not path.is_file():
+        return {}
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        return {lab: {number: str(result) for number, result in found.items()} for lab, found in kept.items()}
+    except (ValueError, AttributeError):
+        raise ValueError(f"{path} is damaged: delete it, and run the checks of your labs again.") from None
 
 
 def _watched(answer: Any) -> Any:

@@ -17,7 +17,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-from aigc_lab import sound
+from aigc_lab import language, sound
 
 PICTURES = ("spectrogram", "wave", None)
 FORMS = {"MP3": "audio/mpeg", "WAV": "audio/wav"}
@@ -76,7 +76,7 @@ class Players:
         figures = "\n".join(player.html() for player in self.each)
         lines = [f"{player.caption} ({player.seconds:.2f} s)" for player in self.each]
         page = f'<div class="lab-sounds" style="{style}">\n{figures}\n</div>'
-        return {"text/html": page, "text/plain": "\n".join(lines)}
+        return {"text/html": language.html(page), "text/plain": "\n".join(lines)}
 
 
 def sounds(

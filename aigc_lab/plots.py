@@ -8,22 +8,29 @@ readable on a projector. Nothing here changes Matplotlib's settings. Introduced 
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
+import json
 import math
+import os
 import textwrap
 import unicodedata
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache, partial
+from pathlib import Path
 from typing import Any
 
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
+from IPython.core.pylabtools import print_figure
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Rectangle
+from matplotlib.text import Text
 from PIL import Image
 
-from aigc_lab import STAGES
+from aigc_lab import STAGES, language
 from aigc_lab.collect.dataset import Dataset
 
 # Okabe and Ito 2008, "Color Universal Design": distinguishable with every common kind of colour vision.
@@ -66,7 +73,31 @@ class AltFigure(Figure):
 
         A notebook stores every figure. What has 256 colours at most stays exactly as it is; charts have a
         few thousand from the smoothing of their lines and are reduced to 256; photographs keep theirs.
+        Its words are those of the edition (``aigc_lab.language``).
         """
+        translate(self, language.current())
+        made = self._drawn(dpi)
+        self._keep(made, lambda: self._drawn(dpi))
+        return made
+
+    def words(self) -> list[str]:
+        """The texts in the figure that have words, as they were last drawn."""
+        shown = [text.get_text() for text in self.findobj(Text) if text.get_visible()]
+        return list(dict.fromkeys(text for text in shown if language.has_words(text)))
+
+    def _keep(self, english: bytes, draw: Callable[[], bytes]) -> None:
+        """While a notebook is run to be stored: keep the figure's words, and how it looks in Chinese."""
+        folder = os.environ.get(language.KEEP_FIGURES)
+        if not folder or language.current() != "en":
+            return
+        place, words = Path(folder) / hashlib.sha256(english).hexdigest(), self.words()
+        place.with_suffix(".json").write_text(json.dumps(words), encoding="utf-8")
+        if words:
+            back = translate(self, "zh")
+            place.with_suffix(".png").write_bytes(draw())
+            back()
+
+    def _drawn(self, dpi: float | None) -> bytes:
         buffer = io.BytesIO()
         self.savefig(buffer, format="png", dpi=dpi or self.dpi)
         with Image.open(buffer) as image:
@@ -83,11 +114,31 @@ class AltFigure(Figure):
         return buffer.getvalue()
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict, dict]:
+        # Jupyter's inline backend draws the picture itself, after this; the same call gives the same bytes.
+        shown = partial(print_figure, self, fmt="png", bbox_inches="tight")
+        if os.environ.get(language.KEEP_FIGURES):
+            self._keep(shown(), shown)
         content = base64.b64encode(self.png()).decode("ascii")
         # Closed, so that the inline backend does not show the same figure again after the cell.
         plt.close(self)
         # The figure's ground is white: a dark notebook theme must not put black behind it.
-        return {"image/png": content, "text/plain": self.alt}, {"image/png": {"needs_background": "light"}}
+        words = language.translated(self.alt)
+        return {"image/png": content, "text/plain": words}, {"image/png": {"needs_background": "light"}}
+
+
+def translate(figure: Figure, chosen: str) -> Callable[[], None]:
+    """Write the texts of a figure in the language of an edition; what is returned puts them back.
+
+    Where no font has Chinese characters, a warning names one to install, and the texts stay English.
+    """
+    if chosen != "en" and chinese_font() is None:
+        warnings.warn(
+            "No font with Chinese characters was found, so figures stay English: install "
+            f"{_CHINESE_FONTS[0]} (on Debian and Ubuntu: apt install fonts-noto-cjk).",
+            stacklevel=3,
+        )
+        chosen = "en"
+    return language.figure(figure, chosen, families())
 
 
 def new_figure(width: float, height: float, alt: str, layout: str | None = None) -> AltFigure:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import re
 import shutil
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,65 +17,113 @@ from typing import Any
 import nbformat
 import yaml
 
-from aigc_lab import claims
-from book import demos, fold, generated, pictures, sounds, surprises
+from aigc_lab import __version__, claims
+from aigc_lab import language as editions
+from book import (
+    article,
+    classroom_pages,
+    demos,
+    elsewhere,
+    feed,
+    fold,
+    generated,
+    learning_path,
+    pictures,
+    questions,
+    quiz,
+    resources,
+    sounds,
+    surprises,
+)
 from book.vendor import BookError
+from tools import edition
 
 BOOK = Path(__file__).resolve().parent
 NOTEBOOKS = BOOK.parent / "notebooks"
-GENERATED = ("data_cards", "claims", "glossary")
+GENERATED = ("article", "changes", "claims", "data_cards", "glossary", "questions", "resources")
 
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
-NEEDS_KERNEL = (
-    "*A control stands here when the notebook is open in JupyterLab; the picture before it shows "
-    "its starting position.*"
-)
+NEEDS_KERNEL = {
+    "en": "*A control stands here when the notebook is open in JupyterLab; the picture before it shows "
+    "its starting position.*",
+    "zh": "*在 JupyterLab 中打开笔记本时，这里是一个可操作的控件；上方的图显示它的初始状态。*",
+}
+SETTINGS_ZH = {  # what _config.yml has in English
+    "language: en": "language: zh_CN\n    html_search_language: en",  # book.search finds both languages
+    "search_bar_text: Search this book": "search_bar_text: 搜索本书",
+    "AIGC Lab, to the first page": "AIGC Lab，回到首页",
+    "Show the code · 显示代码": "显示代码",
+    "Hide the code · 收起代码": "收起代码",
+    "Version ": "版本 ",
+    "Text and pictures: CC BY 4.0. Code: MIT": "文字与图片：CC BY 4.0。代码：MIT",
+    "author: The AIGC Lab maintainers": "author: AIGC Lab 维护者",
+}
 
 
-def assemble(source: Path, notebooks: Path = NOTEBOOKS) -> None:
-    """Write the whole book source into the new folder ``source``.
+def assemble(source: Path, notebooks: Path = NOTEBOOKS, language: str = "en") -> None:
+    """Write the whole book source of one edition into the new folder ``source``.
 
     Raises:
         BookError: a notebook is missing, was not run, or shows an error; a page of ``_toc.yml`` is missing.
     """
     source.mkdir(parents=True)
-    for name in ("_config.yml", "_toc.yml", "references.bib"):
-        shutil.copyfile(BOOK / name, source / name)
+    _write_settings(source, language)
+    shutil.copyfile(BOOK / "references.bib", source / "references.bib")
     shutil.copytree(BOOK / "assets", source / "assets")
     shutil.copytree(BOOK / "web", source / "assets" / "web")
-    for folder in (source / "pictures", source / "assets" / "pictures"):
-        folder.mkdir()
-        for name, text in pictures.files().items():
-            (folder / name).write_text(text, encoding="utf-8")
     found = notebook_paths(notebooks)
+    labs = read_yaml("labs.yml")
+    unlisted = [path.name for path in found if path.stem not in {lab["file"] for lab in labs}]
+    if unlisted:
+        raise BookError(f"{unlisted[0]} has no entry in book/labs.yml; write one.")
+    nodes = {path.stem: nbformat.read(path, as_version=4) for path in found}
+    titles = {stem: title(editions.notebook(node, stem, language), stem) for stem, node in nodes.items()}
+    _write_pictures(source, labs, titles, language)
     ledger = claims.ledger(found)
     welcome = next(demo for demo in demos.demos() if demo["page"] == "index")
     parts = {
-        "%DEMONSTRATION%": demos.block(welcome, "_static/"),
-        "%STAGES_ALT%": pictures.STAGES_ALT,
-        "%LABS%": labs_table(notebooks),
-        "%SURPRISES%": surprises.block(ledger),
+        "%DEMONSTRATION%": demos.block(welcome, "_static/", language),
+        "%STAGES_ALT%": pictures.STAGES_ALT[language],
+        "%LABS%": labs_table(notebooks, language),
+        "%SURPRISES%": surprises.block(ledger, "zh" if language == "zh" else ""),
+        "%QUIZ%": quiz.block("prerequisites", language, 7),
+        **classroom_pages.parts(labs, titles, language),
     }
     for path in sorted((BOOK / "pages").glob("*.md")):
         text = path.read_text(encoding="utf-8")
+        if language == "zh":
+            text = editions.markdown(text, editions.catalogue("pages"))
         for name, part in parts.items():
             text = text.replace(name, part)
         (source / path.name).write_text(text, encoding="utf-8")
-    (source / "data_cards.md").write_text(generated.data_cards_page(), encoding="utf-8")
-    page = generated.claims_page(ledger, {path.stem: stated_data(path) for path in found})
-    (source / "claims.md").write_text(page, encoding="utf-8")
-    (source / "glossary.md").write_text(generated.glossary_page(read_yaml("glossary.yml")), encoding="utf-8")
+    data = {
+        path.stem: stated_data(editions.notebook(nodes[path.stem], path.stem, language)) for path in found
+    }
+    for name, text in {
+        "data_cards": generated.data_cards_page(language),
+        "claims": generated.claims_page(ledger, data, language),
+        "article": article.page(ledger, language),
+        "questions": questions.page(ledger, language),
+        "resources": resources.page(language),
+        "changes": feed.page(feed.CHANGELOG.read_text(encoding="utf-8"), language),
+        "glossary": generated.glossary_page(read_yaml("glossary.yml"), language),
+    }.items():
+        (source / f"{name}.md").write_text(text, encoding="utf-8")
     (source / "notebooks").mkdir()
-    labs = {lab["file"]: lab for lab in read_yaml("labs.yml")}
-    for path in found:
-        if path.stem not in labs:
-            raise BookError(f"{path.name} has no entry in book/labs.yml; write one.")
-        prepared = prepare_notebook(nbformat.read(path, as_version=4), path.name)
-        sounds.place(prepared, path.name, source / "assets")
-        demos.place(prepared, path.stem)
-        add_head(prepared, path.stem, labs[path.stem])
-        nbformat.write(prepared, source / "notebooks" / path.name)
+    (source / "teaching").mkdir()
+    for lab in labs:
+        stem, node = lab["file"], nodes[lab["file"]]
+        prepared = prepare_notebook(node, f"{stem}.ipynb", language)
+        sounds.place(prepared, f"{stem}.ipynb", source / "assets")
+        demos.place(prepared, stem, language)
+        prepared = edition.edition(prepared, stem, language)
+        add_head(prepared, stem, lab, language)
+        prepared.cells.append(nbformat.v4.new_markdown_cell(quiz.block(stem, language)))
+        nbformat.write(prepared, source / "notebooks" / f"{stem}.ipynb")
+        shown = editions.catalogue(stem, language)
+        page = classroom_pages.page(stem, node, labs, language, heading=_headings(shown))
+        (source / "teaching" / f"{stem}.md").write_text(page, encoding="utf-8")
     missing = [
         page
         for page in toc_pages()
@@ -84,6 +133,41 @@ def assemble(source: Path, notebooks: Path = NOTEBOOKS) -> None:
         raise BookError(
             f"book/_toc.yml names {missing[0]}, but there is no such page; write it or take it out."
         )
+
+
+def _write_settings(source: Path, language: str) -> None:
+    """``_config.yml`` and ``_toc.yml``: of captions in both languages, the Chinese edition keeps one."""
+    config = (BOOK / "_config.yml").read_text(encoding="utf-8").replace("%VERSION%", __version__)
+    toc = (BOOK / "_toc.yml").read_text(encoding="utf-8")
+    if language == "zh":
+        for english, chinese in SETTINGS_ZH.items():
+            if english not in config:
+                raise BookError(f"book/_config.yml has no {english!r}; mend SETTINGS_ZH in book/assemble.py.")
+            config = config.replace(english, chinese)
+        toc = re.sub(r"caption: .* · (.*)", r"caption: \1", toc)
+    (source / "_config.yml").write_text(config, encoding="utf-8")
+    (source / "_toc.yml").write_text(toc, encoding="utf-8")
+
+
+def _write_pictures(source: Path, labs: list[dict], titles: dict[str, str], language: str) -> None:
+    names = {lab["file"][:2]: learning_path.short(titles[lab["file"]]) for lab in labs}
+    paths = learning_path.files(classroom_pages.prerequisites(labs), names, language)
+    for folder in (source / "pictures", source / "assets" / "pictures"):
+        folder.mkdir()
+        for name, text in {**pictures.files(language), **paths}.items():
+            (folder / name).write_text(text, encoding="utf-8")
+
+
+def _headings(translations: dict[str, str]) -> Callable[[str], str]:
+    """Heading of the notebook -> how the edition shows it."""
+
+    def shown(heading: str) -> str:
+        for marks in ("## ", "# "):
+            if marks + heading in translations:
+                return translations[marks + heading].removeprefix(marks)
+        return heading
+
+    return shown
 
 
 def read_yaml(name: str) -> Any:
@@ -99,10 +183,14 @@ def notebook_paths(notebooks: Path = NOTEBOOKS) -> list[Path]:
 def toc_pages() -> list[str]:
     """Every page named by ``_toc.yml``, without its ending."""
     toc = read_yaml("_toc.yml")
-    return [toc["root"], *(chapter["file"] for part in toc["parts"] for chapter in part["chapters"])]
+    chapters = [chapter for part in toc["parts"] for chapter in part["chapters"]]
+    below = [section["file"] for chapter in chapters for section in chapter.get("sections", ())]
+    return [toc["root"], *(chapter["file"] for chapter in chapters), *below]
 
 
-def prepare_notebook(notebook: nbformat.NotebookNode, name: str) -> nbformat.NotebookNode:
+def prepare_notebook(
+    notebook: nbformat.NotebookNode, name: str, language: str = "en"
+) -> nbformat.NotebookNode:
     """A copy that a page without a kernel can show; refuses what was not run or did not succeed."""
     notebook = copy.deepcopy(notebook)
     _mark_claims(notebook, Path(name).stem)
@@ -127,7 +215,7 @@ def prepare_notebook(notebook: nbformat.NotebookNode, name: str) -> nbformat.Not
                 # Without its state a widget cannot be drawn: keep a picture if the output has one.
                 del output.data[WIDGET_VIEW]
                 if not any(kind.startswith("image/") for kind in output.data):
-                    output.data = nbformat.from_dict({"text/markdown": NEEDS_KERNEL})
+                    output.data = nbformat.from_dict({"text/markdown": NEEDS_KERNEL[language]})
     return notebook
 
 
@@ -143,19 +231,22 @@ def title(notebook: nbformat.NotebookNode, name: str) -> str:
     return found.group(1).strip()
 
 
-def add_head(notebook: nbformat.NotebookNode, name: str, lab: dict[str, Any]) -> None:
-    """The lab's number before its title, its Chinese title and words below, and a list of its sections."""
+def add_head(notebook: nbformat.NotebookNode, name: str, lab: dict[str, Any], language: str = "en") -> None:
+    """The lab's number before its title; below it Chinese words, where to get it, a list of its sections."""
     first, lab_title = notebook.cells[0], title(notebook, name)
-    words = "、".join(lab["words"])
+    words = f"关键词：{generated.plain('、'.join(lab['words']))}"
+    if language == "en":
+        words = f"<strong>{generated.plain(lab['chinese'])}</strong><br>{words}"
     head = [
         f"# {name[:2]} · {lab_title}",
-        f'<p class="lab-chinese" lang="zh-Hans"><strong>{generated.plain(lab["chinese"])}</strong><br>'
-        f"关键词：{generated.plain(words)}</p>",
+        f'<p class="lab-chinese" lang="zh-Hans">{words}</p>',
+        elsewhere.block(name, language),
         first.source.partition("\n")[2].strip(),
     ]
     first.source = "\n\n".join(filter(None, head))
     box = next((at for at, cell in enumerate(notebook.cells) if "box" in cell.metadata.get("tags", [])), 0)
-    contents = ":::{contents} On this page · 本页内容\n:local:\n:depth: 1\n:backlinks: none\n:::"
+    shown = "本页内容" if language == "zh" else "On this page · 本页内容"
+    contents = f":::{{contents}} {shown}\n:local:\n:depth: 1\n:backlinks: none\n:::"
     notebook.cells.insert(box + 1, nbformat.v4.new_markdown_cell(contents))
 
 
@@ -168,11 +259,15 @@ def _mark_claims(notebook: nbformat.NotebookNode, name: str) -> None:
             return
 
 
-def stated_data(path: Path) -> str:
+def stated_data(notebook: nbformat.NotebookNode) -> str:
     """What the box of a notebook says about its data, as plain words; empty where it has no box."""
-    for cell in nbformat.read(path, as_version=4).cells:
+    for cell in notebook.cells:
         if "box" in cell.metadata.get("tags", []):
-            found = re.search(r"\*\*Data[:.]?\*\*(.*?)(?=\n>?\s*\n|\*\*Stages|\Z)", cell.source, re.DOTALL)
+            found = re.search(
+                r"\*\*(?:Data|数据)[:.：。]?\*\*[:：]?(.*?)(?=\n>?\s*\n|\*\*(?:Stages|阶段)|\Z)",
+                cell.source,
+                re.DOTALL,
+            )
             return " ".join(re.sub(r"[>`*]", " ", found.group(1)).split()) if found else ""
     return ""
 
@@ -192,9 +287,13 @@ def machine_time(notebook: nbformat.NotebookNode) -> str:
     return f"{(max(stamps) - min(stamps)).total_seconds():.0f} s" if stamps else "see its first box"
 
 
-def labs_table(notebooks: Path = NOTEBOOKS) -> str:
+def labs_table(notebooks: Path = NOTEBOOKS, language: str = "en") -> str:
     """The labs that exist, with the time that each takes."""
-    rows = ["| lab · 实验 | machine time · 运行时间 | lesson time · 课时 |", "|---|---|---|"]
+    words = {
+        "en": ("lab · 实验", "machine time · 运行时间", "lesson time · 课时"),
+        "zh": ("实验", "运行时间", "课时"),
+    }
+    rows = [f"| {' | '.join(words[language])} |", "|---|---|---|"]
     for lab in read_yaml("labs.yml"):
         path = notebooks / f"{lab['file']}.ipynb"
         if not path.is_file():
@@ -202,8 +301,13 @@ def labs_table(notebooks: Path = NOTEBOOKS) -> str:
                 f"book/labs.yml names {path.name}, which is not in notebooks/; write it or take it out."
             )
         notebook = nbformat.read(path, as_version=4)
-        machine = machine_time(notebook)
-        words = f"{path.stem[:2]} · {generated.plain(title(notebook, path.stem))}"
-        link = f"[{words}](notebooks/{path.name})<br>{generated.chinese(lab['chinese'])}"
-        rows.append(f"| {link} | {machine} | {lab['lesson_minutes']} min |")
+        machine, minutes = machine_time(notebook), f"{lab['lesson_minutes']} min"
+        shown = title(editions.notebook(notebook, path.stem, language), path.stem)
+        link = f"[{path.stem[:2]} · {generated.plain(shown)}](notebooks/{path.name})"
+        if language == "zh":
+            machine = re.sub(r" s$", " 秒", re.sub(r" min\w*$", " 分钟", machine))
+            minutes = f"{lab['lesson_minutes']} 分钟"
+        else:
+            link += f"<br>{generated.chinese(lab['chinese'])}"
+        rows.append(f"| {link} | {machine} | {minutes} |")
     return "\n".join(rows)

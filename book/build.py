@@ -13,12 +13,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 BOOK = Path(__file__).resolve().parent
 sys.path.insert(0, str(BOOK.parent))  # so that this also runs where aigc_lab is not installed
 
-from book import check, demos, vendor  # noqa: E402
+from aigc_lab.language import LANGUAGES  # noqa: E402
+from book import check, demos, elsewhere, feed, languages, vendor  # noqa: E402
 from book.assemble import NOTEBOOKS, assemble  # noqa: E402
 from book.vendor import BookError  # noqa: E402
 
@@ -34,29 +36,43 @@ def build(output: Path, cache: Path, notebooks: Path = NOTEBOOKS) -> Path:
             another host; the message says what to do.
     """
     output, cache = output.resolve(), cache.resolve()
-    source, made, site, models = (output / name for name in ("source", "_build", "html", "models"))
-    for folder in (source, made, site, models):
+    site, models = output / "html", output / "models"
+    for folder in (site, models):
         shutil.rmtree(folder, ignore_errors=True)
     modules = vendor.fetch(cache)
-    assemble(source, notebooks)
-    vendor.install(modules, source / "assets" / "vendor")
     with python("-m", "book.page_models.table", str(models), str(cache)) as exporting:
         try:
-            run_jupyter_book(source, output)
+            english, chinese = (
+                build_edition(output / language, modules, notebooks, language) for language in LANGUAGES
+            )
             said, _ = exporting.communicate()
         finally:
             exporting.kill()
     if exporting.returncode:
         raise BookError(f"The models of the demonstrations could not be exported:\n{said}")
-    # Jupyter Book adds a folder of its own below the one that it is given.
-    (made / "html").rename(site)
-    shutil.rmtree(made)
+    english.rename(site)
+    languages.join(site, chinese)
     shutil.copytree(models, site / "_static" / "models")
+    elsewhere.downloads(site / "_static" / "notebooks")
+    changes = feed.changes(feed.CHANGELOG.read_text(encoding="utf-8"))
+    changed = datetime.fromtimestamp(feed.CHANGELOG.stat().st_mtime, UTC)
+    for edition in (site, site / languages.FOLDER):
+        (edition / "changes.xml").write_text(feed.atom(changes, changed), encoding="utf-8")
     demos.state_sizes(site)
     faults = check.site_faults(site)
     if faults:
         raise BookError("The built site has faults:\n" + "\n".join(f"  {fault}" for fault in faults))
     return site / "index.html"
+
+
+def build_edition(folder: Path, modules: Path, notebooks: Path, language: str) -> Path:
+    """One edition, assembled and built below ``folder``; the path of its pages."""
+    shutil.rmtree(folder, ignore_errors=True)
+    assemble(folder / "source", notebooks, language)
+    vendor.install(modules, folder / "source" / "assets" / "vendor")
+    run_jupyter_book(folder / "source", folder)
+    # Jupyter Book adds a folder of its own below the one that it is given.
+    return folder / "_build" / "html"
 
 
 def run_jupyter_book(source: Path, output: Path) -> None:

@@ -36,24 +36,32 @@ def _runs_a_model(demo: dict[str, Any]) -> bool:
     return any(name.endswith(".onnx") for name in demo["models"])
 
 
-def block(demo: dict[str, Any], static: str) -> str:
+def block(demo: dict[str, Any], static: str, language: str = "en") -> str:
     """The HTML of a demonstration before it is started; ``static`` leads from the page to ``_static/``."""
     zh = '<span lang="zh-Hans">{}</span>'
+    title, intro, alt = escape(demo["title"]), escape(demo["intro"]), demo["alt"]
+    name = escape(demo["chinese" if language == "zh" else "title"])
+    if language == "zh":
+        title, intro = escape(demo["chinese"]), escape(demo["intro_chinese"])
+        alt = demo["alt_chinese"]
+    else:
+        title += f" · {zh.format(escape(demo['chinese']))}"
+        intro += f" {zh.format(escape(demo['intro_chinese']))}"
     loads = " ".join(static + name for name in files(demo))
     lines = [
-        f'<div class="lab-demo" data-demo="{demo["name"]}" data-title="{escape(demo["title"])}" '
+        f'<div class="lab-demo" data-demo="{demo["name"]}" data-title="{name}" '
         f'data-megabytes="{demo["name"]}" data-loads="{loads}">',
-        f'<p class="lab-demo-title">{escape(demo["title"])} · {zh.format(escape(demo["chinese"]))}</p>',
-        f"<p>{escape(demo['intro'])} {zh.format(escape(demo['intro_chinese']))}</p>",
+        f'<p class="lab-demo-title">{title}</p>',
+        f"<p>{intro}</p>",
         f'<img class="lab-demo-picture dark-light" src="{static}models/{demo["picture"]}" '
-        f'alt="{escape(demo["alt"])}">',
+        f'alt="{escape(alt)}">',
         "</div>",
     ]
     # One block of HTML for Markdown: without an empty line.
     return "\n".join(lines)
 
 
-def place(notebook: nbformat.NotebookNode, name: str) -> None:
+def place(notebook: nbformat.NotebookNode, name: str, language: str = "en") -> None:
     """Put the demonstrations of a notebook after the headings that ``demos.yml`` names.
 
     Raises:
@@ -70,7 +78,7 @@ def place(notebook: nbformat.NotebookNode, name: str) -> None:
                 f"book/demos.yml puts {demo['name']} after {demo['after']!r}, which is no heading of {name}; "
                 "name another."
             )
-        cell = nbformat.v4.new_markdown_cell(block(demo, "../_static/"))
+        cell = nbformat.v4.new_markdown_cell(block(demo, "../_static/", language))
         notebook.cells.insert(found[0] + 1, cell)
 
 
@@ -92,8 +100,9 @@ def state_sizes(site: Path) -> None:
                     f"The demonstration {demo['name']} loads {size:.1f} MB of {part}, more than "
                     f"{LARGEST[part]:g} MB: make it smaller."
                 )
-        page = site / f"{demo['page'] if demo['page'] == 'index' else 'notebooks/' + demo['page']}.html"
+        name = f"{demo['page'] if demo['page'] == 'index' else 'notebooks/' + demo['page']}.html"
         words = f'data-megabytes="{demo["name"]}"'
         first = list(loaded.values())[: len(loaded) - len(demo.get("later", ()))]
         stated = f'data-megabytes="{max(0.1, sum(first)):.1f}"'
-        page.write_text(page.read_text(encoding="utf-8").replace(words, stated), encoding="utf-8")
+        for page in (site / name, site / "zh" / name):
+            page.write_text(page.read_text(encoding="utf-8").replace(words, stated), encoding="utf-8")

@@ -20,11 +20,14 @@ STAGES = (
     ("deploy", "部署", "export the model and let it create", "导出模型并生成内容", "#A04A1A"),
 )
 
-STAGES_ALT = (
-    "The seven stages of the pipeline, one after the other: "
+STAGES_ALT = {
+    "en": "The seven stages of the pipeline, one after the other: "
     + ", ".join(f"{name} ({chinese}): {what}" for name, chinese, what, _, _ in STAGES)
-    + ". Arrows lead from each stage to the next."
-)
+    + ". Arrows lead from each stage to the next.",
+    "zh": "流程的七个阶段，依次为："
+    + "；".join(f"{chinese}（{name}），{what}" for name, chinese, _, what, _ in STAGES)
+    + "。每个阶段都有箭头指向下一个。",
+}
 
 _FONT = "system-ui, 'Segoe UI', 'Noto Sans', 'Noto Sans CJK SC', 'PingFang SC', 'Microsoft YaHei', sans-serif"
 _ARROW = "#8A8F98"  # about equally far from black and from white
@@ -71,27 +74,34 @@ def _sign(name: str, x: float, y: float, size: float) -> str:
     )
 
 
-def _svg(width: float, height: float, body: str, title: str) -> str:
+def svg(width: float, height: float, body: str, title: str) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" width="{width:g}" '
         f'height="{height:g}" role="img" font-family="{_FONT}"><title>{escape(title)}</title>{body}</svg>\n'
     )
 
 
-def stages_wide() -> str:
+def _stages(language: str) -> list[tuple[str, str, str, str, str]]:
+    """Sign, name, name in the other language, what goes on, colour."""
+    if language == "zh":
+        return [(name, chinese, name, what, colour) for name, chinese, _, what, colour in STAGES]
+    return [(name, name, chinese, what, colour) for name, chinese, what, _, colour in STAGES]
+
+
+def stages_wide(language: str = "en") -> str:
     """The pipeline in two rows, four stages and three: for a wide page or a projector."""
     box, height, gap, row_gap = 232, 196, 40, 44
     parts = []
-    for number, (name, chinese, what, _, colour) in enumerate(STAGES):
+    for number, (sign, name, other, what, colour) in enumerate(_stages(language)):
         row, column = divmod(number, 4)
         x = column * (box + gap) + (row * (box + gap) / 2)
         y = row * (height + row_gap)
         middle = x + box / 2
         parts.append(f'<rect x="{x:g}" y="{y:g}" width="{box}" height="{height}" rx="16" fill="{colour}"/>')
-        parts.append(_sign(name, x + 20, y + 18, 46))
+        parts.append(_sign(sign, x + 20, y + 18, 46))
         parts.append(_words(x + box - 20, y + 50, str(number + 1), 34, "700", "end"))
         parts.append(_words(middle, y + 108, name, 28, "700"))
-        parts.append(_words(middle, y + 134, chinese, 19, "600"))
+        parts.append(_words(middle, y + 134, other, 19, "600"))
         for line, text in enumerate(_lines(what, 25)):
             parts.append(_words(middle, y + 159 + 20 * line, text, 16))
         if column < 3 and number < 6:
@@ -104,24 +114,24 @@ def stages_wide() -> str:
     parts.append(f'<path d="{path}" fill="none" stroke="{_ARROW}" stroke-width="5" stroke-linejoin="round"/>')
     down = height + row_gap - 4
     parts.append(f'<path d="M{left - 10:g} {down - 12:g}h20l-10 12z" fill="{_ARROW}"/>')
-    return _svg(4 * box + 3 * gap, 2 * height + row_gap, "".join(parts), STAGES_ALT)
+    return svg(4 * box + 3 * gap, 2 * height + row_gap, "".join(parts), STAGES_ALT[language])
 
 
-def stages_tall() -> str:
+def stages_tall(language: str = "en") -> str:
     """The pipeline from top to bottom: for a phone."""
     width, height, gap = 380, 92, 26
     parts = []
-    for number, (name, chinese, what, _, colour) in enumerate(STAGES):
+    for number, (sign, name, other, what, colour) in enumerate(_stages(language)):
         y = number * (height + gap)
         parts.append(f'<rect x="0" y="{y}" width="{width}" height="{height}" rx="14" fill="{colour}"/>')
-        parts.append(_sign(name, 18, y + 22, 48))
+        parts.append(_sign(sign, 18, y + 22, 48))
         parts.append(_words(86, y + 35, f"{number + 1}  {name}", 23, "700", "start"))
-        parts.append(_words(width - 18, y + 35, chinese, 20, "600", "end"))
+        parts.append(_words(width - 18, y + 35, other, 20, "600", "end"))
         for line, text in enumerate(_lines(what, 34)):
             parts.append(_words(86, y + 60 + 20 * line, text, 16, "400", "start"))
         if number < 6:
             parts.append(_arrow(width / 2, y + height + 3, width / 2, y + height + gap - 3))
-    return _svg(width, 7 * height + 6 * gap, "".join(parts), STAGES_ALT)
+    return svg(width, 7 * height + 6 * gap, "".join(parts), STAGES_ALT[language])
 
 
 def _arrow(x: float, y: float, to_x: float, to_y: float) -> str:
@@ -165,14 +175,14 @@ def logo(noisy: bool = True) -> str:
                 parts.append(f'<rect x="{column}" y="{row + 1}" width="0.94" height="0.94" fill="{colour}"/>')
     title = "A cat drawn in pixels" + (", noisy on the left and clean on the right" if noisy else "")
     body = f'<g transform="scale(8)">{"".join(parts)}</g>'
-    return _svg(112, 128, body, title)
+    return svg(112, 128, body, title)
 
 
-def files() -> dict[str, str]:
+def files(language: str = "en") -> dict[str, str]:
     """File name to SVG text of every drawing."""
     return {
-        "stages-wide.svg": stages_wide(),
-        "stages-tall.svg": stages_tall(),
+        "stages-wide.svg": stages_wide(language),
+        "stages-tall.svg": stages_tall(language),
         "logo.svg": logo(),
         "favicon.svg": logo(noisy=False),
     }

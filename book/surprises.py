@@ -32,17 +32,27 @@ def rows(ledger: pandas.DataFrame) -> list[Any]:
     return [found[chosen] for chosen in CHOSEN]
 
 
-def block(ledger: pandas.DataFrame) -> str:
-    """A Markdown list: the article's claim, the verdict, what was found, and where."""
+def block(ledger: pandas.DataFrame, language: str = "") -> str:
+    """A Markdown list: the article's claim, the verdict, what was found, and where.
+
+    Args:
+        ledger: the table of ``aigc_lab.claims.ledger``.
+        language: ``en`` or ``zh`` for one of the two; both under each other where it is empty.
+    """
     lines = []
     for row in rows(ledger):
         verdict, said = f"{row.verdict.capitalize()}.", row.says
         if row.condition:
             verdict, said = "Holds only under a condition.", row.says or f"It is this: {row.condition}."
-        words = f"- *“{_plain(row.claim)}”* **{verdict}** {_plain(said)}"
-        words += f" ([notebook {row.notebook[:2]}](notebooks/{row.notebook}.ipynb))"
+        link = f"(notebooks/{row.notebook}.ipynb)"
+        words = f"*“{_plain(row.claim)}”* **{verdict}** {_plain(said)} ([notebook {row.notebook[:2]}]{link})"
         chinese = f"{row.claim_zh.rstrip('。')}：**{claims.VERDICTS_ZH[row.verdict]}**。{_plain(row.says_zh)}"
-        lines += [" ".join(words.split()) + "\\", f"  {chinese}"]
+        if language == "zh":
+            lines += [f"- {chinese}（[笔记本 {row.notebook[:2]}]{link}）"]
+        elif language == "en":
+            lines += ["- " + " ".join(words.split())]
+        else:
+            lines += ["- " + " ".join(words.split()) + "\\", f"  {chinese}"]
     return "\n".join(lines) + "\n"
 
 

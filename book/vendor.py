@@ -93,9 +93,7 @@ def fetch(cache: Path) -> Path:
 
 def install(modules: Path, target: Path) -> None:
     """Copy the parts that pages use into ``target``: ``mathjax/``, ``widgets/`` and ``onnxruntime/``."""
-    for part in MATHJAX_PARTS:
-        _copy(modules / "mathjax" / "es5" / part, target / "mathjax" / part)
-    _copy(modules / "mathjax" / "LICENSE", target / "mathjax" / "LICENSE")
+    install_mathjax(modules, target)
     widgets = modules / "@jupyter-widgets" / "html-manager"
     for path in sorted((widgets / "dist").iterdir()):
         if path.name in ("embed.js", "embed.js.LICENSE.txt") or path.suffix in (".woff", ".woff2"):
@@ -108,6 +106,13 @@ def install(modules: Path, target: Path) -> None:
     _copy(runtime / "package.json", target / "onnxruntime" / "package.json")
     # The package has no licence file of its own; its package.json says MIT.
     _copy(BOOK / "licences" / "onnxruntime.txt", target / "onnxruntime" / "LICENSE")
+
+
+def install_mathjax(modules: Path, target: Path) -> None:
+    """Copy the parts of MathJax that pages use into ``target / "mathjax"``."""
+    for part in MATHJAX_PARTS:
+        _copy(modules / "mathjax" / "es5" / part, target / "mathjax" / part)
+    _copy(modules / "mathjax" / "LICENSE", target / "mathjax" / "LICENSE")
 
 
 def _compress(source: Path, target: Path) -> None:

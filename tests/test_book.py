@@ -14,7 +14,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 import aigc_lab
-from aigc_lab import claims, collect, corrupt, players
+from aigc_lab import claims, collect, corrupt, language, players
 from book import (
     assemble,
     build,
@@ -45,7 +45,8 @@ def glossary_terms() -> set[str]:
 def test_every_page_of_the_table_of_contents_is_written_or_generated():
     written = {path.stem for path in (BOOK / "pages").glob("*.md")}
     notebooks = {f"notebooks/{path.stem}" for path in assemble.notebook_paths()}
-    assert set(assemble.toc_pages()) == written | notebooks | set(assemble.GENERATED)
+    teaching = {f"teaching/{path.stem}" for path in assemble.notebook_paths()}
+    assert set(assemble.toc_pages()) == written | notebooks | teaching | set(assemble.GENERATED)
 
 
 def test_a_lab_begins_with_its_number_and_its_chinese_words():
@@ -250,7 +251,7 @@ def test_every_term_is_explained_once_in_both_languages():
     names = [term["en"].lower() for term in GLOSSARY]
     assert len(names) == len(set(names))
     for term in GLOSSARY:
-        assert set(term) == {"en", "zh", "means", "means_zh"}
+        assert set(term) - {"zh_also", "everyday"} == {"en", "zh", "means", "means_zh"}
         assert HAN.search(term["zh"]) or term["zh"] != term["en"], term["en"]
         assert HAN.search(term["means_zh"]) and not HAN.search(term["means"]), term["en"]
         assert term["means"].endswith(".") and term["means_zh"].endswith("。"), term["en"]
@@ -388,7 +389,7 @@ def test_the_ledger_page_opens_with_one_table_of_all_findings():
     found = [measured(table), measured(table, verdict="undecided", condition="", notebook="15_b")]
     page = generated.claims_page(pandas.concat([pandas.DataFrame(found), table.iloc[1:]]))
     before, _, rest = page.partition("<table")
-    assert before.split("\n")[3:] == ["", "# Claims ledger · 论断台账", "", ""]
+    assert before.split("\n")[3:] == ["", "# Claims ledger · 说法台账", "", ""]
     rows = rest.partition("</table>")[0].split("<tr>")[1:]
     assert len(rows) == 1 + 1 + 1  # the head, a row for each measured claim, and what is open
     assert all(words in rows[0] for words in ("holds only if", "有条件成立", "undecided", "未定"))
@@ -466,14 +467,16 @@ def test_the_ledger_leads_to_a_label_before_the_cell_that_records(tmp_path):
     ]
     path = tmp_path / "15_x.ipynb"
     nbformat.write(new_notebook(cells=cells), path)
-    assert assemble.stated_data(path) == "cats (MIT), none of them real."
+    assert assemble.stated_data(nbformat.read(path, 4)) == "cats (MIT), none of them real."
     prepared = assemble.prepare_notebook(nbformat.read(path, 4), path.name)
     assert [cell.source for cell in prepared.cells][2:] == ["(claims-15-x)=", "2"]
 
 
 def test_every_notebook_says_in_its_box_on_which_data_it_measures():
     for path in assemble.notebook_paths():
-        assert assemble.stated_data(path), path.stem
+        node = nbformat.read(path, 4)
+        for chosen in language.LANGUAGES:
+            assert assemble.stated_data(language.notebook(node, path.stem, chosen)), (path.stem, chosen)
 
 
 def test_text_of_others_cannot_become_markup():
@@ -497,7 +500,7 @@ def test_a_widget_without_its_state_becomes_a_sentence_and_one_with_it_stays():
     cell = new_code_cell("w", execution_count=1, outputs=[new_output("display_data", data=view)])
     notebook = new_notebook(cells=[cell])
     shown = assemble.prepare_notebook(notebook, "00").cells[0].outputs[0].data
-    assert shown == {"text/markdown": assemble.NEEDS_KERNEL}
+    assert shown == {"text/markdown": assemble.NEEDS_KERNEL["en"]}
     assert assemble.WIDGET_VIEW in cell.outputs[0].data  # the notebook itself is untouched
     notebook.metadata["widgets"] = {assemble.WIDGET_STATE: {"state": {"m": {}}}}
     assert assemble.WIDGET_VIEW in assemble.prepare_notebook(notebook, "00").cells[0].outputs[0].data

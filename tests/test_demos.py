@@ -19,7 +19,8 @@ HAN = re.compile(r"[\u4e00-\u9fff]")
 
 @pytest.mark.parametrize("demo", demos.demos(), ids=lambda demo: demo["name"])
 def test_a_demonstration_is_described_and_all_that_it_loads_can_be_made(demo):
-    text = ("name", "page", "title", "chinese", "intro", "intro_chinese", "alt", "picture")
+    words = ("title", "chinese", "intro", "intro_chinese", "alt", "alt_chinese")
+    text = ("name", "page", "picture", *words)
     assert all(demo[name].strip() for name in text) and HAN.search(demo["chinese"] + demo["intro_chinese"])
     assert set(demo["models"]) | {demo["picture"]} <= set(table.table())
     script = (BOOK / "web" / f"{demo['name']}.js").read_text(encoding="utf-8")
@@ -49,7 +50,8 @@ def test_scripts_of_demonstrations_name_no_other_host_and_ask_for_nothing_but_th
 
 def small_demonstration(**other) -> dict:
     found = {"name": "cats", "page": "06_x", "after": "1. One (of two)", "picture": "cats.png"}
-    found |= {"models": ["cats.onnx"], "title": "A <cat>", "chinese": "猫", "alt": "cats"}
+    found |= {"models": ["cats.onnx"], "title": "A <cat>", "chinese": "猫"}
+    found |= {"alt": "cats", "alt_chinese": "几只猫"}
     return {**found, "intro": "Draws.", "intro_chinese": "画。", **other}
 
 
@@ -74,9 +76,14 @@ def test_pages_state_what_a_demonstration_loads_and_too_much_is_refused(monkeypa
     for name in demos.files(demo):
         (tmp_path / "_static" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "_static" / name).write_bytes(b" " * 400_000)
-    (tmp_path / "index.html").write_text(demos.block(demo, "_static/"))
+    (tmp_path / "zh").mkdir()
+    pages = {"en": tmp_path / "index.html", "zh": tmp_path / "zh" / "index.html"}
+    for language, page in pages.items():
+        page.write_text(demos.block(demo, "_static/", language))
     demos.state_sizes(tmp_path)
-    assert 'data-megabytes="1.2"' in (tmp_path / "index.html").read_text()
+    for page in pages.values():
+        assert 'data-megabytes="1.2"' in page.read_text()
+    assert "Draws." not in pages["zh"].read_text() and "画。" in pages["zh"].read_text()
     (tmp_path / "_static" / "models" / "cats.json").write_bytes(b" " * 2_700_000)
     with pytest.raises(vendor.BookError, match=r"cats loads 3\.1 MB of models, more than 3 MB"):
         demos.state_sizes(tmp_path)

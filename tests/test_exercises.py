@@ -63,3 +63,33 @@ def test_the_summary_counts_each_exercise_once(capsys):
     capsys.readouterr()
     exercises.summary()
     assert capsys.readouterr().out == "3 exercises: 2 answered, 1 right\n"
+
+
+def test_progress_over_all_labs_is_kept_beside_the_notebooks(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    exercises.check(1, 3, lambda answer: "")
+    assert not list(tmp_path.iterdir()), "only JupyterLab names its notebook"
+    for lab, answers in {"work/05_vae_math.ipynb": (3, None), "06_vae_images.ipynb": (None,)}.items():
+        monkeypatch.setenv("JPY_SESSION_NAME", lab)
+        for number, answer in enumerate(answers, start=1):
+            exercises.check(number, answer, lambda answer: "")
+    assert exercises.progress(tmp_path).splitlines() == [
+        "05_vae_math: 2 exercises: 1 answered, 1 right",
+        "06_vae_images: 1 exercises: 0 answered, 0 right",
+        "3 exercises: 1 answered, 1 right",
+    ]
+    exercises.check(1, 3, lambda answer: "")
+    assert exercises.progress().endswith("3 exercises: 2 answered, 2 right"), "a better answer counts"
+
+
+def test_progress_that_cannot_be_read_or_written_stops_nothing(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("JPY_SESSION_NAME", "05_vae_math.ipynb")
+    with pytest.raises(FileNotFoundError, match="No exercise was checked"):
+        exercises.progress(tmp_path)
+    (tmp_path / exercises.KEPT).write_text("[]")
+    assert exercises.check(1, 3, lambda answer: "") == 3
+    said = capsys.readouterr().out
+    assert "Your progress was not kept" in said and "exercise 1: right" in said
+    with pytest.raises(ValueError, match="is damaged: delete it"):
+        exercises.progress(tmp_path)

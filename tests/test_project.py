@@ -22,7 +22,7 @@ import aigc_lab
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-LOCKS = {"lab": ("lab",), "all": ("lab", "test", "book", "voices")}
+LOCKS = {"lab": ("lab",), "all": ("lab", "test", "book", "classroom", "voices")}
 TOO_LARGE = ("torch", "nvidia", "triton", "tensorrt")
 
 
@@ -74,7 +74,7 @@ def test_the_small_lock_is_part_of_the_large_one():
 
 
 def test_the_project_file_has_the_extras_and_keeps_the_large_ones_apart():
-    assert set(EXTRAS) == {"lab", "test", "book", "voices", "gpu", "jax", "torch"}
+    assert set(EXTRAS) == {"lab", "test", "book", "classroom", "voices", "gpu", "jax", "torch"}
     # espeak-ng is under GPL-3.0: nobody gets it without asking for it.
     assert {"espeakng-loader", "pocketsphinx"}.isdisjoint(locked("lab"))
     names = {canonicalize_name(Requirement(line).name) for line in PROJECT["dependencies"]}

@@ -3,9 +3,11 @@
     python -m tools.lab                                       student version of notebook 00
     python -m tools.lab notebooks/06_vae_images.ipynb --solved
     python -m tools.lab 06 --copy-only                        only the copy, without JupyterLab
+    python -m tools.lab 06 --language zh                      the Chinese edition, menus included
     python -m tools.lab work/mine.ipynb                       a notebook of one's own, as it is
 
-The copy lies in work/, which git ignores. A copy that is there is opened as it is, never overwritten.
+The copy lies in work/ (of the Chinese edition in work/zh/), which git ignores. A copy that is there is opened
+as it is, never overwritten.
 Options after ``--`` go to JupyterLab.
 """
 
@@ -21,18 +23,31 @@ from pathlib import Path
 import nbformat
 from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
 
+from aigc_lab import language
+from tools.edition import edition
 from tools.student import student_version
 
 ROOT = Path(__file__).parents[1]
 KERNEL = "python3"
 
 
-def settings() -> dict[str, str]:
-    """Environment variables for JupyterLab: no pop-up about news, no look for updates, our own kernel."""
-    # This folder comes before the user's own, which stay in force.
-    folders = [str(Path(__file__).parent / "jupyter"), os.environ.get("JUPYTER_CONFIG_PATH", "")]
-    # A python3 kernel that a user once registered must not win over the one of this environment.
-    return {"JUPYTER_CONFIG_PATH": os.pathsep.join(filter(None, folders)), "JUPYTER_PREFER_ENV_PATH": "1"}
+def settings(chosen: str = "en") -> dict[str, str]:
+    """Environment variables for JupyterLab: no pop-up about news, no look for updates, our own kernel.
+
+    In the Chinese edition also Chinese menus, and kernels that show figures and messages in Chinese.
+    """
+    # These folders come before the user's own, which stay in force.
+    own = ["jupyter"] if chosen == "en" else [f"jupyter_{chosen}", "jupyter"]
+    folders = [
+        *(str(Path(__file__).parent / name) for name in own),
+        os.environ.get("JUPYTER_CONFIG_PATH", ""),
+    ]
+    return {
+        "JUPYTER_CONFIG_PATH": os.pathsep.join(filter(None, folders)),
+        # A python3 kernel that a user once registered must not win over the one of this environment.
+        "JUPYTER_PREFER_ENV_PATH": "1",
+        language.VARIABLE: chosen,
+    }
 
 
 def find(name: str, notebooks: Path = ROOT / "notebooks") -> Path:
@@ -49,13 +64,14 @@ def find(name: str, notebooks: Path = ROOT / "notebooks") -> Path:
     return (exact or found)[0]
 
 
-def work_copy(notebook: Path, work: Path, solved: bool = False) -> tuple[Path, bool]:
+def work_copy(notebook: Path, work: Path, solved: bool = False, chosen: str = "en") -> tuple[Path, bool]:
     """A notebook's copy in the folder ``work``, made unless it is there.
 
     Args:
         notebook: the solved notebook.
         work: where learners work; made if needed.
         solved: whether the solutions and the stored outputs stay.
+        chosen: the language of the edition.
 
     Returns:
         The copy's path, and whether it was made now.
@@ -64,7 +80,7 @@ def work_copy(notebook: Path, work: Path, solved: bool = False) -> tuple[Path, b
     if copy.exists():
         return copy, False
     text = notebook.read_text(encoding="utf-8") if solved else student_version(notebook)
-    node = nbformat.reads(text, as_version=4)
+    node = edition(nbformat.reads(text, as_version=4), notebook.stem, chosen)
     # What JupyterLab would write into the notebook on opening it: with it, the copy opens unchanged.
     node.metadata.update(kernel_metadata())
     work.mkdir(parents=True, exist_ok=True)
@@ -86,9 +102,9 @@ def kernel_metadata() -> dict[str, dict]:
     return {"kernelspec": spec, "language_info": dict(IPythonKernel.language_info)}
 
 
-def start(command: list[str]) -> int:
+def start(command: list[str], chosen: str = "en") -> int:
     """JupyterLab in the place of this process, so that what ends the one ends the other."""
-    environment = os.environ | settings()
+    environment = os.environ | settings(chosen)
     if os.name == "posix":
         sys.stdout.flush()
         os.execve(command[0], command, environment)
@@ -100,6 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.lab", description="JupyterLab on a copy in work/.")
     parser.add_argument("notebook", nargs="?", default="00", help="path, name or number (00)")
     parser.add_argument("--solved", action="store_true", help="the copy keeps solutions and outputs")
+    parser.add_argument("--language", default="en", help="of the edition: en or zh (en)")
     parser.add_argument("--copy-only", action="store_true", help="do not start JupyterLab")
     words = list(sys.argv[1:] if arguments is None else arguments)
     cut = words.index("--") if "--" in words else len(words)
@@ -109,8 +126,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if own.is_file() and own.is_relative_to(ROOT) and not own.is_relative_to(ROOT / "notebooks"):
             copy, made = own, False
         else:
-            copy, made = work_copy(find(given.notebook), ROOT / "work", given.solved)
-    except FileNotFoundError as error:
+            work = ROOT / "work" / ("" if language.checked(given.language) == "en" else given.language)
+            copy, made = work_copy(find(given.notebook), work, given.solved, given.language)
+    except (FileNotFoundError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
     place = copy.relative_to(ROOT).as_posix()
@@ -122,7 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command += [f"--LabApp.default_url=/lab/tree/{place}"]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
-    return start([*command, *options])
+    return start([*command, *options], given.language)
 
 
 if __name__ == "__main__":

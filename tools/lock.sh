@@ -12,6 +12,6 @@ lock() {
         --no-config --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet "$@"
 }
 # Everything but gpu and torch, which bring gigabytes and differ by machine.
-lock --extra lab --extra test --extra book --extra voices --output-file requirements/all.lock "$@"
+lock --extra lab --extra test --extra book --extra classroom --extra voices --output-file requirements/all.lock "$@"
 # The learner's smaller set, at the same versions.
 lock --extra lab --constraint requirements/all.lock --output-file requirements/lab.lock "$@"

@@ -13,15 +13,20 @@ from __future__ import annotations
 import argparse
 import ast
 import base64
+import hashlib
 import io
+import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import nbformat
 
+from aigc_lab.language import KEEP_FIGURES
+from tools import edition
 from tools.kernel import PatientKernelManager
 from tools.notebook_text import literal_assignments
 
@@ -127,6 +132,8 @@ def run(
 def run_in_place(notebook: str | Path, progress: bool = False) -> None:
     """Run a notebook with its defaults and store the outputs in it, free of times and machine names.
 
+    Of a notebook of the course, the Chinese drawings of its figures are kept (see ``tools.edition``).
+
     Raises:
         nbclient.exceptions.CellExecutionError: a cell failed; the file is as it was.
     """
@@ -137,7 +144,12 @@ def run_in_place(notebook: str | Path, progress: bool = False) -> None:
     known_parameters(path)
     node = nbformat.read(path, as_version=4)
     node.metadata.pop("widgets", None)
-    with kernel_environment(), tqdm(total=len(node.cells), disable=not progress, unit="cell") as bar:
+    with (
+        TemporaryDirectory() as kept,
+        kernel_environment(),
+        tqdm(total=len(node.cells), disable=not progress, unit="cell") as bar,
+    ):
+        os.environ[KEEP_FIGURES] = kept
         client = NotebookClient(
             node,
             timeout=None,
@@ -149,17 +161,35 @@ def run_in_place(notebook: str | Path, progress: bool = False) -> None:
             on_cell_complete=lambda cell, cell_index: bar.update(cell_index + 1 - bar.n),
         )
         client.execute()
+        chinese = _figures(node, Path(kept))
     node.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
     # The version of Python belongs to the machine; what an editor needs is the language.
     node.metadata["language_info"] = {"name": "python"}
     for cell in node.cells:
         cell.metadata.pop("execution", None)
-        for output in cell.get("outputs", ()):
-            if "image/png" in output.get("data", {}):
-                output["data"]["image/png"] = smaller_png(output["data"]["image/png"])
+    if path.parent == edition.NOTEBOOKS:
+        edition.keep_figures(chinese, edition.FIGURES / path.stem)
     partial = path.with_suffix(".ipynb.part")
     partial.write_text(nbformat.writes(node), encoding="utf-8")
     partial.replace(path)
+
+
+def _figures(node: nbformat.NotebookNode, kept: Path) -> dict[str, tuple[list[str], bytes | None]]:
+    """Make the stored pictures small; the words and the Chinese drawing of each, by the drawing's name."""
+    found = {}
+    for holder, key in edition.pictures(node):
+        before = kept / hashlib.sha256(base64.b64decode(holder[key])).hexdigest()
+        if key == "image/png":
+            holder[key] = smaller_png(holder[key])
+        if before.with_suffix(".json").is_file():
+            words = json.loads(before.with_suffix(".json").read_text(encoding="utf-8"))
+            drawing = before.with_suffix(".png")
+            drawn = None
+            if drawing.is_file():
+                small = smaller_png(base64.b64encode(drawing.read_bytes()).decode("ascii"))
+                drawn = base64.b64decode(small)
+            found[edition.name(holder[key])] = (words, drawn)
+    return found
 
 
 def smaller_png(content: str) -> str:

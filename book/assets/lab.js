@@ -14,6 +14,11 @@ document.addEventListener("DOMContentLoaded", () => {
         const words = picture.title || "The picture of this control in its starting position";
         if (picture.alt !== words) picture.alt = words;
       }
+      // The handle of a slider has a role but no name; its label stands beside it.
+      for (const handle of output.querySelectorAll('.noUi-handle:not([aria-label])')) {
+        const label = handle.closest(".widget-slider, .widget-hslider")?.querySelector(".widget-label");
+        handle.setAttribute("aria-label", label?.textContent.trim() || note.textContent);
+      }
     }).observe(output, { attributeFilter: ["title"], childList: true, subtree: true });
   }
 });
@@ -76,3 +81,25 @@ function frameDemonstration(demo) {
     root.focus({ preventScroll: true });
   });
 }
+
+// Quizzes: the reason for a chosen answer is shown and announced; the first try counts.
+document.addEventListener("DOMContentLoaded", () => {
+  for (const quiz of document.querySelectorAll("form.lab-quiz")) {
+    const groups = [...quiz.querySelectorAll("fieldset")];
+    quiz.addEventListener("submit", (event) => event.preventDefault());
+    quiz.addEventListener("change", (event) => {
+      const group = event.target.closest("fieldset");
+      const right = event.target.value === "true";
+      group.dataset.first ??= right;
+      group.dataset.now = right;
+      const said = group.querySelector(".lab-quiz-said");
+      const why = event.target.closest("label").nextElementSibling;
+      said.innerHTML = `<strong>${right ? quiz.dataset.right : quiz.dataset.wrong}</strong> ${why.innerHTML}`;
+      if (groups.every((one) => one.dataset.first)) {
+        const count = groups.filter((one) => one.dataset.first === "true").length;
+        quiz.querySelector(".lab-quiz-count").textContent = quiz.dataset.count
+          .replace("{right}", count).replace("{all}", groups.length);
+      }
+    });
+  }
+});

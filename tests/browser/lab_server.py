@@ -31,7 +31,7 @@ DONE = """() => {
 
 
 @contextmanager
-def lab_server(folder: Path, work: Path) -> Iterator[str]:
+def lab_server(folder: Path, work: Path, language: str = "en") -> Iterator[str]:
     """A server on the folder ``work`` with its settings in ``folder``; gives its address with the token."""
     settings = folder / SETTINGS / "@jupyterlab" / "notebook-extension"
     settings.mkdir(parents=True)
@@ -41,7 +41,7 @@ def lab_server(folder: Path, work: Path) -> Iterator[str]:
     environment |= {
         "HOME": str(folder),
         "IPYTHONDIR": str(folder / "ipython"),
-        **lab.settings(),
+        **lab.settings(language),
         "JUPYTER_CONFIG_DIR": str(folder / "config"),
         "JUPYTER_DATA_DIR": str(folder / "data"),
         "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),

@@ -11,7 +11,13 @@ from book import assemble, check
 pytestmark = pytest.mark.browser
 
 PAGES = [*assemble.toc_pages(), "search", "genindex"]
+CHINESE = [f"zh/{name}" for name in PAGES]
 WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+SCREENS = {"wide": (WIDE, "light", "dark"), "phone": (PHONE, "dark", "light")}
+# Pages of the same kind as many others, and those of the other language, on one screen each, in turn.
+ALIKE = [name for name in [*PAGES, *CHINESE] if name.startswith(("teaching/", "zh/"))]
+OPENED = [(name, screen) for name in PAGES if name not in ALIKE for screen in SCREENS]
+OPENED += [(name, list(SCREENS)[number % 2]) for number, name in enumerate(ALIKE)]
 
 
 # What a reader would see wrong: pictures that did not load or say nothing, formulas left as code,
@@ -55,17 +61,13 @@ SIZES = "() => [document.documentElement.scrollWidth, document.body.scrollWidth,
 
 def test_every_page_of_the_site_is_opened_here(site):
     built = {path.relative_to(site).with_suffix("").as_posix() for path in check.pages(site)}
-    assert built == set(PAGES)
+    assert built == {*PAGES, *CHINESE} == {name for name, _ in OPENED}
 
 
-@pytest.mark.parametrize(
-    ("screen", "mode", "other"),
-    [(WIDE, "light", "dark"), (PHONE, "dark", "light")],
-    ids=["wide", "phone"],
-)
-@pytest.mark.parametrize("name", PAGES)
-def test_page(open_page, served, name, screen, mode, other):
+@pytest.mark.parametrize(("name", "screen"), OPENED)
+def test_page(open_page, served, name, screen):
     """Opened in one mode, then switched to the other, as a reader's system does in the evening."""
+    screen, mode, other = SCREENS[screen]
     watched = open_page(viewport=screen, color_scheme=mode)
     page = watched.page
     page.goto(f"http://{served}/{name}.html", wait_until="load")
@@ -117,9 +119,10 @@ def test_the_watch_sees_requests_errors_and_missing_files(open_page, served):
 
 
 def test_every_page_opens_from_a_folder_without_a_server(open_page, site):
-    """A memory stick is enough."""
+    """A memory stick is enough. Of the Chinese edition, a page of each kind."""
     watched = open_page(viewport=WIDE)
-    for name in PAGES:
+    some = [name for name in CHINESE if "/" not in name.removeprefix("zh/") or "05_vae_math" in name]
+    for name in [*PAGES, *some]:
         # Whoever leaves a page while its icon is still on the way cancels it, and that counts as a failure.
         watched.page.goto((site / f"{name}.html").as_uri(), wait_until="networkidle")
         watched.page.wait_for_function(SETTLED, timeout=20_000)
@@ -149,6 +152,28 @@ def test_search_finds_a_term_in_both_languages(open_page, served, words, targets
     for target in targets:
         watched.page.locator(f'#search-results a[href*="{target}.html"]').first.wait_for(timeout=20_000)
     assert watched.elsewhere(served) == [] and watched.errors == []
+
+
+@pytest.mark.parametrize("words", ["证据下界", "数据清洗", "变分自编码器", "判别器", "后验坍缩", "重复"])
+def test_search_in_the_chinese_edition_finds_its_labs(open_page, served, words):
+    watched = open_page(viewport=WIDE)
+    watched.page.goto(f"http://{served}/zh/search.html?q={words}")
+    watched.page.locator('#search-results a[href*="notebooks/"]').first.wait_for(timeout=20_000)
+    assert watched.elsewhere(served) == [] and watched.errors == []
+
+
+@pytest.mark.parametrize("name", ["index", "notebooks/05_vae_math", "teaching/05_vae_math", "claims"])
+def test_the_switch_leads_to_the_same_page_in_the_other_language_and_back(open_page, served, name):
+    page = open_page(viewport=PHONE).page
+    page.goto(f"http://{served}/{name}.html")
+    english = page.locator("main h1").first.inner_text()
+    page.get_by_role("link", name="This page in Chinese").click()
+    page.wait_for_url(f"**/zh/{name}.html")
+    assert page.evaluate("document.documentElement.lang") == "zh-CN"
+    assert len(re.findall("[\u4e00-\u9fff]", page.locator("main").first.inner_text())) > 200
+    page.get_by_role("link", name="本页的英文版").click()
+    page.wait_for_url(f"http://{served}/{name}.html")
+    assert page.locator("main h1").first.inner_text() == english
 
 
 def test_search_in_chinese_finds_nothing_that_is_not_there(open_page, served):

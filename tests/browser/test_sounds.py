@@ -11,7 +11,7 @@ from lab_server import lab_server, open_and_run
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from aigc_lab import players
-from book import assemble, check, sounds
+from book import assemble, check, languages, sounds
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -108,7 +108,8 @@ def test_a_page_plays_its_sounds_from_files_also_without_a_server(pages, open_pa
 def with_sounds(site: Path) -> list[str]:
     """The pages of the site that hold players."""
     stored = '<figure class="lab-sound"'
-    return [path.stem for path in check.pages(site) if stored in path.read_text(encoding="utf-8")]
+    pages = [path for path in check.pages(site) if languages.FOLDER not in path.relative_to(site).parts]
+    return [path.stem for path in pages if stored in path.read_text(encoding="utf-8")]
 
 
 def test_every_sound_of_the_site_plays(site: Path, served: str, open_page: Callable) -> None:

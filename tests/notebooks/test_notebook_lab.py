@@ -75,9 +75,10 @@ def test_one_line_says_whether_the_copy_was_made_or_was_there(tmp_path, monkeypa
 def test_jupyterlab_opens_the_copy_and_gets_the_options(tmp_path, monkeypatch):
     started = []
     monkeypatch.setattr(lab, "ROOT", tmp_path)
-    monkeypatch.setattr(lab, "start", lambda command: started.append(command) or 0)
+    monkeypatch.setattr(lab, "start", lambda *given: started.append(given) or 0)
     assert lab.main(["00", "--solved", "--", "--no-browser"]) == 0
-    (command,) = started
+    ((command, language),) = started
+    assert language == "en"
     assert "--LabApp.default_url=/lab/tree/work/00_seven_stages_solved.ipynb" in command
     assert f"--ServerApp.root_dir={tmp_path}" in command and command[-1] == "--no-browser"
 
@@ -87,3 +88,28 @@ def test_git_ignores_the_copies():
     if asked.returncode == 128:
         pytest.skip("this is no git checkout")
     assert asked.returncode == 0
+
+
+def test_the_chinese_copy_has_the_same_code_and_lies_in_a_folder_of_its_own(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(lab, "ROOT", tmp_path)
+    (tmp_path / "notebooks").symlink_to(ROOT / "notebooks")
+    monkeypatch.setattr(lab, "find", lambda name: NOTEBOOK)
+    assert lab.main(["00", "--copy-only", "--language", "zh"]) == 0
+    assert capsys.readouterr().out.startswith("work/zh/00_seven_stages.ipynb is your own copy")
+    chinese = cells(tmp_path / "work" / "zh" / NOTEBOOK.name)
+    english = json.loads(student_version(NOTEBOOK))["cells"]
+    code = [[cell["source"] for cell in found if cell["cell_type"] == "code"] for found in (chinese, english)]
+    assert code[0] == code[1] and "七个阶段" in chinese[0]["source"][0]
+
+
+def test_an_unknown_language_is_refused_in_one_sentence(capsys):
+    assert lab.main(["00", "--copy-only", "--language", "fr"]) == 1
+    assert capsys.readouterr().err == "There is no edition in 'fr'; choose one of en, zh.\n"
+
+
+def test_jupyterlab_gets_chinese_menus_and_kernels_in_the_chinese_edition():
+    folders = lab.settings("zh")["JUPYTER_CONFIG_PATH"].split(":")
+    overrides = Path(folders[0]) / "labconfig" / "default_setting_overrides.json"
+    chosen = json.loads(overrides.read_text())
+    assert chosen == {"@jupyterlab/translation-extension:plugin": {"locale": "zh_CN"}}
+    assert lab.settings("zh")["AIGC_LAB_LANGUAGE"] == "zh" and lab.settings()["AIGC_LAB_LANGUAGE"] == "en"

@@ -15,9 +15,10 @@ from nbval_run import nbval
 from papermill import PapermillExecutionError
 
 from aigc_lab.claims import MIME_TYPE, stored_findings
+from classroom import hidden
 from tools import run_notebook, student
 from tools.notebook_lint import lint
-from tools.notebook_text import solution_blocks, without_solutions
+from tools.notebook_text import solution_blocks, tags, without_solutions
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 WRONG_ANSWERS = Path(__file__).parent / "wrong_answers"  # a plausible wrong body for each exercise
@@ -90,20 +91,26 @@ def test_it_runs_with_other_parameters(notebook, parameters, tmp_path):
         assert f"{name} = {value!r}" in injected.source
 
 
-def said_of_exercises(executed: nbformat.NotebookNode) -> list[str]:
-    """The lines of the checks, and the count at the end."""
-    streams = [
+def text_of(executed: nbformat.NotebookNode) -> str:
+    """All that a run printed."""
+    return "".join(
         output.text
         for cell in executed.cells
         for output in cell.get("outputs", ())
         if output.output_type == "stream"
-    ]
-    return re.findall(r"^(?:exercise \d+: .*|\d+ exercises: .*)$", "".join(streams), flags=re.MULTILINE)
+    )
+
+
+def said_of_exercises(executed: nbformat.NotebookNode) -> list[str]:
+    """The lines of the checks, and the count at the end."""
+    pattern = r"^(?:exercise \d+: .*|\d+ exercises: .*)$"
+    return re.findall(pattern, text_of(executed), flags=re.MULTILINE)
 
 
 def answered_three_times(notebook: Path) -> nbformat.NotebookNode:
     """The notebook with every exercise answered right, then wrong, then not at all, and checked each time.
 
+    The hidden tests of the classroom kit come after the right answer.
     After the last answer it goes on as the student version does. One run for three: starting a kernel and
     importing TensorFlow takes longer than all checks together.
     """
@@ -118,7 +125,17 @@ def answered_three_times(notebook: Path) -> nbformat.NotebookNode:
             wrong, unanswered = copy.deepcopy(right), copy.deepcopy(right)
             wrong.source = without_solutions(right.source, [answers.pop(number)])
             unanswered.source = without_solutions(right.source)
-            again = [right, check, wrong, copy.deepcopy(check), unanswered, words, copy.deepcopy(check)]
+            asked = [nbformat.v4.new_code_cell(source) for source in hidden.cells(notebook.stem, number)]
+            again = [
+                right,
+                check,
+                *asked,
+                wrong,
+                copy.deepcopy(check),
+                unanswered,
+                words,
+                copy.deepcopy(check),
+            ]
             cells[place : place + 3] = again
             place += len(again)
         place += 1
@@ -137,6 +154,8 @@ def test_it_runs_in_the_smoke_profile_with_right_wrong_and_missing_answers(noteb
     executed = smoke(written, tmp_path / "run")
     assert all(cell.execution_count for cell in executed.cells if cell.cell_type == "code")
     *lines, count = said_of_exercises(executed)
+    secret = re.findall(r'^hidden test ".*": (\w+)', text_of(executed), flags=re.MULTILINE)
+    assert len(secret) >= len(lines) // 3 and set(secret) == {"passed"}
     said = [line.split(": ", 2)[:2] for line in lines]
     number = len(lines) // 3
     assert said == [
@@ -197,4 +216,10 @@ def test_each_long_notebook_was_compared_as_it_is():
 
 
 def digest(notebook: Path) -> str:
-    return hashlib.sha256(notebook.read_bytes()).hexdigest()
+    """The hash of what a comparison depends on: the code, and the outputs that are compared."""
+    cells = [cell for cell in nbformat.read(notebook, as_version=4).cells if cell.cell_type == "code"]
+    compared = [
+        (cell.source, sorted(tags(cell)), cell.outputs if "nbval-check-output" in tags(cell) else ())
+        for cell in cells
+    ]
+    return hashlib.sha256(json.dumps(compared, sort_keys=True).encode()).hexdigest()

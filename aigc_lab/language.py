@@ -1,0 +1,326 @@
+"""The language of an edition: texts are English in the source, and gettext catalogues translate them.
+
+``locale/zh/NB.po`` has the Markdown of notebook NB block by block, ``locale/zh/words.po`` the short texts
+that a run shows: figure labels, alternative texts, messages of checks, names of controls. Numbers in those
+are written ``{0}``, ``{1}`` …, so that one translation serves every run. ``AIGC_LAB_LANGUAGE=zh`` chooses the
+Chinese edition; what has no translation stays English.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import re
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache, wraps
+from html import escape, unescape
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import nbformat
+    from matplotlib.figure import Figure
+
+LANGUAGES = {"en": "English", "zh": "中文"}
+VARIABLE = "AIGC_LAB_LANGUAGE"
+KEEP_FIGURES = "AIGC_LAB_KEEP_FIGURES"  # names the folder that gets the Chinese drawings of a run's figures
+NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+PLACEHOLDER = re.compile(r"\{\d+\}")
+_WORD = re.compile(r"[A-Za-z]{2}")
+_CHINESE = re.compile(r"[\u3400-\u9fff]")
+_JOINTS = (": ", ", ")  # a text may be put together from texts that have translations of their own
+
+
+def checked(language: str) -> str:
+    """The same language.
+
+    Raises:
+        ValueError: there is no edition in it.
+    """
+    if language not in LANGUAGES:
+        raise ValueError(f"There is no edition in {language!r}; choose one of {', '.join(LANGUAGES)}.")
+    return language
+
+
+def current() -> str:
+    """The language that ``AIGC_LAB_LANGUAGE`` names, else English.
+
+    Raises:
+        ValueError: there is no edition in it.
+    """
+    return checked(os.environ.get(VARIABLE) or "en")
+
+
+@cache
+def catalogue(name: str, language: str = "zh") -> dict[str, str]:
+    """The translations of one catalogue, such as ``05_vae_math`` or ``words``; empty where there is none.
+
+    Raises:
+        ValueError: the file is no catalogue, or a translation has a placeholder that its text has not.
+    """
+    from babel.messages import pofile
+
+    path = files("aigc_lab").joinpath("locale", checked(language), f"{name}.po")
+    if language == "en" or not path.is_file():
+        return {}
+    try:
+        with path.open("rb") as file:
+            found = pofile.read_po(file, abort_invalid=True)
+    except (pofile.PoFileError, ValueError) as error:
+        raise ValueError(
+            f"The catalogue {path.name} cannot be read: {error}. Mend it or write it anew."
+        ) from None
+    translations = {message.id: message.string for message in found if message.id and message.string}
+    for text, words in translations.items():
+        strange = set(PLACEHOLDER.findall(words)) - set(PLACEHOLDER.findall(text))
+        if strange:
+            raise ValueError(
+                f"{path.name}: the translation of {text!r} has {min(strange)}, the text has not."
+            )
+    return translations
+
+
+def translated(text: str, language: str | None = None) -> str:
+    """A short text in the language of the edition; itself where there is no translation."""
+    language = current() if language is None else language
+    if language == "en" or not has_words(text):
+        return text
+    found = _found(" ".join(text.split()), language)
+    if found is None:
+        return text
+    lines = text.strip().split("\n")
+    if len(lines) > 1 and "\n" not in found:
+        found = _broken(found, 1 + max(sum(map(_width, line)) for line in lines))
+    return found
+
+
+def _found(text: str, language: str) -> str | None:
+    words = catalogue("words", language)
+    if text in words:
+        return words[text]
+    numbers: list[str] = []
+    general = NUMBER.sub(lambda number: f"{{{numbers.append(number[0]) or len(numbers) - 1}}}", text)
+    if general in words:
+        return PLACEHOLDER.sub(lambda place: numbers[int(place[0][1:-1])], words[general])
+    for pattern, translation in _patterns(language):
+        match = pattern.fullmatch(text)
+        if match:
+            parts = [_found(part, language) or part for part in match.groups()]
+            return PLACEHOLDER.sub(lambda place: parts[int(place[0][1:-1])], translation)  # noqa: B023
+    for joint in _JOINTS:
+        parts = text.split(joint)
+        if len(parts) > 1:
+            each = [_found(part, language) if has_words(part) else part for part in parts]
+            if None not in each:
+                return {": ": "：", ", ": "，"}[joint].join(each)
+    return None
+
+
+@cache
+def _patterns(language: str) -> list[tuple[re.Pattern[str], str]]:
+    """Translations with placeholders, as patterns; those with the most text of their own first."""
+    words = catalogue("words", language)
+    own = {text: PLACEHOLDER.sub("", text) for text in words if PLACEHOLDER.search(text)}
+    # "{0} in {1}" would fit nearly everything: a pattern needs some letters of its own.
+    kept = [text for text, rest in own.items() if len(re.findall("[A-Za-z]", rest)) >= 4]
+    return [
+        (re.compile("(.+?)".join(map(re.escape, PLACEHOLDER.split(text))), re.DOTALL), words[text])
+        for text in sorted(kept, key=lambda text: -len(own[text]))
+    ]
+
+
+def has_words(text: str) -> bool:
+    """Whether a short text has something to translate: a word, not only names in capitals and formulas."""
+    return bool(re.search(r"[a-z]{2}", re.sub(r"\$[^$]*\$|\S+://\S+", " ", text)))
+
+
+def html(page: str, language: str | None = None) -> str:
+    """HTML with its texts and the names of its parts for screen readers in the language of the edition."""
+    language = current() if language is None else language
+    if language == "en":
+        return page
+
+    def attribute(found: re.Match[str]) -> str:
+        return f'{found[1]}="{escape(translated(unescape(found[2]), language))}"'
+
+    def text(found: re.Match[str]) -> str:
+        words = found[1].strip()
+        return f">{found[1].replace(words, escape(translated(unescape(words), language), quote=False))}<"
+
+    page = re.sub(r'\b(alt|aria-label|title)="([^"]+)"', attribute, page)
+    return re.sub(r">([^<>]*[A-Za-z]{2}[^<>]*)<", text, page)
+
+
+def figure(drawn: Figure, chosen: str, families: list[str]) -> Callable[[], None]:
+    """Write the texts of a figure in the language of an edition; what is returned puts them back.
+
+    Args:
+        drawn: a Matplotlib figure.
+        chosen: the language.
+        families: font families that have the characters, the first choice first.
+    """
+    from matplotlib.text import Text
+
+    if chosen == "en":
+        return lambda: None
+    before = []
+    for text in drawn.findobj(Text):
+        words = translated(text.get_text(), chosen)
+        if words != text.get_text():
+            before.append((text, text.get_text(), text.get_fontfamily()))
+            text.set(text=words, fontfamily=families)
+    axes = [axis for each in drawn.axes for axis in (each.xaxis, each.yaxis)]
+    formatters = [ticks.formatter for axis in axes for ticks in (axis.major, axis.minor)]
+    # Tick labels are written anew at each drawing: what their formatter says is translated.
+    for axis in axes:
+        axis.set_tick_params(which="both", labelfontfamily=families)
+    for formatter in formatters:
+        formatter.__dict__.pop("format_ticks", None)
+        formatter.format_ticks = _translating(formatter.format_ticks, chosen)
+
+    def back() -> None:
+        for text, words, family in before:
+            text.set(text=words, fontfamily=family)
+        for formatter in formatters:
+            formatter.__dict__.pop("format_ticks", None)
+
+    return back
+
+
+def _translating(format_ticks: Callable[..., list], chosen: str) -> Callable[..., list[str]]:
+    # A label may also be the number that was given as one.
+    return lambda values: [translated(str(label), chosen) for label in format_ticks(values)]
+
+
+def widget_state(state: dict[str, Any], language: str | None = None) -> dict[str, Any]:
+    """What a control shows (its name, hint, choices, HTML) in the language of the edition."""
+    language = current() if language is None else language
+    made = dict(state)
+    for name in ("description", "tooltip", "placeholder"):
+        if isinstance(made.get(name), str):
+            made[name] = translated(made[name], language)
+    if made.get("_options_labels"):
+        made["_options_labels"] = type(made["_options_labels"])(
+            translated(label, language) for label in made["_options_labels"]
+        )
+    if isinstance(made.get("value"), str) and "<" in made["value"]:
+        made["value"] = html(made["value"], language)
+    return made
+
+
+def translate_widgets() -> None:
+    """Every control that is made from now on is shown in the language of the edition; its values stay."""
+    import ipywidgets
+
+    original = ipywidgets.Widget.get_state
+    if getattr(original, "translates", False):
+        return
+
+    @wraps(original)
+    def get_state(self: Any, *arguments: Any, **named: Any) -> dict[str, Any]:
+        return widget_state(original(self, *arguments, **named))
+
+    get_state.translates = True
+    ipywidgets.Widget.get_state = get_state
+
+
+def _width(letter: str) -> float:
+    return 1.0 if unicodedata.east_asian_width(letter) in "WF" else 0.55
+
+
+def _broken(text: str, width: float) -> str:
+    """A text in lines of at most about that width, in widths of a Chinese character."""
+    lines, used = [""], 0.0
+    for piece in re.findall(r"[!-~]+|.", text):
+        wide = sum(map(_width, piece))
+        if used + wide > max(width, 4) and lines[-1] and piece not in "，。；：！？、）」”":
+            lines, used = [*lines, ""], 0.0
+        lines[-1], used = lines[-1] + piece, used + wide
+    return "\n".join(line.strip() for line in lines)
+
+
+def blocks(source: str) -> list[tuple[str, str]]:
+    """Markdown as its blocks, each with what stands between it and the next; joined they are the source.
+
+    Blocks end at empty lines (``>`` alone in a quotation), but a fence and a ``$$`` formula stay whole.
+    """
+    found: list[tuple[str, str]] = []
+    lines = source.split("\n")
+    block: list[str] = []
+    between: list[str] = []
+    fence = ""
+    for line in lines:
+        mark = re.match(r"[> ]*(`{3,}|~{3,}|:{3,}|\$\$)", line)
+        if not fence and line.strip(" >") == "":
+            between.append(line)
+            continue
+        if between:
+            found.append(
+                ("\n".join(block), "\n".join(["", *between, ""]) if block else "\n".join([*between, ""]))
+            )
+            block, between = [], []
+        block.append(line)
+        if fence:
+            if line.strip(" >").startswith(fence) or (fence == "$$" and line.rstrip().endswith("$$")):
+                fence = ""
+        elif mark and not (mark[1] == "$$" and line.strip(" >").count("$$") > 1):
+            fence = mark[1]
+    found.append(("\n".join(block), "\n".join(["", *between]) if between and block else "\n".join(between)))
+    return found
+
+
+def is_message(block: str) -> bool:
+    """Whether a block of Markdown has words to translate: not a formula, code, a mark, or Chinese alone."""
+    if all(line.startswith("    ") for line in block.split("\n")):
+        return False
+    text = re.sub(r"^[> ]*(`{3,}|~{3,}).*|^\[[^\]]+\]: \S+$", " ", block, flags=re.DOTALL | re.MULTILINE)
+    text = re.sub(r"%[A-Z_]+%", " ", text)
+    text = re.sub(r"\$\$.*?\$\$|\$[^$]*\$|`[^`]*`|<[^>]*>|\]\([^)]*\)|\{[^}]*\}", " ", text, flags=re.DOTALL)
+    letters, chinese = len(re.findall(r"[A-Za-z]", text)), len(_CHINESE.findall(text))
+    return bool(_WORD.search(text)) and chinese <= letters / 2
+
+
+def is_summary(block: str) -> bool:
+    """Whether a block is a Chinese summary in the English edition, which the Chinese one need not repeat."""
+    return block.lstrip("*> ").startswith("中文")
+
+
+def markdown(source: str, translations: Mapping[str, str]) -> str:
+    """Markdown with each block translated, without the Chinese summaries of the English edition.
+
+    A block without a translation stays as it is.
+    """
+    made = [
+        translations.get(block, block) + between for block, between in blocks(source) if not is_summary(block)
+    ]
+    return "".join(made).strip("\n")
+
+
+def messages(source: str) -> Iterator[str]:
+    """The blocks of Markdown that want a translation, in order."""
+    return (block for block, _ in blocks(source) if is_message(block) and not is_summary(block))
+
+
+def notebook(node: nbformat.NotebookNode, stem: str, language: str = "zh") -> nbformat.NotebookNode:
+    """A copy of a notebook in another language: its code, outputs and numbers are the same.
+
+    Args:
+        node: the notebook, solved or student version.
+        stem: its name, which is that of its catalogue.
+        language: of the edition.
+
+    Raises:
+        ValueError: there is no edition in this language, or its catalogue is broken.
+    """
+    node, translations = copy.deepcopy(node), catalogue(stem, checked(language))
+    if language == "en":
+        return node
+    for cell in node.cells:
+        if cell.cell_type == "markdown":
+            cell.source = markdown(cell.source, translations)
+        image = cell.metadata.get("mystnb", {}).get("image", {})
+        if "alt" in image:
+            image["alt"] = translated(image["alt"], language)
+    node.cells = [cell for cell in node.cells if cell.cell_type != "markdown" or cell.source.strip()]
+    return node
