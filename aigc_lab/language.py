@@ -9,10 +9,11 @@ Chinese edition; what has no translation stays English.
 from __future__ import annotations
 
 import copy
+import itertools
 import os
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache, wraps
 from html import escape, unescape
 from importlib.resources import files
@@ -95,19 +96,22 @@ def translated(text: str, language: str | None = None) -> str:
     return found
 
 
+def general(text: str) -> str:
+    """A short text as its catalogue has it: on one line, its numbers as placeholders."""
+    count = itertools.count()
+    return NUMBER.sub(lambda _: f"{{{next(count)}}}", " ".join(text.split()))
+
+
 def _found(text: str, language: str) -> str | None:
     words = catalogue("words", language)
     if text in words:
         return words[text]
-    numbers: list[str] = []
-    general = NUMBER.sub(lambda number: f"{{{numbers.append(number[0]) or len(numbers) - 1}}}", text)
-    if general in words:
-        return PLACEHOLDER.sub(lambda place: numbers[int(place[0][1:-1])], words[general])
+    if general(text) in words:
+        return _filled(words[general(text)], NUMBER.findall(text))
     for pattern, translation in _patterns(language):
         match = pattern.fullmatch(text)
         if match:
-            parts = [_found(part, language) or part for part in match.groups()]
-            return PLACEHOLDER.sub(lambda place: parts[int(place[0][1:-1])], translation)  # noqa: B023
+            return _filled(translation, [_found(part, language) or part for part in match.groups()])
     for joint in _JOINTS:
         parts = text.split(joint)
         if len(parts) > 1:
@@ -115,6 +119,10 @@ def _found(text: str, language: str) -> str | None:
             if None not in each:
                 return {": ": "：", ", ": "，"}[joint].join(each)
     return None
+
+
+def _filled(translation: str, values: Sequence[str]) -> str:
+    return PLACEHOLDER.sub(lambda place: values[int(place[0][1:-1])], translation)
 
 
 @cache
@@ -138,15 +146,18 @@ def has_words(text: str) -> bool:
 def html(page: str, language: str | None = None) -> str:
     """HTML with its texts and the names of its parts for screen readers in the language of the edition."""
     language = current() if language is None else language
-    if language == "en":
-        return page
+    return page if language == "en" else html_texts(page, lambda text: translated(text, language))
+
+
+def html_texts(page: str, change: Callable[[str], str]) -> str:
+    """HTML with its texts, and the names of its parts for screen readers, changed by a function."""
 
     def attribute(found: re.Match[str]) -> str:
-        return f'{found[1]}="{escape(translated(unescape(found[2]), language))}"'
+        return f'{found[1]}="{escape(change(unescape(found[2])))}"'
 
     def text(found: re.Match[str]) -> str:
         words = found[1].strip()
-        return f">{found[1].replace(words, escape(translated(unescape(words), language), quote=False))}<"
+        return f">{found[1].replace(words, escape(change(unescape(words)), quote=False))}<"
 
     page = re.sub(r'\b(alt|aria-label|title)="([^"]+)"', attribute, page)
     return re.sub(r">([^<>]*[A-Za-z]{2}[^<>]*)<", text, page)
@@ -162,8 +173,6 @@ def figure(drawn: Figure, chosen: str, families: list[str]) -> Callable[[], None
     """
     from matplotlib.text import Text
 
-    if chosen == "en":
-        return lambda: None
     before = []
     for text in drawn.findobj(Text):
         words = translated(text.get_text(), chosen)
@@ -196,16 +205,19 @@ def _translating(format_ticks: Callable[..., list], chosen: str) -> Callable[...
 def widget_state(state: dict[str, Any], language: str | None = None) -> dict[str, Any]:
     """What a control shows (its name, hint, choices, HTML) in the language of the edition."""
     language = current() if language is None else language
+    return widget_texts(state, lambda text: translated(text, language))
+
+
+def widget_texts(state: dict[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
+    """The state of a control with what it shows (its name, hint, choices, HTML) changed by a function."""
     made = dict(state)
     for name in ("description", "tooltip", "placeholder"):
         if isinstance(made.get(name), str):
-            made[name] = translated(made[name], language)
+            made[name] = change(made[name])
     if made.get("_options_labels"):
-        made["_options_labels"] = type(made["_options_labels"])(
-            translated(label, language) for label in made["_options_labels"]
-        )
+        made["_options_labels"] = type(made["_options_labels"])(map(change, made["_options_labels"]))
     if isinstance(made.get("value"), str) and "<" in made["value"]:
-        made["value"] = html(made["value"], language)
+        made["value"] = html_texts(made["value"], change)
     return made
 
 

@@ -24,7 +24,6 @@ from typing import Any
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
-from IPython.core.pylabtools import print_figure
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Rectangle
 from matplotlib.text import Text
@@ -114,9 +113,11 @@ class AltFigure(Figure):
         return buffer.getvalue()
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict, dict]:
-        # Jupyter's inline backend draws the picture itself, after this; the same call gives the same bytes.
-        shown = partial(print_figure, self, fmt="png", bbox_inches="tight")
         if os.environ.get(language.KEEP_FIGURES):
+            # Jupyter itself draws the picture, after this; the same call gives the same bytes.
+            from IPython.core.pylabtools import print_figure
+
+            shown = partial(print_figure, self, fmt="png", bbox_inches="tight")
             self._keep(shown(), shown)
         content = base64.b64encode(self.png()).decode("ascii")
         # Closed, so that the inline backend does not show the same figure again after the cell.
@@ -138,7 +139,8 @@ def translate(figure: Figure, chosen: str) -> Callable[[], None]:
             stacklevel=3,
         )
         chosen = "en"
-    return language.figure(figure, chosen, families())
+    # English, the usual case, asks for no font.
+    return (lambda: None) if chosen == "en" else language.figure(figure, chosen, families())
 
 
 def new_figure(width: float, height: float, alt: str, layout: str | None = None) -> AltFigure:

@@ -52,6 +52,8 @@ def build(output: Path, cache: Path, notebooks: Path = NOTEBOOKS) -> Path:
         raise BookError(f"The models of the demonstrations could not be exported:\n{said}")
     english.rename(site)
     languages.join(site, chinese)
+    for language in LANGUAGES:
+        shutil.rmtree(output / language / "_build")
     shutil.copytree(models, site / "_static" / "models")
     elsewhere.downloads(site / "_static" / "notebooks")
     changes = feed.changes(feed.CHANGELOG.read_text(encoding="utf-8"))

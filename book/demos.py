@@ -14,6 +14,7 @@ from typing import Any
 import nbformat
 import yaml
 
+from book import languages
 from book.vendor import RUNTIME, BookError
 
 BOOK = Path(__file__).resolve().parent
@@ -104,5 +105,5 @@ def state_sizes(site: Path) -> None:
         words = f'data-megabytes="{demo["name"]}"'
         first = list(loaded.values())[: len(loaded) - len(demo.get("later", ()))]
         stated = f'data-megabytes="{max(0.1, sum(first)):.1f}"'
-        for page in (site / name, site / "zh" / name):
+        for page in (site / name, site / languages.FOLDER / name):
             page.write_text(page.read_text(encoding="utf-8").replace(words, stated), encoding="utf-8")

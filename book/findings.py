@@ -12,8 +12,8 @@ from aigc_lab import claims, language
 from book.generated import claims_label
 from book.vendor import BookError
 
-# {C01@15} is a number with its interval, {C01@15:%} the same in per cent, {C01@15:verdict} the verdict.
 _SPACE = re.compile(r"(?<=[\u3000-\u9fff\uff00-\uffef]) (?=[\u3000-\u9fff\uff00-\uffef])")
+# {C01@15} is a number with its interval, {C01@15:%} the same in per cent, {C01@15:verdict} the verdict.
 PLACE = re.compile(r"\{(C\d\d)@(\d\d)(?::(%|verdict))?\}")
 
 

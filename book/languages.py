@@ -15,10 +15,8 @@ SWITCH = {
     "zh": ("zh-CN", "中文", "This page in Chinese"),
 }
 # The theme's arrow beside an entry of the side bar has no name of its own.
-ARROW, ARROW_WORDS = (
-    '<summary><span class="toctree-toggle"',
-    {"en": "Show or hide the pages", "zh": "展开或收起"},
-)
+ARROW = '<summary><span class="toctree-toggle"'
+ARROW_WORDS = {"en": "Show or hide the pages", "zh": "展开或收起"}
 _STATIC = re.compile(r"""(?P<before>["'\s=])(?P<up>(?:\.\./)*)_static/(?P<path>[^"'\s?#>]+)""")
 _HEADER = re.compile(r'(<div class="article-header-buttons">)')
 

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import argparse
 import ast
+import itertools
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from html import unescape
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +41,6 @@ LIBRARY = (
     "it stopped with {0}: {1}",
     "{0} exercises: {1} answered, {2} right",
 )
-
-
 SHOUTED = {"WRONG"}  # words in capitals that are no names
 
 
@@ -52,12 +51,6 @@ class Message:
     text: str
     kind: str
     where: str
-
-
-def general(text: str) -> str:
-    """A short text with its numbers as placeholders, on one line."""
-    count = iter(range(10_000))
-    return language.NUMBER.sub(lambda _: f"{{{next(count)}}}", " ".join(text.split()))
 
 
 def check_messages(source: str) -> Iterator[str]:
@@ -102,9 +95,9 @@ def _texts(node: ast.AST) -> Iterator[str]:
         for value in node.values:
             yield from _texts(value)
     elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-        yield general(node.value)
+        yield language.general(node.value)
     elif isinstance(node, ast.JoinedStr):
-        count, text = iter(range(10_000)), ""
+        count, text = itertools.count(), ""
         for part in node.values:
             if isinstance(part, ast.Constant):
                 text += language.NUMBER.sub(lambda _: f"{{{next(count)}}}", str(part.value))
@@ -150,14 +143,10 @@ def _is_term(name: str, term: str) -> bool:
     return name.rstrip("s") in (term, *_abbreviations(term))
 
 
-_glossary: list[dict[str, Any]] = []
-
-
+@cache
 def glossary() -> list[dict[str, Any]]:
     """The entries of book/glossary.yml."""
-    if not _glossary:
-        _glossary.extend(yaml.safe_load((ROOT / "book" / "glossary.yml").read_text(encoding="utf-8")))
-    return _glossary
+    return yaml.safe_load((ROOT / "book" / "glossary.yml").read_text(encoding="utf-8"))
 
 
 def _without(pattern: str, text: str) -> str:
@@ -208,17 +197,15 @@ def _abbreviations(term: str) -> list[str]:
     return re.findall(r"\(([^)]+)\)", term)
 
 
-_patterns: list[tuple[dict[str, Any], re.Pattern[str]]] = []
-
-
+@cache
 def _term_patterns() -> list[tuple[dict[str, Any], re.Pattern[str]]]:
-    if not _patterns:
-        for term in glossary():
-            name = re.escape(re.sub(r" \([^)]*\)$", "", term["en"])).replace(r"\ ", r"[\s-]+")
-            # MNIST is not animal-mnist: names are meant as they are written.
-            flags = 0 if re.search("[A-Z]{2}", term["en"]) else re.IGNORECASE
-            _patterns.append((term, re.compile(rf"\b{name}(?:s|es)?\b", flags)))
-    return _patterns
+    found = []
+    for term in glossary():
+        name = re.escape(re.sub(r" \([^)]*\)$", "", term["en"])).replace(r"\ ", r"[\s-]+")
+        # MNIST is not animal-mnist: names are meant as they are written.
+        flags = 0 if re.search("[A-Z]{2}", term["en"]) else re.IGNORECASE
+        found.append((term, re.compile(rf"\b{name}(?:s|es)?\b", flags)))
+    return found
 
 
 def notebook_messages(path: Path) -> list[Message]:
@@ -230,33 +217,32 @@ def notebook_messages(path: Path) -> list[Message]:
             found += [Message(text, "markdown", where) for text in language.messages(cell.source)]
         elif cell.cell_type == "code":
             alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
-            found += [Message(general(alt), "alt", where)] if language.has_words(alt) else []
+            found += [Message(language.general(alt), "alt", where)] if language.has_words(alt) else []
             found += [Message(text, "check", where) for text in check_messages(cell.source)]
         for output in cell.get("outputs", ()):
             page = output.get("data", {}).get("text/html", "")
             if "<audio" in page:
-                found += [Message(text, "player", where) for text in _texts_of_page(page)]
+                found += [Message(text, "player", where) for text in _shown(language.html_texts, page)]
     where = f"notebooks/{path.name}"
     for model in node.metadata.get("widgets", {}).get(edition.STATE, {}).get("state", {}).values():
-        found += [Message(text, "control", where) for text in _texts_of_control(model["state"])]
+        shown = _shown(language.widget_texts, model["state"])
+        found += [Message(text, "control", where) for text in shown]
     for words in edition.words_of_figures(path.stem).values():
-        found += [Message(general(text), "figure", where) for text in words]
+        found += [Message(language.general(text), "figure", where) for text in words]
     unique = {message.text: message for message in reversed(found) if language.has_words(message.text)}
     return list(reversed(unique.values()))
 
 
-def _texts_of_page(page: str) -> list[str]:
-    found = [unescape(text) for text in re.findall(r'\b(?:alt|aria-label|title)="([^"]+)"', page)]
-    found += [unescape(text) for text in re.findall(r">([^<>]*[A-Za-z]{2}[^<>]*)<", page)]
-    return [general(text) for text in found]
+def _shown(change_texts: Callable[[Any, Callable[[str], str]], Any], content: Any) -> list[str]:
+    """What a page or a control shows: all texts that ``change_texts`` of ``language`` would change in it."""
+    found: list[str] = []
 
+    def noted(text: str) -> str:
+        found.append(language.general(text))
+        return text
 
-def _texts_of_control(state: dict) -> list[str]:
-    found = [state.get(key) for key in ("description", "tooltip", "placeholder")]
-    found += state.get("_options_labels") or ()
-    if isinstance(state.get("value"), str) and "<" in state["value"]:
-        return [general(text) for text in found if isinstance(text, str)] + _texts_of_page(state["value"])
-    return [general(text) for text in found if isinstance(text, str)]
+    change_texts(content, noted)
+    return found
 
 
 def sources() -> dict[str, list[Message]]:
@@ -282,7 +268,7 @@ def sources() -> dict[str, list[Message]]:
     ledger = claims.ledger(sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")))
     units = zip(ledger.unit, ledger.notebook, strict=True)
     words += [
-        Message(general(unit), "unit", f"notebooks/{notebook}.ipynb")
+        Message(language.general(unit), "unit", f"notebooks/{notebook}.ipynb")
         for unit, notebook in units
         if isinstance(unit, str) and language.has_words(unit)
     ]
