@@ -145,9 +145,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             said = _copied(given.folder, *copy(given.folder, given.lab, given.language, given.solved))
             if given.language != "en":
-                said.append(
-                    f"Figures and messages are Chinese where {editions.VARIABLE}={given.language} is set."
-                )
+                stored = "; stored ones stay English until you run the notebook" if given.solved else ""
+                where = f"where {editions.VARIABLE}={given.language} is set"
+                said.append(f"Figures and messages are Chinese {where}{stored}.")
     except (OSError, ValueError) as error:
         print(_refusal(error, given.folder), file=sys.stderr)
         return 2

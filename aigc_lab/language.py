@@ -93,7 +93,7 @@ def translated(text: str, language: str | None = None) -> str:
     lines = text.strip().split("\n")
     if len(lines) > 1 and "\n" not in found:
         found = _broken(found, 1 + max(sum(map(_width, line)) for line in lines))
-    return found
+    return " " * (len(text) - len(text.lstrip(" "))) + found  # a space before a label keeps it off its bar
 
 
 def general(text: str) -> str:

@@ -75,26 +75,29 @@ class AltFigure(Figure):
         Its words are those of the edition (``aigc_lab.language``).
         """
         translate(self, language.current())
-        made = self._drawn(dpi)
-        self._keep(made, lambda: self._drawn(dpi))
-        return made
+        self._keep(lambda: self._drawn(dpi))
+        return self._drawn(dpi)
 
     def words(self) -> list[str]:
         """The texts in the figure that have words, as they were last drawn."""
         shown = [text.get_text() for text in self.findobj(Text) if text.get_visible()]
         return list(dict.fromkeys(text for text in shown if language.has_words(text)))
 
-    def _keep(self, english: bytes, draw: Callable[[], bytes]) -> None:
+    def _keep(self, draw: Callable[[], bytes]) -> None:
         """While a notebook is run to be stored: keep the figure's words, and how it looks in Chinese."""
-        folder = os.environ.get(language.KEEP_FIGURES)
+        folder, chinese = os.environ.get(language.KEEP_FIGURES), None
         if not folder or language.current() != "en":
             return
-        place, words = Path(folder) / hashlib.sha256(english).hexdigest(), self.words()
-        place.with_suffix(".json").write_text(json.dumps(words), encoding="utf-8")
+        english, words = draw(), self.words()
         if words:
-            back = translate(self, "zh")
-            place.with_suffix(".png").write_bytes(draw())
+            back, chinese = translate(self, "zh"), (draw(), draw())[1]
             back()
+        while (again := draw()) != english:  # the layout settles; Jupyter's drawing then has the same bytes
+            english = again
+        place = Path(folder) / hashlib.sha256(english).hexdigest()
+        place.with_suffix(".json").write_text(json.dumps(words), encoding="utf-8")
+        if chinese:
+            place.with_suffix(".png").write_bytes(chinese)
 
     def _drawn(self, dpi: float | None) -> bytes:
         buffer = io.BytesIO()
@@ -113,12 +116,9 @@ class AltFigure(Figure):
         return buffer.getvalue()
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict, dict]:
-        if os.environ.get(language.KEEP_FIGURES):
-            # Jupyter itself draws the picture, after this; the same call gives the same bytes.
-            from IPython.core.pylabtools import print_figure
+        from IPython.core.pylabtools import print_figure
 
-            shown = partial(print_figure, self, fmt="png", bbox_inches="tight")
-            self._keep(shown(), shown)
+        self._keep(partial(print_figure, self, fmt="png", bbox_inches="tight"))  # as Jupyter itself does
         content = base64.b64encode(self.png()).decode("ascii")
         # Closed, so that the inline backend does not show the same figure again after the cell.
         plt.close(self)

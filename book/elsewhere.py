@@ -13,7 +13,7 @@ import nbformat
 
 from aigc_lab import language as editions
 from aigc_lab.__main__ import labs, notebook
-from tools import elsewhere
+from tools import edition, elsewhere
 
 COLAB = "https://colab.research.google.com/"
 BINDER = "https://mybinder.org/v2/gh/"
@@ -80,12 +80,10 @@ def block(
     """
     words, settings = WORDS[editions.checked(language)], settings or elsewhere.settings()
     links = []
-    for edition in (language, *(other for other in WORDS if other != language)):
+    for each in (language, *(other for other in WORDS if other != language)):
         for kind, ending in (("student", ""), ("solved", "_solved")):
-            link = _link(
-                f"{static}notebooks/{edition}/{stem}{ending}.ipynb", WORDS[edition][kind], "download"
-            )
-            links.append(link if edition == language else f'<span lang="{_lang(edition)}">{link}</span>')
+            link = _link(f"{static}notebooks/{each}/{stem}{ending}.ipynb", WORDS[each][kind], "download")
+            links.append(link if each == language else f'<span lang="{_lang(each)}">{link}</span>')
     parts = [words["download"].format(links=" · ".join(links))]
     if settings["repository"]:
         found = buttons(stem, language, **settings)
@@ -110,7 +108,7 @@ def downloads(folder: Path) -> list[Path]:
             student = folder / language / lab.name
             solved = student.with_stem(f"{lab.stem}_solved")
             nbformat.write(elsewhere.colab(lab, language), student)
-            nbformat.write(notebook(lab, language, solved=True), solved)
+            nbformat.write(edition.edition(notebook(lab, solved=True), lab.stem, language), solved)
             made += [student, solved]
     return made
 

@@ -122,22 +122,17 @@ def test_one_chinese_word_per_term_over_all_labs():
     assert not many, many
 
 
-# Figures that show times measured in the stored run, whose Chinese drawing waits for the next run.
-ENGLISH_ONLY = {"12_gpu_training": 4, "19_deploy": 4, "22_images": 13}
-
-
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 def test_every_figure_with_words_was_drawn_in_chinese(notebook):
     node = nbformat.read(notebook, 4)
     stored = {edition.name(holder[key]) for holder, key in edition.pictures(node)}
     words = edition.words_of_figures(notebook.stem)
-    words.pop(edition.WAITING, None)
     drawn = {path.stem for path in (edition.FIGURES / notebook.stem).glob("*.png")}
     assert set(words) <= stored and drawn == {name for name in words if words[name]}
     outputs = [output.data for cell in node.cells for output in cell.get("outputs", ()) if "data" in output]
     figures = [data for data in outputs if "image/png" in data and not data["text/plain"].startswith("<")]
     missing = [data["text/plain"] for data in figures if edition.name(data["image/png"]) not in words]
-    assert len(missing) == ENGLISH_ONLY.get(notebook.stem, 0), f"run it again (make notebooks): {missing}"
+    assert not missing, "run it again (make notebooks)"
 
 
 def test_the_chinese_font_has_every_character_of_the_figures():

@@ -11,6 +11,7 @@ import types
 from html.parser import HTMLParser
 from pathlib import Path
 
+import nbformat
 import pytest
 import yaml
 from packaging.requirements import Requirement
@@ -20,7 +21,7 @@ import aigc_lab
 from aigc_lab import __main__ as command
 from aigc_lab.collect import download
 from book import elsewhere as pages
-from tools import elsewhere
+from tools import edition, elsewhere
 
 ROOT = Path(__file__).parents[1]
 ADDRESS = "https://github.com/school/aigc-lab"
@@ -158,6 +159,10 @@ def test_every_download_that_a_page_offers_is_written(tmp_path, monkeypatch, lan
     ]
     assert {link.removeprefix("../_static/notebooks/") for link in offered} == written
     assert len(offered) == 4 and offered[0].startswith(f"../_static/notebooks/{language}/")
+    solved = nbformat.read(tmp_path / language / "05_vae_math_solved.ipynb", as_version=4)
+    shown = nbformat.read(labs[0], as_version=4)
+    pictures = [[holder[key] for holder, key in edition.pictures(node)] for node in (solved, shown)]
+    assert (pictures[0] == pictures[1]) == (language == "en"), "the Chinese one has the Chinese drawings"
 
 
 def test_buttons_are_there_only_with_an_address():

@@ -64,12 +64,14 @@ def test_a_solved_copy_keeps_its_outputs_and_lies_beside_the_student_one(tmp_pat
 
 def test_the_chinese_copy_has_the_same_code(tmp_path, capsys):
     command.main(["copy", str(tmp_path / "zh"), "05", "--language", "zh"])
-    assert f"where {language.VARIABLE}=zh is set" in capsys.readouterr().out
+    assert f"where {language.VARIABLE}=zh is set.\n" in capsys.readouterr().out
     code = [
         [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
         for path in (tmp_path / "zh" / "05_vae_math.ipynb", ROOT / "notebooks/student/05_vae_math.ipynb")
     ]
     assert code[0] == code[1]
+    command.main(["copy", str(tmp_path / "zh"), "05", "--language", "zh", "--solved"])
+    assert "stored ones stay English until you run the notebook" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,6 @@ from aigc_lab import language
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 FIGURES = NOTEBOOKS.parent / "book" / "chinese"
 WORDS = "words.json"
-WAITING = "waiting"  # in words.json: words of figures whose Chinese drawing waits for the next run
 STATE = "application/vnd.jupyter.widget-state+json"
 
 

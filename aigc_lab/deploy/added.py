@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import keras
 
 
-def quantise(folder: str | os.PathLike[str], count: int = 256, seed: int = 0) -> Path:
+def quantise(folder: str | os.PathLike[str], count: int = 256, seed: int = 0, weight_bits: int = 8) -> Path:
     """Write ``generator_int8.onnx`` beside the generator: same inputs and output, 8-bit numbers inside.
 
     Each weight matrix or kernel has a scale for every output channel. What is multiplied with it has a scale
@@ -30,13 +30,17 @@ def quantise(folder: str | os.PathLike[str], count: int = 256, seed: int = 0) ->
     Args:
         folder: an export of a model that draws from latent points, its ``latent_mixture.npz`` used if there.
         count: latent points that the ranges are taken from; seed: of them.
+        weight_bits: 8, or 7 where the processor may have no instruction for products of 8-bit numbers (VNNI):
+            onnxruntime then adds two products in 16 bits, and what is larger is cut off.
 
     Raises:
         FileNotFoundError: the folder holds no export.
-        ValueError: a model of another kind, or a damaged export.
+        ValueError: a model of another kind, a damaged export, or other ``weight_bits``.
     """
     from onnxruntime import quantization
 
+    if weight_bits not in (7, 8):
+        raise ValueError(f"weight_bits is 7 or 8, not {weight_bits!r}")
     told = verify(folder)
     if "latent_size" not in told:
         raise ValueError(f"quantise takes a model that draws from latent points, and {folder} holds none")
@@ -63,7 +67,7 @@ def quantise(folder: str | os.PathLike[str], count: int = 256, seed: int = 0) ->
     # Values of 8 bits without sign, weights with it: the pair that processors multiply in one instruction.
     how = {"activation_type": quantization.QuantType.QUInt8, "weight_type": quantization.QuantType.QInt8}
     # The products hold the weights and take the time; what stands between them stays exact.
-    how["op_types_to_quantize"] = ["Conv", "MatMul"]
+    how |= {"op_types_to_quantize": ["Conv", "MatMul"], "reduce_range": weight_bits == 7}
     with quiet():
         quantization.quantize_static(str(source), str(path), Points(), per_channel=True, **how)
     other = points(count, seed + 1)

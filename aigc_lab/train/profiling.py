@@ -21,7 +21,7 @@ _FAMILIES = (
     ("matrix products", re.compile(r"MatMul|Einsum")),
     ("random numbers", re.compile(r"Random|Philox|Rng")),
     (
-        "copies",
+        "moving data",
         re.compile(r"Transpose|Concat|Slice|Pad|Gather|Pack|Tile|Cast|Reshape|Shape|Identity|Const|Read"),
     ),
 )
