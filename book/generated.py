@@ -215,7 +215,7 @@ def _finding(row: Any, data: str, language: str) -> list[str]:
     label, numbers = claims_label(row.notebook), plain(_numbers(row, language))
     if language == "zh":
         title = f"{row.id} · {claims.VERDICTS_ZH[row.verdict]}"
-        facts = [("问题", plain(of_page(row.question, language))), ("", plain(row.says_zh or ""))]
+        facts = [("问题", plain(translated(row.question, language))), ("", plain(row.says_zh or ""))]
         facts += [("测量", numbers), ("数据", plain(data))]
         facts += [("出处", f"{{ref}}`笔记本 {row.notebook[:2]} 的单元格 <{label}>`")]
         said = [f"{name}：{fact}" if name else fact for name, fact in facts if fact]

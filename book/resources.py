@@ -41,6 +41,7 @@ def page(language: str = "en") -> str:
         lines += [f"## {words[level]}", ""]
         for entry in entries:
             said = entry[language]
-            lines.append(f"- [{plain(entry['name'])}]({entry['link']}) ({words[entry['kind']]}): {said}")
+            kind = f"（{words[entry['kind']]}）：" if language == "zh" else f" ({words[entry['kind']]}): "
+            lines.append(f"- [{plain(entry['name'])}]({entry['link']}){kind}{said}")
         lines.append("")
     return "\n".join(lines)

@@ -11,10 +11,12 @@ import nbformat
 import pytest
 from babel.messages import Catalog
 
-from aigc_lab import language, plots
+from aigc_lab import claims, language, plots
+from book import article, generated, questions
 from tools import catalogue, edition
 from tools.catalogue import Message, differences
 
+ENGLISH = re.compile(r"(?:[A-Za-z][A-Za-z'’]*,? ){6,}")  # six words in a row
 NOTEBOOKS = sorted((catalogue.ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 
 
@@ -30,6 +32,18 @@ def test_every_text_has_a_translation_that_agrees_with_it():
         for problem in catalogue.problems(name, messages, catalogue.read(name))
     ]
     assert not found, f"{len(found)} problems, such as:\n" + "\n".join(found[:20])
+
+
+def test_no_page_made_from_the_ledger_keeps_an_english_sentence():
+    ledger = claims.ledger(NOTEBOOKS)
+    asked = " ".join(ledger.question)
+    assert ENGLISH.search(asked), "the pattern finds the questions of the source"
+    for page in (
+        generated.claims_page(ledger, None, "zh"),
+        article.page(ledger, "zh"),
+        questions.page(ledger, "zh"),
+    ):
+        assert not ENGLISH.search(re.sub(r"<[^>]*>|`[^`]*`|\]\([^)]*\)", " ", page))
 
 
 def test_no_catalogue_is_without_a_source():

@@ -266,12 +266,12 @@ def sources() -> dict[str, list[Message]]:
     for claim in claims.claims().values():
         found["pages"].append(Message(claim.question, "claim", f"aigc_lab/claims.json:{claim.id}"))
     ledger = claims.ledger(sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")))
-    units = zip(ledger.unit, ledger.notebook, strict=True)
-    words += [
-        Message(language.general(unit), "unit", f"notebooks/{notebook}.ipynb")
-        for unit, notebook in units
-        if isinstance(unit, str) and language.has_words(unit)
-    ]
+    for unit, question, notebook in zip(ledger.unit, ledger.question, ledger.notebook, strict=True):
+        where = f"notebooks/{notebook}.ipynb"
+        if isinstance(unit, str) and language.has_words(unit):
+            words.append(Message(language.general(unit), "unit", where))
+        if question:
+            words.append(Message(language.general(question), "claim", where))
     found["words"] = words
     return {
         name: list({message.text: message for message in messages if message.text}.values())

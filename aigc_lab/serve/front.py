@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import contextlib
 import hmac
 import json
 import os
@@ -21,6 +22,7 @@ Message = MutableMapping[str, Any]
 GENERATE = "/generate"
 OPEN = ("/healthz", "/readyz")  # an orchestrator asks these without a key
 HEAD_SECONDS = 10  # for a client to send the head of a request
+REST_SECONDS = 1  # for the body of a request that is refused
 HEAD_BYTES = 2**20
 _BETWEEN_WRITES = 0.1  # seconds
 _LINES_WAITING = 20_000
@@ -128,10 +130,10 @@ class Front:
 
         try:
             if self._key and scope["path"] not in OPEN and not allowed(scope, self._key):
-                await _refuse(send_with_name, *_NO_KEY)
+                await _refuse(receive, send_with_name, *_NO_KEY)
             elif scope["path"] == GENERATE and self._full():
-                # Before the body is read: where too much is asked, a refusal must cost next to nothing.
-                await _refuse(send_with_name, *_FULL)
+                # Before the body is looked at: where too much is asked, a refusal must cost next to nothing.
+                await _refuse(receive, send_with_name, *_FULL)
             else:
                 await self._app(scope, receive, send_with_name)
         finally:
@@ -167,7 +169,14 @@ _NO_KEY = (
 _FULL = 503, b'{"detail":"too many images wait already; come again in a second"}', (b"retry-after", b"1")
 
 
-async def _refuse(send: Callable, status: int, words: bytes, header: tuple[bytes, bytes]) -> None:
+async def _refuse(
+    receive: Callable, send: Callable, status: int, words: bytes, header: tuple[bytes, bytes]
+) -> None:
+    # Whoever closes while the rest of a body is on its way resets the connection, and the answer is lost.
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(REST_SECONDS):
+            while (await receive()).get("more_body"):
+                pass
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(words)).encode()), header]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": words})

@@ -121,7 +121,7 @@ def test_every_page_opens_from_a_folder_without_a_server(open_page, site):
     watched = open_page(viewport=WIDE)
     some = [name for name in CHINESE if "/" not in name.removeprefix("zh/") or "05_vae_math" in name]
     for name in [*PAGES, *some]:
-        watched.page.goto((site / f"{name}.html").as_uri(), wait_until="networkidle")
+        watched.page.goto((site / f"{name}.html").as_uri(), wait_until="load")
         watched.page.wait_for_function(SETTLED, timeout=20_000)
         assert watched.page.evaluate(FAULTS) == []
         # Whoever leaves a page while its icon is still on the way cancels it; a file that is not there is

@@ -238,6 +238,17 @@ def test_a_full_queue_says_when_to_come_again_and_keeps_nothing(service):
     assert service.metric("aigc_images_waiting") == 0 and service.generate(seed=5)[2] == before
 
 
+def test_a_refusal_reaches_a_client_that_is_still_sending(service):
+    """No key: it is refused from its head alone, while half a megabyte is on the way."""
+    head = HEAD.replace(b"-key", b"-none") + b"Content-Length: 500000\r\nConnection: close\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", service.port), timeout=30) as line:
+        line.sendall(head + b" " * 500_000)
+        answer = b""
+        while piece := line.recv(65536):
+            answer += piece
+    assert answer.startswith(b"HTTP/1.1 401") and answer.endswith(b"}")
+
+
 # The key, and versions ------------------------------------------------------------------------------------
 
 
