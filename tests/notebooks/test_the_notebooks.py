@@ -219,7 +219,19 @@ def digest(notebook: Path) -> str:
     """The hash of what a comparison depends on: the code, and the outputs that are compared."""
     cells = [cell for cell in nbformat.read(notebook, as_version=4).cells if cell.cell_type == "code"]
     compared = [
-        (cell.source, sorted(tags(cell)), cell.outputs if "nbval-check-output" in tags(cell) else ())
+        (cell.source, sorted(tags(cell)), joined(cell.outputs) if "nbval-check-output" in tags(cell) else ())
         for cell in cells
     ]
     return hashlib.sha256(json.dumps(compared, sort_keys=True).encode()).hexdigest()
+
+
+def joined(outputs: list[nbformat.NotebookNode]) -> list[dict]:
+    """Outputs with what was printed in one piece: in how many it came is chance."""
+    found: list[dict] = []
+    for output in outputs:
+        before = found[-1] if found else {}
+        if output.output_type == "stream" and before.get("name") == output.name:
+            before["text"] += output.text
+        else:
+            found.append(dict(output))
+    return found
