@@ -36,7 +36,7 @@ def chinese(text: str) -> str:
 
 
 def of_page(text: str, language: str) -> str:
-    """A text of the catalogue of pages (data cards, questions of claims) in the language of the edition."""
+    """A text of the catalogue of pages (a data card) in the language of the edition."""
     return catalogue("pages", language).get(" ".join(text.split()), text)
 
 

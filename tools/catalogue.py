@@ -263,8 +263,6 @@ def sources() -> dict[str, list[Message]]:
         card = collect.card(name)
         texts = (card.title, card.source, card.licence, card.size, *card.known_faults)
         found["pages"] += [Message(" ".join(text.split()), "card", f"data card {name}") for text in texts]
-    for claim in claims.claims().values():
-        found["pages"].append(Message(claim.question, "claim", f"aigc_lab/claims.json:{claim.id}"))
     ledger = claims.ledger(sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")))
     for unit, question, notebook in zip(ledger.unit, ledger.question, ledger.notebook, strict=True):
         where = f"notebooks/{notebook}.ipynb"

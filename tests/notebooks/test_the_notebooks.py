@@ -11,6 +11,7 @@ from pathlib import Path
 import nbformat
 import pytest
 import yaml
+from nbval.plugin import coalesce_streams
 from nbval_run import nbval
 from papermill import PapermillExecutionError
 
@@ -216,22 +217,14 @@ def test_each_long_notebook_was_compared_as_it_is():
 
 
 def digest(notebook: Path) -> str:
-    """The hash of what a comparison depends on: the code, and the outputs that are compared."""
+    """The hash of what a comparison depends on: the code, and the outputs as nbval compares them."""
     cells = [cell for cell in nbformat.read(notebook, as_version=4).cells if cell.cell_type == "code"]
     compared = [
-        (cell.source, sorted(tags(cell)), joined(cell.outputs) if "nbval-check-output" in tags(cell) else ())
+        (
+            cell.source,
+            sorted(tags(cell)),
+            coalesce_streams(cell.outputs) if "nbval-check-output" in tags(cell) else (),
+        )
         for cell in cells
     ]
     return hashlib.sha256(json.dumps(compared, sort_keys=True).encode()).hexdigest()
-
-
-def joined(outputs: list[nbformat.NotebookNode]) -> list[dict]:
-    """Outputs with what was printed in one piece: in how many it came is chance."""
-    found: list[dict] = []
-    for output in outputs:
-        before = found[-1] if found else {}
-        if output.output_type == "stream" and before.get("name") == output.name:
-            before["text"] += output.text
-        else:
-            found.append(dict(output))
-    return found
