@@ -11,7 +11,7 @@ import errno
 import os
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,45 +59,27 @@ def fetch(files: Sequence[RemoteFile], embedded: str) -> list[Path]:
             be written. One sentence names the file, its address, the cache and what to do.
     """
     cache, mirror = cache_folder(), os.environ.get("AIGC_LAB_MIRROR")
-    paths, missing = {}, []
-    for file in files:
-        try:
-            if _is_whole(cache / file.path, file):
-                paths[file.path] = cache / file.path
-            elif mirror:
-                paths[file.path] = _from_mirror(file, Path(mirror))
-            else:
-                missing.append(file)
-        except (LookupError, OSError) as error:
-            raise DownloadError(_sentence(error, file, cache, "", embedded)) from error
-    failed = _download_all(missing, cache) if missing else {}
+    found = {file: cache / file.path for file in files if _is_whole(cache / file.path, file)}
+    missing = [file for file in files if file not in found]
+    if mirror:
+        folder = Path(mirror).expanduser().absolute()
+        failed = {file: LookupError() for file in missing if not _is_whole(folder / file.path, file)}
+    else:
+        folder, failed = cache, _download_all(missing, cache) if missing else {}
     for file in missing:
-        if error := failed.get(file.path):  # the first of them
+        if (error := failed.get(file)) is not None:  # the first of them
             there = sum((cache / each.path).is_file() for each in files)
             kept = f" ({there:,} of {len(files):,} files are there and kept)" if len(files) > 1 else ""
-            raise DownloadError(_sentence(error, file, cache, kept, embedded)) from error
-    return [paths.get(file.path, cache / file.path) for file in files]
+            raise DownloadError(
+                f"could not get {file.path} from {file.url} into the cache folder {cache}"
+                f"{'' if mirror else kept}: {_reason(error, file)}, or use collect.load({embedded!r}), which "
+                "needs no network"
+            ) from error
+    return [found.get(file, folder / file.path) for file in files]
 
 
-def _sentence(error: Exception, file: RemoteFile, cache: Path, kept: str, embedded: str) -> str:
-    return (
-        f"could not get {file.path} from {file.url} into the cache folder {cache}{kept}: "
-        f"{_reason(error, file)}, or use collect.load({embedded!r}), which needs no network"
-    )
-
-
-def _from_mirror(file: RemoteFile, mirror: Path) -> Path:
-    copy = mirror.expanduser().absolute() / file.path
-    if _is_whole(copy, file):
-        return copy
-    found = "with another SHA-256" if copy.is_file() else f"which has no {file.path}"
-    raise LookupError(
-        f"AIGC_LAB_MIRROR is set to {mirror}, {found}; copy the file there, or unset it to download"
-    )
-
-
-def _download_all(files: Sequence[RemoteFile], cache: Path) -> dict[str, Exception]:
-    """Download the files over a few connections, with one bar; what went wrong, by path.
+def _download_all(files: Sequence[RemoteFile], cache: Path) -> dict[RemoteFile, Exception]:
+    """Download the files over a few connections, with one bar; what went wrong, by file.
 
     After a few failures the files that were not begun are left.
     """
@@ -107,42 +89,31 @@ def _download_all(files: Sequence[RemoteFile], cache: Path) -> dict[str, Excepti
 
     pooch.get_logger().setLevel("WARNING")  # the bar says it already
     name = files[0].path if len(files) == 1 else f"{Path(files[0].path).parent} ({len(files):,} files)"
-    arrived = {file.path: 0 for file in files}  # bytes; each entry is written by one thread
-    failed: dict[str, Exception] = {}
-    bar = tqdm(desc=name, total=sum(file.size for file in files), unit="B", unit_scale=True, leave=False)
+    failed: dict[RemoteFile, Exception] = {}
 
     def one(file: RemoteFile) -> None:
         try:
             if len(failed) < FAILURES:
-                _download(file, cache, session, arrived)
+                _download(file, cache, session)
         except (OSError, ValueError) as error:
-            failed[file.path] = error
+            failed[file] = error
 
-    with bar, requests.Session() as session, ThreadPoolExecutor(CONNECTIONS) as pool:
-        running = [pool.submit(one, file) for file in files]
-        try:
-            while wait(running, timeout=0.2).not_done:
-                # Only this thread draws: a bar in a notebook is not made for several.
-                bar.update(sum(arrived.values()) - bar.n)
-            bar.update(sum(arrived.values()) - bar.n)
-            for each in running:
-                each.result()  # raises what nobody expected
-        finally:
-            pool.shutdown(cancel_futures=True)  # where the learner stops it
+    with requests.Session() as session, ThreadPoolExecutor(CONNECTIONS) as pool:
+        # Where the learner stops it, ``map`` calls off what was not begun.
+        for _ in tqdm(pool.map(one, files), desc=name, total=len(files), unit="file", leave=False):
+            pass
     return failed
 
 
-def _download(file: RemoteFile, cache: Path, session: requests.Session, arrived: dict[str, int]) -> None:
+def _download(file: RemoteFile, cache: Path, session: requests.Session) -> None:
     import pooch
     import requests
 
     def stream(url: str, output: str, _: object) -> None:
-        arrived[file.path] = 0
         with session.get(url, stream=True, timeout=TIMEOUT) as answer, open(output, "wb") as written:
             answer.raise_for_status()
             for chunk in answer.iter_content(2**16):
                 written.write(chunk)
-                arrived[file.path] = min(file.size, arrived[file.path] + len(chunk))
 
     target = cache / file.path
     for attempt in range(1, ATTEMPTS + 1):
@@ -162,7 +133,10 @@ def _reason(error: Exception, file: RemoteFile) -> str:
 
     mirror = f"or set AIGC_LAB_MIRROR to a folder that holds {file.path}"
     if isinstance(error, LookupError):
-        return str(error)
+        folder = Path(os.environ["AIGC_LAB_MIRROR"])
+        wrong = (folder.expanduser() / file.path).is_file()
+        found = "with another SHA-256" if wrong else f"which has no {file.path}"
+        return f"AIGC_LAB_MIRROR is set to {folder}, {found}; copy the file there, or unset it to download"
     if isinstance(error, requests.HTTPError):
         answer = f"{error.response.status_code} {error.response.reason}".rstrip()
         return f"the server answered {answer}; try again later, {mirror}"
@@ -181,9 +155,11 @@ def _is_whole(path: Path, file: RemoteFile) -> bool:
     """Whether the file is there with the right size and SHA-256."""
     import pooch
 
-    if not path.is_file() or path.stat().st_size != file.size:
+    try:
+        right_size = path.is_file() and path.stat().st_size == file.size
+        return right_size and pooch.file_hash(str(path), alg="sha256") == file.sha256
+    except OSError:  # what cannot be read is not there
         return False
-    return pooch.file_hash(str(path), alg="sha256") == file.sha256
 
 
 def _innermost(error: BaseException) -> str:

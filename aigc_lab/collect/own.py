@@ -11,15 +11,15 @@ import json
 import os
 import warnings
 import zipfile
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageCms, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 from tqdm.auto import tqdm
 
 from aigc_lab.collect import sounds
@@ -32,24 +32,11 @@ LOST_PIXELS = 0.02  # share of a JPEG that may be missing at its end
 TEXT_LIMIT = 10_000_000  # bytes
 COLUMN_FILES = (".csv", ".tsv", ".jsonl", ".parquet")
 SOUND_LIMIT = 2**30  # bytes of sound held at once
-_KINDS = {
-    "images": "images",
-    "text": "UTF-8 .txt files",
-    "audio": "sounds (WAV, FLAC, OGG, MP3)",
-}
+_KINDS = {"images": "images", "text": "UTF-8 .txt files", "audio": "sounds (WAV, FLAC, OGG, MP3)"}
 _PATIENCE = 2.0  # seconds of reading after which a progress bar appears
 _DATA_NAMES, _LABEL_NAMES = ("data", "images", "x"), ("labels", "label", "y")
 _BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
-_TURNS = {  # the EXIF tag Orientation, to what makes the image upright
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 
 
 @dataclass(frozen=True)
@@ -158,7 +145,9 @@ def from_folder(
             items = [item if item.ndim == 3 else np.repeat(item[..., None], 3, axis=2) for item in items]
         items = np.stack(items)
     if modality == "audio":
-        items = _one_length(items, rate, seconds)
+        samples = max(1, round(seconds * rate)) if seconds else max(map(len, items))
+        _check_memory(samples * len(items), rate)
+        items = sounds.padded(items, samples)
     classes, labels = (), None
     if by_folder:
         classes, labels = np.unique([name.partition("/")[0] for name in kept], return_inverse=True)
@@ -190,10 +179,8 @@ def _check_arguments(folder: Path, size: object, mode: str, labels_from: object,
     for name, (given, known) in choices.items():
         if given not in known:
             raise ValueError(f"{name} must be {' or '.join(map(repr, known))}, got {given!r}")
-    pair = isinstance(size, (tuple, list)) and len(size) == 2
-    if size is not None and not (
-        pair and all(isinstance(side, (int, np.integer)) and side > 0 for side in size)
-    ):
+    sides = np.asarray((1, 1) if size is None else size)
+    if sides.shape != (2,) or sides.dtype.kind not in "iu" or sides.min() < 1:
         raise ValueError(f"size must be (height, width) in whole pixels or None, got {size!r}")
 
 
@@ -205,13 +192,6 @@ def _check_equal_sizes(images: list[np.ndarray], names: list[str]) -> None:
                 f"the images differ in size ({names[0]} is {first[0]} x {first[1]}, {name} is "
                 f"{image.shape[0]} x {image.shape[1]}); give size=(height, width) to fit them all to one"
             )
-
-
-def _one_length(waves: list[np.ndarray], rate: int, seconds: float | None) -> np.ndarray:
-    """The waves as one array ``(n, samples)``."""
-    samples = max(1, round(seconds * rate)) if seconds else max(map(len, waves))
-    _check_memory(samples * len(waves), rate)
-    return sounds.padded(waves, samples)
 
 
 def _check_memory(samples: int, rate: int) -> None:
@@ -289,15 +269,13 @@ def read_image(
             warnings.simplefilter("ignore")
             with Image.open(path, formats=_known_formats()) as image:
                 _check_header(image)
-                tagged = (
-                    getattr(image, "tag_v2", {}).get(0x0112) in _TURNS
-                )  # Pillow turns a TIFF when it loads it
+                turned = image.format == "TIFF" and _is_turned(image)  # Pillow turns it when it loads it
                 image = _loaded(image, path, changes)
-                turn = _turn(image)  # after loading: reading the tag of a PNG loads it
+                if _is_turned(image):  # after loading: reading the tag of a PNG loads it
+                    image.info.pop("exif", None)  # else Pillow writes its other tags anew, even damaged ones
+                    image, turned = ImageOps.exif_transpose(image), True
                 image = _eight_bits(image, mode, changes)
-                if turn is not None:
-                    image = image.transpose(turn)
-                if tagged or turn is not None:
+                if turned:
                     changes.append("turned upright as its EXIF orientation says")
                 pixels = np.asarray(_fit(image, size, stretch))
                 if mode == "auto" and pixels.ndim == 3 and (pixels == pixels[..., :1]).all():
@@ -352,11 +330,11 @@ def _loaded(image: Image.Image, path: Path, changes: list[str]) -> Image.Image:
     return both[0]
 
 
-def _turn(image: Image.Image) -> Image.Transpose | None:
+def _is_turned(image: Image.Image) -> bool:
     try:
-        return _TURNS.get(image.getexif().get(0x0112))
+        return image.getexif().get(ExifTags.Base.Orientation) in range(2, 9)
     except Exception:  # damaged metadata is no reason to lose the image
-        return None
+        return False
 
 
 def _eight_bits(image: Image.Image, mode: str, changes: list[str]) -> Image.Image:
@@ -542,18 +520,15 @@ def _columns(
     if not rows:
         raise ValueError("it is empty")
     header = [name.strip() or f"column {place}" for place, name in enumerate(rows[0], start=1)]
-    other = {
-        mark: name for mark, name in _DELIMITERS.items() if mark != chosen and mark in text.split("\n")[0]
-    }
     lacks = len(header) == 1 if wanted is None else wanted not in header
-    if lacks and other and not delimiter:
-        mark, name = next(iter(other.items()))
+    others = [mark for mark in _DELIMITERS if mark != chosen and mark in text.split("\n")[0]]
+    if lacks and others and not delimiter:
         what = "one column only" if wanted is None else f"no column {wanted!r}"
         raise ValueError(
-            f"it has {what}, and its first line holds {name}: give delimiter={mark!r} if they stand between "
-            "the columns"
+            f"it has {what}, and its first line holds {_DELIMITERS[others[0]]}: give delimiter={others[0]!r} "
+            "if they stand between the columns"
         )
-    if twice := [name for name, count in Counter(header).items() if count > 1]:
+    if twice := [name for name in header if header.count(name) > 1]:
         raise ValueError(f"{header.count(twice[0])} columns are called {twice[0]!r}; rename all but one")
     width = len(header)
     for number, row in enumerate(rows[1:], start=2):
@@ -563,8 +538,8 @@ def _columns(
                 f"row {number} has {len(row)} fields, the header {width}: put texts that hold a delimiter in "
                 "quotation marks"
             )
-    filled = [[*row[:width], *[None] * (width - len(row))] for row in rows[1:]]
-    return {name: [row[place] for row in filled] for place, name in enumerate(header)}
+    columns = list(zip_longest(*rows))[:width]  # what a short row lacks is None
+    return {name: list(cells[1:]) for name, cells in zip(header, columns, strict=True)}
 
 
 def _objects(text: str) -> dict[str, list[object]]:
@@ -585,10 +560,12 @@ def _objects(text: str) -> dict[str, list[object]]:
 def _from_columns(
     columns: dict[str, list], text_column: str, label_column: str | None, title: str
 ) -> Dataset:
+    import pandas as pd
+
     if label_column is not None and label_column not in columns:
         raise ValueError(f"it has no column {label_column!r}; its columns are {', '.join(columns)}")
     texts = columns[text_column]
-    if missing := sum(_is_missing(text) for text in texts):
+    if missing := pd.Series(texts, dtype=object).isna().sum():
         raise ValueError(
             f"{missing} texts in the column {text_column!r} are missing; fill or drop those rows"
         )
@@ -603,21 +580,17 @@ def _classes(named: list | None, what: str) -> tuple[tuple[str, ...], np.ndarray
     Raises:
         ValueError: labels that are missing; the message counts them.
     """
+    import pandas as pd
+
     if named is None:
         return (), None
-    missing = [
-        place
-        for place, name in enumerate(named, start=1)
-        if _is_missing(name) or str(name).strip().lower() in ("", "nan")
-    ]
-    if missing:
+    cells = pd.Series(named, dtype=object)
+    written = cells.astype(str).str.strip().str.lower()
+    missing = np.flatnonzero(cells.isna() | written.isin(["", "nan"]))
+    if len(missing):
         raise ValueError(
-            f"{len(missing)} {what} are missing (the first is that of item {missing[0]}); fill or drop them"
+            f"{len(missing)} {what} are missing (the first is that of item {missing[0] + 1}); "
+            "fill or drop them"
         )
     classes, labels = np.unique(np.array(named), return_inverse=True)
     return tuple(map(str, classes)), labels
-
-
-def _is_missing(value: object) -> bool:
-    """None, NaN, or pandas' own marks of a missing value: what does not equal itself."""
-    return value is None or type(value).__name__ in ("NAType", "NaTType") or value != value

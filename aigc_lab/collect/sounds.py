@@ -23,7 +23,7 @@ CHANNELS = 32
 _BLOCK = 2**16  # samples read at once: a header that lies cannot fill the memory
 SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".mp3")
 
-DIGIT_RATE, EFFECT_RATE = 8_000, 44_100
+DIGIT_RATE = 8_000
 DIGITS = tuple(str(digit) for digit in range(10))
 TAKES = 20  # of each digit by each speaker
 
@@ -73,14 +73,12 @@ def read_sound(
     return wave, found
 
 
-def check_wanted(rate: object, seconds: object) -> None:
+def check_wanted(rate: int | None, seconds: float | None) -> None:
     """Raises ``ValueError`` for a rate or a length that no sound can have."""
-    whole = isinstance(rate, (int, np.integer)) and not isinstance(rate, bool)
-    if rate is not None and not (whole and RATES[0] <= rate <= RATES[1]):
-        low, high = RATES
+    low, high = RATES
+    if rate is not None and not low <= rate <= high:
         raise ValueError(f"rate must be from {low:,} to {high:,} samples a second, or None, got {rate!r}")
-    number = isinstance(seconds, (int, float, np.number)) and not isinstance(seconds, bool)
-    if seconds is not None and not (number and 0 < seconds < float("inf")):
+    if seconds is not None and not 0 < seconds < float("inf"):
         raise ValueError(f"seconds must be a number above 0 or None, got {seconds!r}")
 
 
@@ -119,8 +117,8 @@ def decoded_sound(
         raise Unreadable("it holds no samples")
     if not np.isfinite(wave).all():
         raise Unreadable("it holds NaN or infinite values; save it again from the program that made it")
-    if (missing := _missing(path, kind, len(wave), min(promised, most))) is not None:
-        changes.append(missing)
+    if len(wave) < min(promised, most) or (kind == "WAV" and _cut_off(path)):
+        changes.append("the file ends before its header says; what is there was read")
     if channels > 1:
         changes.append(f"the mean of its {channels} channels")
     if (peak := float(np.abs(wave).max())) > 1:
@@ -146,18 +144,13 @@ def _blocks(file: object, most: int) -> np.ndarray:
     return np.concatenate(found) if found else np.empty(0, "float32")
 
 
-def _missing(path: Path, kind: str, found: int, promised: int) -> str | None:
-    """What is said where a file ends before its header says; WAV states its size in the bytes 40 to 43."""
-    if kind == "WAV" and found:
-        with open(path, "rb") as stream:
-            head = stream.read(44)
-        size = int.from_bytes(head[40:44], "little")
-        # Programs that write while they record leave the largest number, or none, where the size belongs.
-        if head[36:40] == b"data" and 44 + size > path.stat().st_size and size < 0xFFFFFF00:
-            return "the file ends before its header says; what is there was read"
-    if found < promised:
-        return "the file ends before its header says; what is there was read"
-    return None
+def _cut_off(path: Path) -> bool:
+    """Whether a WAV file is shorter than its bytes 40 to 43 say."""
+    with open(path, "rb") as stream:
+        head = stream.read(44)
+    size = int.from_bytes(head[40:44], "little")
+    # Programs that write while they record leave the largest number, or none, where the size belongs.
+    return head[36:40] == b"data" and 44 + size > path.stat().st_size and size < 0xFFFFFF00
 
 
 def _why(path: Path, error: Exception) -> str:
@@ -169,9 +162,8 @@ def _why(path: Path, error: Exception) -> str:
     return f"corrupt: {said or type(error).__name__}"
 
 
-def padded(waves: list[np.ndarray], samples: int | None = None) -> np.ndarray:
-    """Waves of several lengths as one array ``(n, samples)``, zeros at the end; None for the longest."""
-    samples = samples or max(map(len, waves))
+def padded(waves: list[np.ndarray], samples: int) -> np.ndarray:
+    """Waves of several lengths, cut or with zeros at the end, as one array ``(n, samples)``."""
     together = np.zeros((len(waves), samples), "float32")
     for row, wave in zip(together, waves, strict=True):
         row[: len(wave)] = wave[:samples]
@@ -197,23 +189,11 @@ def check_recordings(dataset: Dataset, wanted_by: str) -> None:
 # Recordings: what ``Dataset`` takes before its card, and the rate.
 
 
-def digits(files: dict[str, Path]) -> tuple:
-    """The recordings ``DIGIT_SPEAKER_TAKE.wav``, in the order of the files."""
+def recordings(files: dict[str, Path], rate: int) -> tuple:
+    """The files ``CLASS_….wav`` in their order."""
     waves = [decoded_sound(path)[0] for path in files.values()]
-    return padded(waves), [int(name.split("_")[0]) for name in files], DIGITS, DIGIT_RATE
-
-
-def effects(files: dict[str, Path]) -> tuple:
-    """The clips ``FAMILY_NUMBER.wav``; the label is the family."""
-    waves = [decoded_sound(path)[0] for path in files.values()]
-    families, labels = np.unique([name.split("_")[0] for name in files], return_inverse=True)
-    return padded(waves), labels, tuple(map(str, families)), EFFECT_RATE
-
-
-def by_speaker(file_names: list[str]) -> tuple[tuple[str, ...], np.ndarray]:
-    """Speakers in order, and the number of that of each ``DIGIT_SPEAKER_TAKE``."""
-    speakers, labels = np.unique([name.split("_")[1] for name in file_names], return_inverse=True)
-    return tuple(map(str, speakers)), labels.astype("int64")
+    classes, labels = np.unique([name.split("_")[0] for name in files], return_inverse=True)
+    return padded(waves, max(map(len, waves))), labels, tuple(map(str, classes)), rate
 
 
 def tone_names() -> list[str]:

@@ -163,7 +163,7 @@ class TestReadSound:
             collect.read_sound(tmp_path)
 
     @pytest.mark.parametrize(
-        "wanted", [{"rate": 10}, {"rate": 8000.0}, {"rate": True}, {"seconds": 0}, {"seconds": float("inf")}]
+        "wanted", [{"rate": 10}, {"rate": True}, {"seconds": 0}, {"seconds": float("inf")}]
     )
     def test_what_cannot_be_wanted(self, tmp_path, wanted):
         with pytest.raises(ValueError, match=f"{next(iter(wanted))} must be"):
