@@ -444,18 +444,4 @@ def _differentiable() -> Any:
             place = ops.reshape(place, (1, size, 1, 1) if axis == 1 else (1, 1, size, 1))
             return (place >= start) & (place < start + side)
 
-        def compute_output_shape(self, input_shape: Any) -> Any:
-            return input_shape
-
-        def get_config(self) -> dict[str, Any]:
-            return {
-                **super().get_config(),
-                "policy": list(self.policy),
-                "probability": self.probability,
-                "translation": self.translation,
-                "cutout": self.cutout,
-                "seed": self.seed,
-            }
-
-    Differentiable.__qualname__ = "Differentiable"
     return Differentiable

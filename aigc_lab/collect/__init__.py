@@ -15,7 +15,6 @@ from aigc_lab.collect.load import (
     names,
     photo_licences,
     photos,
-    poems,
     speakers,
     takes,
 )
@@ -42,7 +41,6 @@ __all__ = [
     "own_card",
     "photo_licences",
     "photos",
-    "poems",
     "read_sound",
     "read_video",
     "speakers",

@@ -156,21 +156,6 @@ def label_review() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def poems(name: str = "tang-poems") -> pd.DataFrame:
-    """``tang-poems`` or ``tang-300`` as a table: ``title``, ``author``, ``text``, ordered as ``load``.
-
-    Introduced in notebook 11.
-    """
-    import pandas as pd
-
-    _check_name("poems", name, "tang-poems", "tang-300")
-    stored = (json.loads(path.read_text(encoding="utf-8")) for path in _files(name).values())
-    rows = [
-        (poem["title"], poem["author"], "\n".join(poem["paragraphs"])) for part in stored for poem in part
-    ]
-    return pd.DataFrame(rows, columns=["title", "author", "text"])
-
-
 def speakers(name: str = "spoken-digits") -> tuple[tuple[str, ...], np.ndarray]:
     """Who speaks in ``spoken-digits``, or the timbres of ``tones``; nothing is downloaded.
 
@@ -359,10 +344,12 @@ def _mnist_label_errors() -> tuple:
 
 
 def _poems(name: str) -> tuple:
-    """Poems; the label is the poet, in order of first appearance."""
-    table = poems(name)
-    labels, authors = table["author"].factorize()
-    return table["text"].tolist(), labels, tuple(authors)
+    """Poems, a line break between their lines; the label is the poet, in order of first appearance."""
+    stored = (json.loads(path.read_text(encoding="utf-8")) for path in _files(name).values())
+    poems = [poem for part in stored for poem in part]
+    poets = list(dict.fromkeys(poem["author"] for poem in poems))
+    labels = [poets.index(poem["author"]) for poem in poems]
+    return ["\n".join(poem["paragraphs"]) for poem in poems], labels, tuple(poets)
 
 
 def _tiny_shakespeare() -> tuple:

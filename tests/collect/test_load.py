@@ -238,15 +238,10 @@ class TestDownloaded:
         for text, label in zip(poems.data, poems.labels, strict=True):
             poets[text].add(int(label))
         assert sum(len(labels) > 1 for labels in poets.values()) == 60
-        table = collect.poems("tang-poems")
-        assert tuple(table["text"]) == poems.data and table["title"][0] == "帝京篇十首 一"
-
         well_known = collect.load("tang-300")
         assert len(well_known) == 366 and copies(well_known) == 12
         assert len(set(well_known.data) & set(poems.data)) == 215
         assert well_known.counts()["杜甫"] == 41
-        with pytest.raises(ValueError, match="not in 'kodak'"):
-            collect.poems("kodak")
 
     def test_shakespeare(self, mirror):
         speeches = collect.load("tiny-shakespeare")

@@ -50,12 +50,8 @@ def test_bad_files_are_refused_in_words(tmp_path, film):
         with pytest.raises(ValueError, match=f"{name} cannot be read as a video from its first byte on"):
             collect.read_video(tmp_path / name)
     good = written(tmp_path / "good.mkv", film)
-    with pytest.raises(ValueError, match="more than 6 frames"):
-        collect.read_video(good, most_frames=6)
-    assert len(collect.read_video(good, most_frames=7)[0]) == 7
-    for wrong in ({"most_frames": 0}, {"height": 0}):
-        with pytest.raises(ValueError, match="at least 1"):
-            collect.read_video(good, **wrong)
+    with pytest.raises(ValueError, match="at least 1"):
+        collect.read_video(good, height=0)
     with wave.open(str(tmp_path / "tone.wav"), "wb") as sound:
         sound.setnchannels(1)
         sound.setsampwidth(2)
