@@ -17,7 +17,6 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -152,7 +151,7 @@ def child_environment(**changes: str) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": path, **changes}
 
 
-@contextmanager
+@contextlib.contextmanager
 def dask_client(caller: str, workers: int, scheduler: str | None, **local: Any) -> Iterator[Any]:
     """A Dask client: of the scheduler at an address, or of ``workers`` processes that end with the block.
 

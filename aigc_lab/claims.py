@@ -13,7 +13,6 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +48,7 @@ class Claim:
 @cache
 def claims() -> dict[str, Claim]:
     """All claims of the article by number, ``C01`` to ``C28``, in order."""
-    rows = json.loads(files("aigc_lab").joinpath("claims.json").read_text(encoding="utf-8"))
+    rows = json.loads(Path(__file__).with_name("claims.json").read_text(encoding="utf-8"))
     return {row["id"]: Claim(**{**row, "labs": tuple(row["labs"])}) for row in rows}
 
 
@@ -126,9 +125,6 @@ class Finding:
         """The finding in one line."""
         return f"{self.id} {self._said}. {self.question} Measured: {self.measured}."
 
-    def __str__(self) -> str:
-        return self.sentence
-
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         shown = [
             f"**{self.id} · {self._said} · {VERDICTS_ZH[self.verdict]}**",
@@ -194,9 +190,9 @@ def record(
     if interval is None and floor is None:
         raise ValueError(f"Claim {claim_id} needs interval=(low, high) or floor=…, to judge it by.")
     low, high = interval or (None, None)
-    numbers = {"number": number, "low": low, "high": high, "floor": floor}
-    numbers = {name: None if value is None else float(value) for name, value in numbers.items()}
-    for name, value in numbers.items():
+    numbers = {}
+    for name, value in {"number": number, "low": low, "high": high, "floor": floor}.items():
+        numbers[name] = None if value is None else float(value)
         if value is not None and not math.isfinite(value):
             raise ValueError(f"Claim {claim_id}: {name} is {value}; give a finite number.")
     if interval is not None and low > high:
@@ -212,12 +208,10 @@ def record(
         says_zh=" ".join(f"{says[verdict][1]} {words[1]}".split()),
         **numbers,
     )
-    import IPython
+    import IPython.display
 
     if IPython.get_ipython() is not None:  # outside of a notebook there is nothing to show it to
-        from IPython.display import display
-
-        display(finding)
+        IPython.display.display(finding)
     return finding
 
 
@@ -226,7 +220,7 @@ def stored_findings(notebook: str | Path) -> list[dict[str, Any]]:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is no notebook, or stores an unknown claim or the same claim twice.
+        ValueError: the file is no notebook, or stores the same claim twice.
     """
     path = Path(notebook)
     if not path.is_file():
@@ -238,11 +232,8 @@ def stored_findings(notebook: str | Path) -> list[dict[str, Any]]:
     outputs = [output.get("data", {}) for cell in cells for output in cell.get("outputs", ())]
     found = [data[MIME_TYPE] for data in outputs if MIME_TYPE in data]
     names = [finding["id"] for finding in found]
-    for name in names:
-        if name not in claims():
-            raise ValueError(f"{path.name} stores claim {name!r}, which is none of the article's.")
-        if names.count(name) > 1:
-            raise ValueError(f"{path.name} stores claim {name} twice; record each claim once.")
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise ValueError(f"{path.name} stores claim {twice[0]} twice; record each claim once.")
     return found
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -63,9 +63,7 @@ def check(number: int, answer: Any, test: Callable[[Any], str], otherwise: Any =
 
 def summary() -> None:
     """Print how many of this notebook's exercises were answered, and how many are right."""
-    answered = sum(result != NOT_ANSWERED for result in _results.values())
-    right = sum(result == RIGHT for result in _results.values())
-    print(translated(f"{len(_results)} exercises: {answered} answered, {right} right"))
+    print(_counted(_results.values()))
 
 
 def progress(folder: str | Path = ".") -> str:
@@ -81,20 +79,20 @@ def progress(folder: str | Path = ".") -> str:
     kept = _read(Path(folder) / KEPT)
     if not kept:
         raise FileNotFoundError(f"No exercise was checked in {folder} yet: open a lab in JupyterLab.")
-    lines, total = [], [0, 0, 0]
-    for lab, results in sorted(kept.items()):
-        said = list(results.values())
-        counts = [len(said), sum(result != NOT_ANSWERED for result in said), said.count(RIGHT)]
-        total = [before + more for before, more in zip(total, counts, strict=True)]
-        lines.append(f"{lab}: " + translated("{} exercises: {} answered, {} right".format(*counts)))
-    return "\n".join([*lines, translated("{} exercises: {} answered, {} right".format(*total))])
+    lines = [f"{lab}: {_counted(results.values())}" for lab, results in sorted(kept.items())]
+    return "\n".join([*lines, _counted([result for results in kept.values() for result in results.values()])])
+
+
+def _counted(results: Collection[str]) -> str:
+    answered = sum(result != NOT_ANSWERED for result in results)
+    right = sum(result == RIGHT for result in results)
+    return translated(f"{len(results)} exercises: {answered} answered, {right} right")
 
 
 def _keep(number: int, result: str) -> None:
     """Note a result beside the notebook; what cannot be written is not kept, and the notebook goes on."""
-    name = os.environ.get(
-        "JPY_SESSION_NAME", ""
-    )  # JupyterLab's name for the notebook; no other runner sets it
+    # JupyterLab's name for the notebook; no other runner sets it.
+    name = os.environ.get("JPY_SESSION_NAME", "")
     if not name.endswith(".ipynb"):
         return
     path = Path(KEPT)

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NO_LABEL = -1  # stands for "no label" wherever labels are numbers
-_VERSION = 1
 
 
 def out_of_sample_probabilities(
@@ -203,7 +202,7 @@ class Annotations:
                 f"{self.path} was changed by somebody else since it was read; read it again (run the "
                 "cell again), and let each person use a file of their own"
             )
-        table = {"annotations": _VERSION, "annotator": self.annotator, "classes": list(self.class_names)}
+        table = {"annotations": 1, "annotator": self.annotator, "classes": list(self.class_names)}
         content = json.dumps(table | {"entries": entries}, ensure_ascii=False, indent=0).encode("utf-8")
         with atomic_write(self.path) as stream:
             stream.write(content)
@@ -214,12 +213,10 @@ def _read(path: Path, content: bytes) -> dict[str, Any]:
     """What the file holds; ValueError if it holds no annotations."""
     try:
         stored: dict[str, Any] = json.loads(content.decode("utf-8"))
-        version, classes, _ = (stored[key] for key in ("annotations", "classes", "annotator"))
+        classes, _ = stored["classes"], stored["annotator"]
         stored["entries"] = [(str(digest), name) for digest, name in stored["entries"]]
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} holds no annotations ({error}); choose another file name") from error
-    if version != _VERSION:
-        raise ValueError(f"{path} holds annotations of version {version}; this program reads {_VERSION}")
     strange = [name for _, name in stored["entries"] if name is not None and name not in classes]
     if strange:
         raise ValueError(f"{path} holds the label {strange[0]!r}, which is none of its classes")

@@ -14,7 +14,6 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cache
 from itertools import zip_longest
 from pathlib import Path
 
@@ -25,8 +24,8 @@ from tqdm.auto import tqdm
 from aigc_lab.collect import sounds
 from aigc_lab.collect.dataset import Dataset, Unreadable, check_file, own_card
 
-# Formats that Pillow decodes by itself; some others would start an outside program.
-FORMATS = ("PNG", "JPEG", "MPO", "GIF", "BMP", "WEBP", "TIFF", "PPM")
+# Formats that Pillow decodes by itself; some others would start an outside program. JPEG includes MPO.
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
 PIXEL_LIMIT = 50_000_000  # larger images are not decoded: a few bytes may unpack to many gigabytes
 LOST_PIXELS = 0.02  # share of a JPEG that may be missing at its end
 TEXT_LIMIT = 10_000_000  # bytes
@@ -171,12 +170,11 @@ def _check_arguments(folder: Path, size: object, mode: str, labels_from: object,
         raise FileNotFoundError(f"there is no folder {folder}; check the path")
     if not folder.is_dir():
         raise NotADirectoryError(f"{folder} is a file; give the folder it lies in, or use collect.from_file")
-    choices = {
-        "modality": (modality, tuple(_KINDS)),
-        "mode": (mode, ("L", "RGB", "auto")),
-        "labels_from": (labels_from, ("folders", None)),
-    }
-    for name, (given, known) in choices.items():
+    for name, given, known in (
+        ("modality", modality, tuple(_KINDS)),
+        ("mode", mode, ("L", "RGB", "auto")),
+        ("labels_from", labels_from, ("folders", None)),
+    ):
         if given not in known:
             raise ValueError(f"{name} must be {' or '.join(map(repr, known))}, got {given!r}")
     sides = np.asarray((1, 1) if size is None else size)
@@ -262,12 +260,13 @@ def read_image(
         Unreadable: with the reason.
     """
     check_file(path)
+    Image.init()  # Pillow loads some of its decoders only when told to
     changes: list[str] = []
     try:
         with warnings.catch_warnings():
             # Pillow warns of large images and odd metadata; both are judged here.
             warnings.simplefilter("ignore")
-            with Image.open(path, formats=_known_formats()) as image:
+            with Image.open(path, formats=FORMATS) as image:
                 _check_header(image)
                 turned = image.format == "TIFF" and _is_turned(image)  # Pillow turns it when it loads it
                 image = _loaded(image, path, changes)
@@ -291,13 +290,6 @@ def read_image(
         raise Unreadable("no permission to read it") from error
     except Exception as error:  # a damaged file can raise nearly anything from inside a decoder
         raise Unreadable(f"corrupt: {str(error).strip(' .') or type(error).__name__}") from error
-
-
-@cache
-def _known_formats() -> tuple[str, ...]:
-    """The FORMATS of this Pillow; it loads some of its decoders only when told to."""
-    Image.init()
-    return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
 def _check_header(image: Image.Image) -> None:
