@@ -67,11 +67,6 @@ def notebook(lab: Path, language: str = "en", solved: bool = False) -> nbformat.
     return editions.notebook(nbformat.read(path, as_version=4), lab.stem, language)
 
 
-def title(node: nbformat.NotebookNode) -> str:
-    """The heading with which a notebook begins."""
-    return node.cells[0].source.splitlines()[0].lstrip("# ")
-
-
 def copy(
     folder: Path, numbers: Sequence[str] = (), language: str = "en", solved: bool = False
 ) -> tuple[list[Path], list[Path]]:
@@ -103,15 +98,6 @@ def copy(
     return written, kept
 
 
-def _copied(folder: Path, written: list[Path], kept: list[Path]) -> list[str]:
-    """What was done, and how to open it."""
-    count = f"{len(written)} notebook{'' if len(written) == 1 else 's'}"
-    return [
-        *(f"{path} is there already and stays as it is." for path in kept),
-        f"{count} copied to {folder}. Open: jupyter lab {folder}",
-    ]
-
-
 def _refusal(error: OSError | ValueError, folder: Path | None) -> str:
     """One sentence that says what is wrong and what to do."""
     if isinstance(error, (FileExistsError, NotADirectoryError)):
@@ -139,11 +125,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("write 'aigc-lab list', 'aigc-lab copy FOLDER' or 'aigc-lab progress FOLDER'")
     try:
         if given.command == "list":
-            said = [f"{lab.stem[:2]} {title(notebook(lab, given.language))}" for lab in labs()]
+            said = []
+            for lab in labs():
+                heading = notebook(lab, given.language).cells[0].source.splitlines()[0]
+                said.append(f"{lab.stem[:2]} {heading.lstrip('# ')}")
         elif given.command == "progress":
             said = [exercises.progress(given.folder)]
         else:
-            said = _copied(given.folder, *copy(given.folder, given.lab, given.language, given.solved))
+            written, kept = copy(given.folder, given.lab, given.language, given.solved)
+            said = [f"{path} is there already and stays as it is." for path in kept]
+            count = f"{len(written)} notebook{'' if len(written) == 1 else 's'}"
+            said.append(f"{count} copied to {given.folder}. Open: jupyter lab {given.folder}")
             if given.language != "en":
                 stored = "; stored ones stay English until you run the notebook" if given.solved else ""
                 where = f"where {editions.VARIABLE}={given.language} is set"

@@ -149,13 +149,11 @@ def oversample(dataset: Dataset, transform: Any = None, seed: int = 0) -> Datase
         turns = [random.permutation(items) for _ in range(counts.max() // len(items))]
         chosen.append(np.concatenate(turns)[: counts.max() - len(items)])
     extra = dataset[np.concatenate(chosen)]
+    more = extra.data
     if transform is not None:
         _images_or_raise(dataset)
-        if len(extra):
-            extra = replace(extra, data=transformed(extra, transform, seed))
-    join = np.concatenate if isinstance(dataset.data, np.ndarray) else lambda parts: parts[0] + parts[1]
-    labels = np.concatenate([dataset.labels, extra.labels])
-    return replace(dataset, data=join([dataset.data, extra.data]), labels=labels)
+        more = transformed(extra, transform, seed) if len(extra) else more
+    return _with_more(dataset, more, extra.labels)
 
 
 def _check_shares(shares: dict[str, float], most: float) -> None:
@@ -171,10 +169,13 @@ def _images_or_raise(dataset: Dataset) -> None:
         raise ValueError("there are no images to augment; the set is empty")
 
 
-def _with_more(dataset: Dataset, images: np.ndarray) -> Dataset:
-    times = 1 + len(images) // len(dataset)
-    labels = None if dataset.labels is None else np.tile(dataset.labels, times)
-    return replace(dataset, data=np.concatenate([dataset.data, images]), labels=labels)
+def _with_more(dataset: Dataset, more: Sequence[Any], labels: np.ndarray | None = None) -> Dataset:
+    """The set followed by more items: with labels of their own, or those of the set once a copy."""
+    data = (*dataset.data, *more) if dataset.modality == "text" else np.concatenate([dataset.data, more])
+    if dataset.labels is not None:
+        added = np.tile(dataset.labels, len(more) // len(dataset)) if labels is None else labels
+        labels = np.concatenate([dataset.labels, added])
+    return replace(dataset, data=data, labels=labels)
 
 
 # -- text ---------------------------------------------------------------------------------------------
@@ -254,9 +255,8 @@ def expand_text(
         raise ValueError(f"there is no method {method!r}; choose one of {', '.join(TEXT_METHODS)}")
     _check_shares({"rate": rate}, 1)
     random = np.random.default_rng(seed)
-    more = tuple(TEXT_METHODS[method](text, rate, random) for _ in range(copies) for text in dataset.data)
-    labels = None if dataset.labels is None else np.tile(dataset.labels, copies + 1)
-    return replace(dataset, data=(*dataset.data, *more), labels=labels)
+    more = [TEXT_METHODS[method](text, rate, random) for _ in range(copies) for text in dataset.data]
+    return _with_more(dataset, more)
 
 
 # -- sound --------------------------------------------------------------------------------------------

@@ -295,16 +295,11 @@ def dialogue_pairs(path: Path) -> list[tuple[str, str]]:
 
 def _python_code() -> tuple:
     """The top-level ``.py`` files of the standard library that runs, in the order of their names."""
-    items = []
-    for path in sorted(Path(sysconfig.get_path("stdlib")).glob("*.py"), key=lambda path: path.name):
-        try:
-            items.append(path.read_text(encoding="utf-8"))
-        except (UnicodeDecodeError, OSError):
-            continue  # a file of another encoding is no loss here
-    if not items:
+    files = sorted(Path(sysconfig.get_path("stdlib")).glob("*.py"))
+    if not files:
         sentence = "this Python comes without the sources of its standard library; use another set"
         raise FileNotFoundError(sentence)
-    return items, None, ()
+    return [file.read_text(encoding="utf-8") for file in files], None, ()
 
 
 def _three_kingdoms() -> tuple:

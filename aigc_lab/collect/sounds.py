@@ -27,10 +27,8 @@ DIGIT_RATE = 8_000
 DIGITS = tuple(str(digit) for digit in range(10))
 TAKES = 20  # of each digit by each speaker
 
-# The two tones of a key (ITU-T Recommendation Q.23), in hertz.
+# The tones of the rows and columns of a telephone's keys (ITU-T Recommendation Q.23), in hertz.
 _LOW, _HIGH = (697, 770, 852, 941), (1209, 1336, 1477)
-_KEYS = {"1": (0, 0), "2": (0, 1), "3": (0, 2), "4": (1, 0), "5": (1, 1), "6": (1, 2), "7": (2, 0),
-         "8": (2, 1), "9": (2, 2), "0": (3, 1)}  # fmt: skip
 # A timbre: the strength of each multiple of a tone, and how fast the sound dies away (in 1/s).
 _TIMBRES = {
     "bell": ((1.0, 0.0, 0.6, 0.0, 0.3), 9.0),
@@ -209,7 +207,7 @@ def tones() -> tuple:
     time = np.arange(DIGIT_RATE // 2) / DIGIT_RATE
     waves = np.zeros((len(DIGITS), len(_TIMBRES), TAKES, len(time)), "float32")
     for digit, (kind, (strengths, decay)) in product(DIGITS, enumerate(_TIMBRES.values())):
-        row, column = _KEYS[digit]
+        row, column = divmod(int(digit) - 1, 3) if digit != "0" else (3, 1)
         heard = [
             (multiple * tone, strength)
             for tone in (_LOW[row], _HIGH[column])
@@ -260,7 +258,7 @@ _CHORDS = {
     "major": {"I": (0, 4, 7), "ii6": (5, 9, 2), "IV": (5, 9, 0), "V": (7, 11, 2), "vi": (9, 0, 4)},
     "minor": {"I": (0, 3, 7), "ii6": (5, 8, 2), "IV": (5, 8, 0), "V": (7, 11, 2), "vi": (8, 0, 3)},
 }
-_PHRASES = (
+_PHRASES = [
     "I IV V I",
     "I vi IV V",
     "I ii6 V I",
@@ -269,29 +267,12 @@ _PHRASES = (
     "I vi ii6 V",
     "I V I IV",
     "vi IV V I",
-)
+]
 _ENDS = ("ii6 V I", "IV V I")
 _SPANS = ((60, 76), (55, 71), (48, 64), (41, 57))  # of soprano, alto, tenor and bass in the key of C
 _UP = range(-6, 6)  # semitones from C: every key once
 _PIECES = {"training": range(10), "validation": range(10, 13), "test": range(13, 16)}
 _CHORD_STEPS, _LAST_STEPS = 4, 8  # a quarter; the last chord of a piece is a half
-
-
-@cache
-def _cadences() -> dict[str, tuple[np.ndarray, ...]]:
-    found = {}
-    for part, numbers in _PIECES.items():
-        pieces = []
-        for number, mode in product(numbers, _CHORDS):
-            random = np.random.default_rng(number)
-            phrases = [_PHRASES[place] for place in random.integers(0, len(_PHRASES), 4)]
-            names = " ".join([*phrases, _ENDS[number % len(_ENDS)]]).split()
-            chords = _voiced([_CHORDS[mode][name] for name in names])  # (chords, 4)
-            steps = [_CHORD_STEPS] * (len(chords) - 1) + [_LAST_STEPS]
-            piece = np.repeat(chords, steps, axis=0)
-            pieces += [(piece + up).astype("int8") for up in _UP]
-        found[part] = tuple(pieces)
-    return found
 
 
 def cadences() -> dict[str, list[np.ndarray]]:
@@ -300,7 +281,17 @@ def cadences() -> dict[str, list[np.ndarray]]:
     Of all ways to voice the chords, with the root doubled and no voice above a higher one, the one that
     moves the upper voices least, without parallel fifths or octaves.
     """
-    return {part: [piece.copy() for piece in pieces] for part, pieces in _cadences().items()}
+    found: dict[str, list[np.ndarray]] = {part: [] for part in _PIECES}
+    for part, numbers in _PIECES.items():
+        for number, mode in product(numbers, _CHORDS):
+            random = np.random.default_rng(number)
+            phrases = [_PHRASES[place] for place in random.integers(0, len(_PHRASES), 4)]
+            names = " ".join([*phrases, _ENDS[number % len(_ENDS)]]).split()
+            chords = _voiced([_CHORDS[mode][name] for name in names])  # (chords, 4)
+            steps = [_CHORD_STEPS] * (len(chords) - 1) + [_LAST_STEPS]
+            piece = np.repeat(chords, steps, axis=0)
+            found[part] += [(piece + up).astype("int8") for up in _UP]
+    return found
 
 
 def _voiced(chords: list[tuple[int, int, int]]) -> np.ndarray:
