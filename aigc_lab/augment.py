@@ -1,13 +1,8 @@
 """Stage 4, augment: change an item without changing what it shows.
 
-- ``mirrored``, ``layers``, ``expand``: changes of images that keep the label where they are chosen well.
-- ``oversample``: against rare classes.
-- ``expand_text``: deletions and swaps in texts.
-- ``expand_sound``: recordings later, louder, noisier, faster.
-- ``Differentiable``: augmentation inside a GAN, which does not leak into what it draws.
-
-Importing this module is cheap; Keras is imported by what needs it. Introduced in notebooks 00 and 04, sound
-in notebook 18.
+Images (``mirrored``, ``layers``, ``expand``, ``oversample``), texts (``expand_text``) and recordings
+(``expand_sound``); ``Differentiable`` is augmentation inside a GAN, which does not leak into what it draws.
+Keras is imported by what needs it. Introduced in notebooks 00 and 04.
 """
 
 from __future__ import annotations
@@ -396,12 +391,11 @@ def _differentiable() -> Any:
             return ops.where(self._uniform(images) < 0.5, ops.flip(images, axis=2), images)
 
         def _quarter_turns(self, images: Any) -> Any:
-            turned = ops.transpose(images, (0, 2, 1, 3))  # (n, h, w, c) -> (n, w, h, c)
             turns = ops.floor(4 * self._uniform(images))  # 0, 1, 2 or 3 quarters, each as likely
-            half = ops.flip(ops.flip(images, axis=1), axis=2)
-            upright_or_half = ops.where(turns == 2, half, images)
-            on_its_side = ops.where(turns == 1, ops.flip(turned, axis=1), ops.flip(turned, axis=2))
-            return ops.where((turns == 1) | (turns == 3), on_its_side, upright_or_half)
+            turned = images
+            for quarters in (1, 2, 3):
+                turned = ops.where(turns == quarters, ops.rot90(images, quarters, axes=(1, 2)), turned)
+            return turned
 
         def _colour(self, images: Any) -> Any:
             images = images + self._uniform(images) - 0.5

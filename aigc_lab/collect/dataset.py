@@ -12,7 +12,6 @@ import os
 import uuid
 import zipfile
 import zlib
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from difflib import get_close_matches
@@ -335,12 +334,10 @@ def _checked_array(data: Any, modality: str) -> np.ndarray:
     shapes = "(n, samples)" if audio else "(n, height, width) or (n, height, width, channels)"
     if data.ndim not in ((2,) if audio else (3, 4)):
         raise ValueError(f"{modality} must have shape {shapes}, got {data.shape}")
-    if not audio and data.ndim == 4 and not 1 <= data.shape[3] <= 4:
-        first = data.shape[1] <= 4
-        order = (
-            "the channels seem to come first: give data.transpose(0, 2, 3, 1)" if first else "1 to 4 can be"
-        )
-        raise ValueError(f"images of shape {data.shape} would have {data.shape[3]} channels; {order}")
+    if data.ndim == 4 and not 1 <= (channels := data.shape[3]) <= 4:
+        first = "the channels seem to come first: give data.transpose(0, 2, 3, 1)"
+        order = first if data.shape[1] <= 4 else "1 to 4 can be"
+        raise ValueError(f"images of shape {data.shape} would have {channels} channels; {order}")
     if not finite:
         raise ValueError(f"{modality} must not hold NaN or infinite values; drop or repair those items first")
     if audio and data.size and (data.min() < -1 or data.max() > 1):
@@ -366,11 +363,9 @@ def _checked_class_names(names: Any) -> tuple[str, ...]:
     if isinstance(names, str):
         raise ValueError(f"class_names must be a sequence of names, got the one string {names!r}")
     names = tuple(str(name) for name in names)
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise ValueError(
-            f"the class name {twice[0]!r} is given more than once; each class needs its own name"
-        )
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the class name {twice!r} is given more than once; each class needs its own name")
     return names
 
 

@@ -100,8 +100,7 @@ def photos(name: str = "photos") -> dict[str, np.ndarray]:
     """Photographs at their own sizes, by name: ``"photos"`` (embedded), or ``"kodak"`` or ``"paintings"``
     (downloaded).
 
-    uint8 arrays ``(height, width, 3)``, or ``(height, width)`` where the image is grey. Introduced in
-    notebook 10.
+    uint8 arrays ``(height, width, 3)``, or ``(height, width)`` where the image is grey.
     """
     _check_name("images of different sizes", name, "photos", "kodak", "paintings")
     if name == "photos":
@@ -126,7 +125,7 @@ def photo_licences() -> dict[str, str]:
 def label_probabilities() -> np.ndarray:
     """Out-of-sample class probabilities for ``mnist-label-errors``: float64 ``(10000, 10)``, rows sum to 1.
 
-    From cleanlab/label-errors (Northcutt et al. 2021). Introduced in notebook 03.
+    From cleanlab/label-errors (Northcutt et al. 2021).
     """
     return np.load(_files("mnist-label-errors")["mnist_test_set_pyx.npy"], allow_pickle=False)
 
@@ -137,23 +136,19 @@ def label_review() -> pd.DataFrame:
     Columns: ``item`` (position in the set), ``given`` and ``suggested`` (labels), the votes
     ``votes_given``, ``votes_suggested``, ``votes_neither``, and ``verdict``: the label with
     most votes as ``"given"``, ``"suggested"`` or ``"neither"``, or ``"tie"``.
-    From cleanlab/label-errors (Northcutt et al. 2021). Introduced in notebook 03.
+    From cleanlab/label-errors (Northcutt et al. 2021).
     """
     import pandas as pd
 
-    rows = []
-    for entry in json.loads(_files("mnist-label-errors")["mnist_mturk.json"].read_text(encoding="utf-8")):
-        said = entry["mturk"]
-        votes = {"given": said["given"], "suggested": said["guessed"], "neither": said["neither"]}
-        best = [choice for choice, count in votes.items() if count == max(votes.values())]
-        row = {
-            "item": entry["id"],
-            "given": entry["given_original_label"],
-            "suggested": entry["our_guessed_label"],
-        }
-        row |= {f"votes_{choice}": count for choice, count in votes.items()}
-        rows.append(row | {"verdict": best[0] if len(best) == 1 else "tie"})
-    return pd.DataFrame(rows)
+    stored = _files("mnist-label-errors")["mnist_mturk.json"].read_text(encoding="utf-8")
+    table = pd.json_normalize(json.loads(stored)).rename(
+        columns={"id": "item", "given_original_label": "given", "our_guessed_label": "suggested"}
+    )
+    votes = table[["mturk.given", "mturk.guessed", "mturk.neither"]]
+    votes = votes.set_axis(["given", "suggested", "neither"], axis=1)
+    most = votes.eq(votes.max(axis=1), axis=0)
+    verdict = votes.idxmax(axis=1).where(most.sum(axis=1) == 1, "tie")
+    return table[["item", "given", "suggested"]].join(votes.add_prefix("votes_")).assign(verdict=verdict)
 
 
 def speakers(name: str = "spoken-digits") -> tuple[tuple[str, ...], np.ndarray]:
@@ -161,8 +156,6 @@ def speakers(name: str = "spoken-digits") -> tuple[tuple[str, ...], np.ndarray]:
 
     Returns:
         Six names, and an integer array ``(n,)`` that indexes them, ordered as ``load``.
-
-    Introduced in notebook 27.
     """
     found, places = np.unique([file.split("_")[1] for file in _spoken(name)], return_inverse=True)
     return tuple(map(str, found)), places
@@ -171,7 +164,7 @@ def speakers(name: str = "spoken-digits") -> tuple[tuple[str, ...], np.ndarray]:
 def takes(name: str = "spoken-digits") -> np.ndarray:
     """The number of each recording, 0 to 19 for each digit and speaker: ``(n,)``, ordered as ``load``.
 
-    A split by take has every digit of every speaker in each part. Introduced in notebook 27.
+    A split by take has every digit of every speaker in each part.
     """
     return np.array([int(file.split("_")[2]) for file in _spoken(name)])
 
@@ -187,7 +180,7 @@ def chorales(name: str = "chorales-16th") -> dict[str, list[np.ndarray]]:
 
     ``"chorales-16th"`` (downloaded) are 382 chorales by Bach, ``"cadences"`` (made by rule) stand in for
     them without a network. A piece is int8 ``(steps, 4)``: the MIDI pitches of soprano, alto, tenor and
-    bass in each sixteenth, -1 for a rest. Introduced in notebook 26.
+    bass in each sixteenth, -1 for a rest.
     """
     _check_name("chorales", name, "chorales-16th", "cadences")
     return sounds.cadences() if name == "cadences" else sounds.chorales(*_files(name).values())
