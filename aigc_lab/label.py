@@ -157,10 +157,6 @@ class Annotations:
                 )
             self.entries = stored["entries"]
 
-    def __len__(self) -> int:
-        """Number of entries."""
-        return len(self.entries)
-
     def add(self, digest: str, name: str | None) -> None:
         """Enter a label and write the file; an item that has one already gets the new one.
 

@@ -71,7 +71,7 @@ def test_each_entry_is_in_the_file_at_once(tmp_path, tiny):
     for number, (digest, name) in enumerate(zip(digests, ("dog", "cat", None), strict=False)):
         annotations.add(digest, name)
         again = label.Annotations(path, NAMES, "甲")  # what another process would read now
-        assert len(again) == number + 1
+        assert len(again.entries) == number + 1
     assert again.labels(tiny).tolist() == [1, 0, -1, -1, -1, -1]
     assert label.read_labels(path, tiny[::-1]).tolist() == [-1, -1, -1, -1, 0, 1]
     annotations.add(digests[0], "cat")  # changed one's mind
@@ -98,7 +98,7 @@ def test_somebody_elses_work_is_never_overwritten(tmp_path, tiny):
     with pytest.raises(OSError, match="changed by somebody else"):
         second.add(digests[1], "dog")
     assert path.read_bytes() == before
-    assert len(second) == 0
+    assert second.entries == []
 
 
 def test_a_file_that_cannot_be_written_enters_nothing(tmp_path, tiny):
@@ -106,7 +106,7 @@ def test_a_file_that_cannot_be_written_enters_nothing(tmp_path, tiny):
     annotations = label.Annotations(tmp_path / "file" / "labels.json", NAMES)
     with pytest.raises(OSError, match="choose another one"):
         annotations.add(tiny.hashes()[0], "cat")
-    assert len(annotations) == 0
+    assert annotations.entries == []
 
 
 @pytest.mark.parametrize(

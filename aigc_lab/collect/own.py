@@ -147,15 +147,14 @@ def from_folder(
         samples = max(1, round(seconds * rate)) if seconds else max(map(len, items))
         _check_memory(samples * len(items), rate)
         items = sounds.padded(items, samples)
-    classes, labels = (), None
+    classes, labels, notes = (), None, ()
     if by_folder:
         classes, labels = np.unique([name.partition("/")[0] for name in kept], return_inverse=True)
-    notes = _notes(list(classes), skipped) if by_folder else ()
+        notes = _notes(list(classes), skipped)
     if modality == "audio" and (silent := int((~items.any(axis=1)).sum())):
         notes = (*notes, f"{silent} of the sounds are silent: every sample is zero")
-    card = replace(
-        own_card(spelled(folder.resolve().name), modality), size=f"{len(items)} of {len(files)} files"
-    )
+    card = own_card(spelled(folder.resolve().name), modality)
+    card = replace(card, size=f"{len(items)} of {len(files)} files")
     report = FolderReport(tuple(kept), tuple(skipped), tuple(converted), notes)
     return Dataset(items, labels, tuple(classes), card, rate if modality == "audio" else None), report
 
