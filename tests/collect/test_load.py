@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from aigc_lab import collect
-from aigc_lab.collect.load import dialogue_pairs, package_file, read_pickled_array, remote_files
+from aigc_lab.collect.load import dialogue_pairs, package_file, remote_files
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -104,12 +104,12 @@ class TestAnimals:
         assert all(len(set(names)) == 1 for names in labels_of.values())
         assert np.median(animals.data[:, 0, :]) == 0  # light on black
 
-    def test_another_file_is_not_unpickled(self, tmp_path):
-        bad = tmp_path / "animal_data_version_3.gz"
-        marker = tmp_path / "ran"
+    def test_another_file_is_not_unpickled(self, tmp_path, monkeypatch):
+        bad, marker = tmp_path / "bad.gz", tmp_path / "ran"
         bad.write_bytes(gzip.compress(pickle.dumps(_Touch(str(marker)))))
+        monkeypatch.setattr(sys.modules["aigc_lab.collect.load"], "package_file", lambda *_: bad)
         with pytest.raises(ValueError, match="not the file this project knows"):
-            read_pickled_array(bad, "0" * 64, "animal-mnist")
+            collect.load("animals")
         assert not marker.exists()
 
     def test_a_package_that_is_missing_is_named(self, monkeypatch):
