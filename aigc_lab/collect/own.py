@@ -11,7 +11,7 @@ import json
 import os
 import warnings
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import zip_longest
@@ -109,8 +109,6 @@ def from_folder(
         raise ValueError(f"the folder {folder} holds no files; put {kind} in it, a sub-folder for each class")
     sounds.check_wanted(rate, seconds)
     by_folder = labels_from == "folders" and any(len(file.parts) > 1 for file in files)
-    _check_encoding(encoding)
-
     items, kept, skipped, converted, held = [], [], [], [], 0
     for file in tqdm(files, desc="reading", unit="file", leave=False, delay=_PATIENCE, disable=not progress):
         try:
@@ -225,12 +223,16 @@ def decoded(content: bytes, encoding: str | None = None) -> str:
     """The text of a file: in the encoding that is asked for, that its byte-order mark says, or UTF-8.
 
     Raises:
+        ValueError: there is no such encoding.
         Unreadable: it is in another one; the message names the likely one.
     """
     marked = next((name for mark, name in _BYTE_ORDER_MARKS.items() if content.startswith(mark)), None)
     chosen = encoding or marked or "utf-8"
     try:
         return content.decode(chosen).removeprefix("\ufeff")
+    except LookupError as error:
+        examples = "'gb18030', 'big5' or 'cp1252' are some"
+        raise ValueError(f"there is no encoding {encoding!r}; {examples}") from error
     except UnicodeError as error:
         if encoding or marked:
             raise Unreadable(f"not {chosen}: {error.reason}, byte {error.start}") from error
@@ -239,15 +241,6 @@ def decoded(content: bytes, encoding: str | None = None) -> str:
         guess = from_bytes(content[:200_000]).best()
         hint = f"; it is likely {guess.encoding}: give encoding={guess.encoding!r} if so" if guess else ""
         raise Unreadable(f"not UTF-8 (byte {error.start}){hint or '; save it as UTF-8'}") from error
-
-
-def _check_encoding(encoding: str | None) -> None:
-    try:
-        "".encode(encoding or "utf-8")
-    except LookupError as error:
-        raise ValueError(
-            f"there is no encoding {encoding!r}; 'gb18030', 'big5' or 'cp1252' are some"
-        ) from error
 
 
 def read_image(
@@ -408,7 +401,7 @@ def from_file(
         ValueError: another suffix, a column or array that is not there, missing texts or labels, rows that
             are longer than the header, or unreadable content.
     """
-    path = _one_file(path, encoding)
+    path = _one_file(path)
     suffix, title = path.suffix.lower(), spelled(path.stem)
     with _named(path):
         if suffix in (".npz", ".npy"):
@@ -420,7 +413,8 @@ def from_file(
             known = ", ".join((".npz", ".npy", *COLUMN_FILES, ".txt"))
             sound = "; collect.read_sound reads one sound" if suffix in sounds.SUFFIXES else ""
             raise ValueError(f"its suffix is not known; give a file that ends in {known}{sound}")
-        columns = read_columns(path, encoding, delimiter, text_column)
+        wanted = [text_column] if label_column is None else [text_column, label_column]
+        columns = read_columns(path, encoding, delimiter, wanted)
         return _from_columns(columns, text_column, label_column, title)
 
 
@@ -428,7 +422,7 @@ def read_columns(
     path: str | os.PathLike[str],
     encoding: str | None = None,
     delimiter: str | None = None,
-    wanted: str | None = None,
+    wanted: Sequence[str] = (),
 ) -> dict[str, list]:
     """A ``.csv``, ``.tsv``, ``.jsonl`` or ``.parquet`` file as its columns, by name; see ``from_file``.
 
@@ -436,13 +430,13 @@ def read_columns(
     column without a name is called after its place.
 
     Args:
-        wanted: a column that must be there.
+        wanted: columns that must be there.
 
     Raises:
         FileNotFoundError: no such file.
         ValueError: as for ``from_file``; also two columns of one name.
     """
-    path = _one_file(path, encoding)
+    path = _one_file(path)
     suffix = path.suffix.lower()
     with _named(path):
         if suffix == ".parquet":
@@ -456,14 +450,13 @@ def read_columns(
             raise ValueError(f"it has no columns; give a file that ends in {', '.join(COLUMN_FILES)}")
         else:
             columns = _objects(decoded(path.read_bytes(), encoding))
-        if wanted is not None and wanted not in columns:
-            raise ValueError(f"it has no column {wanted!r}; its columns are {', '.join(columns)}")
+        if lacking := [name for name in wanted if name not in columns]:
+            raise ValueError(f"it has no column {lacking[0]!r}; its columns are {', '.join(columns)}")
         return columns
 
 
-def _one_file(path: str | os.PathLike[str], encoding: str | None) -> Path:
+def _one_file(path: str | os.PathLike[str]) -> Path:
     path = Path(path).expanduser()
-    _check_encoding(encoding)
     if path.is_dir():
         raise ValueError(f"{path} is a folder; use collect.from_folder")
     if not path.exists():
@@ -503,7 +496,7 @@ def _from_arrays(path: Path, title: str) -> Dataset:
 
 
 def _columns(
-    text: str, suffix: str, delimiter: str | None, wanted: str | None
+    text: str, suffix: str, delimiter: str | None, wanted: Sequence[str]
 ) -> dict[str, list[str | None]]:
     chosen = delimiter or ("\t" if suffix == ".tsv" else ",")
     csv.field_size_limit(TEXT_LIMIT)
@@ -511,10 +504,10 @@ def _columns(
     if not rows:
         raise ValueError("it is empty")
     header = [name.strip() or f"column {place}" for place, name in enumerate(rows[0], start=1)]
-    lacks = len(header) == 1 if wanted is None else wanted not in header
+    lacking = [name for name in wanted if name not in header]
     others = [mark for mark in _DELIMITERS if mark != chosen and mark in text.split("\n")[0]]
-    if lacks and others and not delimiter:
-        what = "one column only" if wanted is None else f"no column {wanted!r}"
+    if others and not delimiter and (lacking or (not wanted and len(header) == 1)):
+        what = f"no column {lacking[0]!r}" if lacking else "one column only"
         raise ValueError(
             f"it has {what}, and its first line holds {_DELIMITERS[others[0]]}: give delimiter={others[0]!r} "
             "if they stand between the columns"
@@ -553,8 +546,6 @@ def _from_columns(
 ) -> Dataset:
     import pandas as pd
 
-    if label_column is not None and label_column not in columns:
-        raise ValueError(f"it has no column {label_column!r}; its columns are {', '.join(columns)}")
     texts = columns[text_column]
     if missing := pd.Series(texts, dtype=object).isna().sum():
         raise ValueError(
