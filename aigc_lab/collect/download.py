@@ -63,17 +63,18 @@ def fetch(files: Sequence[RemoteFile], embedded: str) -> list[Path]:
     missing = [file for file in files if file not in found]
     if mirror:
         folder = Path(mirror).expanduser().absolute()
-        failed = {file: LookupError() for file in missing if not _is_whole(folder / file.path, file)}
+        failed = {file: LookupError(mirror) for file in missing if not _is_whole(folder / file.path, file)}
     else:
-        folder, failed = cache, _download_all(missing, cache) if missing else {}
+        folder = cache
+        failed = _download_all(missing, cache) if missing else {}
     for file in missing:
         if (error := failed.get(file)) is not None:  # the first of them
             there = sum((cache / each.path).is_file() for each in files)
-            kept = f" ({there:,} of {len(files):,} files are there and kept)" if len(files) > 1 else ""
+            kept = f" ({there:,} of {len(files):,} files are there and kept)"
+            kept = "" if mirror or len(files) == 1 else kept
             raise DownloadError(
-                f"could not get {file.path} from {file.url} into the cache folder {cache}"
-                f"{'' if mirror else kept}: {_reason(error, file)}, or use collect.load({embedded!r}), which "
-                "needs no network"
+                f"could not get {file.path} from {file.url} into the cache folder {cache}{kept}: "
+                f"{_reason(error, file)}, or use collect.load({embedded!r}), which needs no network"
             ) from error
     return [found.get(file, folder / file.path) for file in files]
 
@@ -133,10 +134,9 @@ def _reason(error: Exception, file: RemoteFile) -> str:
 
     mirror = f"or set AIGC_LAB_MIRROR to a folder that holds {file.path}"
     if isinstance(error, LookupError):
-        folder = Path(os.environ["AIGC_LAB_MIRROR"])
-        wrong = (folder.expanduser() / file.path).is_file()
+        wrong = (Path(str(error)).expanduser() / file.path).is_file()
         found = "with another SHA-256" if wrong else f"which has no {file.path}"
-        return f"AIGC_LAB_MIRROR is set to {folder}, {found}; copy the file there, or unset it to download"
+        return f"AIGC_LAB_MIRROR is set to {error}, {found}; copy the file there, or unset it to download"
     if isinstance(error, requests.HTTPError):
         answer = f"{error.response.status_code} {error.response.reason}".rstrip()
         return f"the server answered {answer}; try again later, {mirror}"
