@@ -17,29 +17,13 @@ from __future__ import annotations
 
 import importlib
 import os
+import pkgutil
 from typing import Any
 
 __version__ = "0.1.0"
 
 STAGES = ("collect", "clean", "label", "augment", "train", "evaluate", "deploy")
-_OTHERS = (
-    "audit",
-    "backend",
-    "claims",
-    "corrupt",
-    "exercises",
-    "language",
-    "models",
-    "pipeline",
-    "players",
-    "plots",
-    "serve",
-    "sound",
-    "study",
-    "watermark",
-    "widgets",
-)
-_MODULES = (*STAGES, *_OTHERS)
+_MODULES = tuple(found.name for found in pkgutil.iter_modules(__path__) if found.name != "__main__")
 
 __all__ = ["STAGES", "__version__", *_MODULES]
 

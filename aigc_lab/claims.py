@@ -28,11 +28,6 @@ NOT_MEASURED = "not measured yet"
 VERDICTS = (HOLDS, DOES_NOT_HOLD, HOLDS_ONLY_IF, UNDECIDED)
 VERDICTS_ZH = {HOLDS: "成立", DOES_NOT_HOLD: "不成立", HOLDS_ONLY_IF: "有条件成立", UNDECIDED: "未定"}
 
-LEDGER_COLUMNS = (
-    "id", "claim", "claim_zh", "labs", "question", "verdict", "condition",
-    "number", "low", "high", "floor", "unit", "sentence", "says", "says_zh", "notebook",
-)  # fmt: skip
-
 
 @dataclass(frozen=True)
 class Claim:
@@ -241,7 +236,7 @@ def ledger(notebook_paths: Iterable[str | Path]) -> pandas.DataFrame:
     """What was measured about each of the article's claims, read from the notebooks' stored outputs.
 
     Returns:
-        A table with the columns of ``LEDGER_COLUMNS``, sorted by claim and then by notebook. A claim
+        A table of the fields of ``Claim`` and ``Finding``, sorted by claim and then by notebook. A claim
         that several notebooks test has a row for each; a claim that none tests has one row whose
         verdict is ``not measured yet`` and whose numbers are missing.
 
@@ -255,9 +250,9 @@ def ledger(notebook_paths: Iterable[str | Path]) -> pandas.DataFrame:
         for finding in stored_findings(path):
             found[finding["id"]].append({**finding, "notebook": path.stem})
     blank = dict.fromkeys(("condition", "unit", "sentence", "says", "says_zh", "notebook"), "")
-    blank["verdict"] = NOT_MEASURED
+    numbers = ("number", "low", "high", "floor")
+    blank |= {"verdict": NOT_MEASURED, **dict.fromkeys(numbers)}
     rows = [
         {**asdict(claim), **blank, **row} for claim in claims().values() for row in found[claim.id] or [blank]
     ]
-    table = pandas.DataFrame(rows, columns=list(LEDGER_COLUMNS))
-    return table.astype(dict.fromkeys(("number", "low", "high", "floor"), float))
+    return pandas.DataFrame(rows).astype(dict.fromkeys(numbers, float))
