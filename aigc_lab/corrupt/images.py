@@ -18,7 +18,6 @@ import math
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import pairwise
 from numbers import Integral, Real
 from typing import Any
@@ -33,7 +32,6 @@ from aigc_lab.corrupt import sounds, text
 JUNK_KINDS = ("noise", "blank", "gradient", "strokes", "shapes", "text")
 SMALLEST_SIDE = 8  # pixels; below it a small shift is no longer small
 COLUMNS = ("item", "corruption", "source", "detail", "inherited")
-Row = tuple[int, str, int, str, bool]
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,10 +58,6 @@ class CorruptionLog:
     rates: dict[str, float]
     seed: int
 
-    def __len__(self) -> int:
-        """Number of rows of the table."""
-        return len(self.table)
-
     def items(self, corruption: str) -> np.ndarray:
         """Sorted positions in the dirty set of the items that have the corruption, inherited or not.
 
@@ -72,7 +66,7 @@ class CorruptionLog:
         """
         if corruption not in self.names:
             raise unknown_name("corruption", corruption, self.names)
-        return np.sort(self.table["item"].to_numpy()[(self.table["corruption"] == corruption).to_numpy()])
+        return self.table.loc[self.table["corruption"] == corruption, "item"].to_numpy()
 
     def mask(self, *corruptions: str) -> np.ndarray:
         """Booleans ``(n,)``: True where an item has any of the corruptions (of all, if none is named)."""
@@ -86,14 +80,14 @@ class CorruptionLog:
 
         For ``imbalance`` it is the number of dropped items.
         """
-        own = self.table["corruption"][~self.table["inherited"].to_numpy(dtype=bool)].value_counts()
-        counts = {name: int(own.get(name, 0)) for name in self.rates}
-        return counts | ({"imbalance": len(self.dropped)} if "imbalance" in counts else {})
+        own = self.table.loc[~self.table["inherited"], "corruption"].value_counts().to_dict()
+        own["imbalance"] = len(self.dropped)
+        return {name: own.get(name, 0) for name in self.rates}
 
     def report(self) -> str:
         """The counts as text, one corruption a line."""
         lines = [f"{len(self.sources)} items after corruption (seed {self.seed})"]
-        inherited = self.table["corruption"][self.table["inherited"].to_numpy(dtype=bool)].value_counts()
+        inherited = self.table.loc[self.table["inherited"], "corruption"].value_counts()
         for name, count in self.counts().items():
             verb = "dropped" if name == "imbalance" else "given to"
             extra = f", and {inherited[name]} copies of them" if inherited.get(name, 0) else ""
@@ -124,55 +118,67 @@ def apply(dataset: Dataset, rates: Mapping[str, float], seed: int = 0) -> tuple[
     """
     wanted, seed = checked_rates(rates, _ALL_NAMES), checked_seed(seed)
     _check_fits(dataset, [name for name, rate in wanted.items() if rate > 0])
-    is_text = dataset.modality == "text"
-    damage = _damage_of(dataset)
+    kind, names = dataset.modality, dataset.class_names
+    more = {"rate": dataset.sample_rate} if kind == "audio" else {}
     dropped = _scarce(dataset, wanted["imbalance"], seed) if wanted["imbalance"] else {}
     kept = np.setdiff1d(np.arange(len(dataset)), list(dropped))
     position = {int(source): item for item, source in enumerate(kept)}
-    hit = {
-        name: _chosen(len(dataset), kept, wanted[name], name, seed)
-        for name in ("label_flip", *damage, *_COPIES)
-        if wanted[name]
-    }
 
-    rows: list[Row] = []
+    def hit(name: str) -> list[int]:
+        """The given positions that a corruption hits: the first ones of a fixed shuffled order."""
+        order = stream(seed, name).permutation(len(dataset))
+        return order[np.isin(order, kept)][: count_of(wanted[name], len(kept))].tolist()
+
+    def damaged(name: str, item: Any, source: int) -> tuple[Any, str]:
+        result, detail = _DAMAGE[kind][name](item, stream(seed, name, source), **more)
+        same = np.array_equal(result, item)  # a blank image cannot be blurred
+        return result, f"{detail}; it changes {_NOTHING[kind]}" if same else detail
+
+    rows: list[tuple[int, str, int, str, bool]] = []
+    items, sources = list(dataset[kept].data), kept.tolist()
     labels = None if dataset.labels is None else dataset.labels.copy()
-    names = dataset.class_names
-    for source in hit.get("label_flip", ()):
+    for source in hit("label_flip"):
         right, step = labels[source], stream(seed, "label_flip", source).integers(1, len(names))
         labels[source] = (right + step) % len(names)
         change = f"{names[right]} -> {names[labels[source]]}"
         rows.append((position[source], "label_flip", source, change, False))
-
-    items = list(dataset[kept].data) if is_text else dataset[kept].data.copy()
-    for name in damage:
-        for source in hit.get(name, ()):
+    for name in _DAMAGE[kind]:
+        for source in hit(name) if name != "near_duplicate" else ():
             item = position[source]
-            items[item], detail = _damaged(damage[name], items[item], stream(seed, name, source))
+            items[item], detail = damaged(name, items[item], source)
             rows.append((item, name, source, detail, False))
 
-    copies, copy_rows = _copies(items, rows, hit, position, seed, _near_copy_of(dataset))
-    sources = [*kept, *(source for name in _COPIES for source in hit.get(name, ()))]
-    added, added_labels = [], []
+    copied, original = [], {}
+    for name in _COPIES:
+        for source in hit(name):
+            item, number = position[source], len(items)
+            copy, detail = items[item], f"copy of item {item}"
+            if name == "near_duplicate":
+                copy, how = damaged(name, copy, source)
+                detail += f", {how}"
+            copied.append((number, name, source, detail, False))
+            original[number] = item
+            items.append(copy)
+            sources.append(source)
+    rows += copied + inherited(rows, original)
+
+    added_labels = []
     for name in _ADDED:
         for number in range(count_of(wanted[name], len(kept))):
             rng = stream(seed, name, number)
-            item, kind = _new_item(dataset, name, rng)
-            rows.append((len(sources) + len(added), name, -1, kind, False))
-            added.append(item)
-            added_labels.append(rng.integers(max(1, len(dataset.class_names))))
+            item, what = _new_item(dataset, name, rng)
+            rows.append((len(items), name, -1, what, False))
+            added_labels.append(rng.integers(max(1, len(names))))
+            items.append(item)
+            sources.append(-1)
 
-    origin = np.array(sources, dtype=np.int64)
-    true_labels, nothing = None, np.full(len(added), -1, dtype=np.int64)
+    origin, true_labels = np.array(sources, dtype=np.int64), None
     if labels is not None:
-        true_labels = np.concatenate([dataset.labels[origin], nothing])
-        labels = np.concatenate([labels[origin], np.array(added_labels, dtype=np.int64)])
-    log = make_log(
-        rows + copy_rows, dropped, np.concatenate([origin, nothing]), true_labels,
-        _NAMES[dataset.modality], wanted, seed,
-    )  # fmt: skip
-    more = copies + added
-    data = [*items, *more] if is_text else np.concatenate([items, np.stack(more)]) if more else items
+        real, added = origin[origin >= 0], np.array(added_labels, dtype=np.int64)
+        true_labels = np.concatenate([dataset.labels[real], np.full(len(added), -1, dtype=np.int64)])
+        labels = np.concatenate([labels[real], added])
+    log = make_log(rows, dropped, origin, true_labels, _NAMES[kind], wanted, seed)
+    data = items if kind == "text" else np.stack(items) if items else dataset.data
     notes = tuple(  # nothing is changed silently
         f"corrupted on purpose (seed {seed}): {name} at rate {log.rates[name]:g}, {count} items"
         for name, count in log.counts().items()
@@ -233,50 +239,23 @@ def checked_seed(seed: int) -> int:
 
 def _check_fits(dataset: Dataset, active: list[str]) -> None:
     """ValueError where a corruption does not fit the modality, the labels or the size of the images."""
-    fits = {
-        name: [kind for kind, names in _NAMES.items() if name in names]
-        for name in _ALL_NAMES
-        if name not in ("imbalance", "label_flip")  # of labels, whatever the items are
-    }
-    if dataset.modality == "audio" and set(active) & {*_SOUND_DAMAGE, "near_duplicate"}:
-        check_recordings(dataset, "a sound corruption")
-    classes = len(dataset.class_names)
-    shape = dataset.data.shape[1:3] if dataset.modality == "images" else ()
+    kind, classes = dataset.modality, len(dataset.class_names)
     for name in active:
-        if dataset.modality not in fits.get(name, (dataset.modality,)):
-            raise ValueError(
-                f"{name!r} is for {' or '.join(fits[name])}; the data set holds {dataset.modality}"
-            )
-        if name in ("imbalance", "label_flip"):
+        fits = [kind for kind, names in _NAMES.items() if name in names]
+        if kind not in fits:
+            raise ValueError(f"{name!r} is for {' or '.join(fits)}; the data set holds {kind}")
+        if name in _OF_LABELS:
             if dataset.labels is None:
                 raise ValueError(f"{name!r} needs labels, and the data set {dataset.card.name!r} has none")
             if classes < 2:
                 raise ValueError(f"{name!r} needs at least two classes, and the data set has {classes}")
             if name == "imbalance" and len(dataset) and len(np.unique(dataset.labels)) < 2:
                 raise ValueError("'imbalance' needs items of at least two classes, and all items are of one")
-        elif dataset.modality == "images" and name != "exact_duplicate" and min(shape) < SMALLEST_SIDE:
-            size = f"{shape[0]} x {shape[1]}"
+        elif kind == "audio" and name != "exact_duplicate":
+            check_recordings(dataset, "a sound corruption")
+        elif kind == "images" and name != "exact_duplicate" and min(dataset.data.shape[1:3]) < SMALLEST_SIDE:
+            size = "{} x {}".format(*dataset.data.shape[1:3])
             raise ValueError(f"{name!r} needs images of at least 8 x 8 pixels, and these are {size}")
-
-
-def _damage_of(dataset: Dataset) -> Mapping[str, Callable]:
-    """What damages one item of the set, by name: functions of an item and a random generator."""
-    if dataset.modality == "audio":
-        return {name: partial(damage, rate=dataset.sample_rate) for name, damage in _SOUND_DAMAGE.items()}
-    return _TEXT_DAMAGE if dataset.modality == "text" else _IMAGE_DAMAGE
-
-
-def _near_copy_of(dataset: Dataset) -> Callable:
-    """What makes a near copy of one item of the set."""
-    if dataset.modality == "audio":
-        return partial(sounds.nearly_copy, rate=dataset.sample_rate)
-    return text.nearly_copy_text if dataset.modality == "text" else nearly_copy
-
-
-def _chosen(total: int, kept: np.ndarray, rate: float, name: str, seed: int) -> list[int]:
-    """Positions in the given set that a corruption hits: the first ones of a fixed shuffled order."""
-    order = stream(seed, name).permutation(total)
-    return order[np.isin(order, kept)][: count_of(rate, len(kept))].tolist()
 
 
 def _scarce(dataset: Dataset, rate: float, seed: int) -> dict[int, str]:
@@ -290,42 +269,6 @@ def _scarce(dataset: Dataset, rate: float, seed: int) -> dict[int, str]:
         detail = f"{dataset.class_names[label]} loses {len(lost)} of {len(members)}"
         dropped.update({int(source): detail for source in lost})
     return dropped
-
-
-def _damaged(damage: Callable, item: Any, rng: np.random.Generator) -> tuple[Any, str]:
-    result, detail = damage(item, rng)
-    if np.array_equal(result, item):  # a blank image cannot be blurred
-        kind = "text" if isinstance(item, str) else "sound" if item.ndim == 1 else "image"
-        what = {
-            "text": "nothing in this text",
-            "sound": "no sample of this recording",
-            "image": "no pixel of this image",
-        }[kind]
-        detail += f"; it changes {what}"
-    return result, detail
-
-
-def _copies(
-    items: Any,
-    rows: list[Row],
-    hit: dict[str, list[int]],
-    position: dict[int, int],
-    seed: int,
-    nearly: Callable,
-) -> tuple[list[Any], list[Row]]:
-    """The copied items, and their rows: one for being a copy, and those of the item they copy."""
-    copies, copy_rows, original = [], [], {}
-    for name in _COPIES:
-        for source in hit.get(name, ()):
-            item, number = position[source], len(items) + len(copies)
-            copy, detail = items[item], f"copy of item {item}"
-            if name == "near_duplicate":
-                copy, how = _damaged(nearly, copy, stream(seed, name, source))
-                detail += f", {how}"
-            copies.append(copy)
-            copy_rows.append((number, name, source, detail, False))
-            original[number] = item
-    return copies, copy_rows + inherited(rows, original)
 
 
 def inherited(rows: list[tuple], original: Mapping[int, int]) -> list[tuple]:
@@ -496,23 +439,46 @@ def _text(height: int, width: int, rng: np.random.Generator) -> np.ndarray:
 
 _DRAWN = {"blank": _blank, "gradient": _gradient, "strokes": _strokes, "shapes": _shapes, "text": _text}
 # The order of application: see the top of this file. The random streams are seeded by these names.
-_IMAGE_DAMAGE = {"occlusion": occlude, "brightness": rebrighten, "blur": blur, "noise": noise}
-_TEXT_DAMAGE = {
-    "personal_data": text.add_personal_data,
-    "boilerplate": text.add_boilerplate,
-    "unnormalised": text.unnormalise_text,
-    "mojibake": text.misread_text,
+_DAMAGE: dict[str, dict[str, Callable]] = {
+    "images": {
+        "occlusion": occlude,
+        "brightness": rebrighten,
+        "blur": blur,
+        "noise": noise,
+        "near_duplicate": nearly_copy,
+    },
+    "text": {
+        "personal_data": text.add_personal_data,
+        "boilerplate": text.add_boilerplate,
+        "unnormalised": text.unnormalise_text,
+        "mojibake": text.misread_text,
+        "near_duplicate": text.nearly_copy_text,
+    },
+    "audio": {  # room, mains, recorder, what gets lost, how the file is read
+        "noise": sounds.add_noise,
+        "hum": sounds.add_hum,
+        "clipping": sounds.clip,
+        "silence": sounds.silence,
+        "wrong_rate": sounds.misread_rate,
+        "near_duplicate": sounds.nearly_copy,
+    },
 }
-_SOUND_DAMAGE = {  # room, mains, recorder, what gets lost, how the file is read
-    "noise": sounds.add_noise,
-    "hum": sounds.add_hum,
-    "clipping": sounds.clip,
-    "silence": sounds.silence,
-    "wrong_rate": sounds.misread_rate,
+_NOTHING = {
+    "images": "no pixel of this image",
+    "text": "nothing in this text",
+    "audio": "no sample of this recording",
 }
-_COPIES, _ADDED = ("exact_duplicate", "near_duplicate"), ("foreign_language", "junk")
-IMAGE_CORRUPTIONS = ("imbalance", "label_flip", *_IMAGE_DAMAGE, *_COPIES, "junk")
-TEXT_CORRUPTIONS = ("imbalance", "label_flip", *_TEXT_DAMAGE, *_COPIES, *_ADDED)
-SOUND_CORRUPTIONS = ("imbalance", "label_flip", *_SOUND_DAMAGE, *_COPIES)
+_OF_LABELS, _COPIES = ("imbalance", "label_flip"), ("exact_duplicate", "near_duplicate")
+_ADDED = ("foreign_language", "junk")
+
+
+def _names(kind: str, *added: str) -> tuple[str, ...]:
+    damage = [name for name in _DAMAGE[kind] if name not in _COPIES]
+    return (*_OF_LABELS, *damage, *_COPIES, *added)
+
+
+IMAGE_CORRUPTIONS = _names("images", "junk")
+TEXT_CORRUPTIONS = _names("text", *_ADDED)
+SOUND_CORRUPTIONS = _names("audio")
 _NAMES = {"images": IMAGE_CORRUPTIONS, "text": TEXT_CORRUPTIONS, "audio": SOUND_CORRUPTIONS}
 _ALL_NAMES = tuple(dict.fromkeys(name for names in _NAMES.values() for name in names))

@@ -27,7 +27,8 @@ _CIRCLED = str.maketrans("123456789", "①②③④⑤⑥⑦⑧⑨")
 _RADICALS = str.maketrans(
     "一人力口大女子小山工心手日月水生用目老言", "⼀⼈⼒⼝⼤⼥⼦⼩⼭⼯⼼⼿⽇⽉⽔⽣⽤⽬⽼⾔"
 )
-_NOT_IN_WINDOWS_1252 = (0x81, 0x8D, 0x8F, 0x90, 0x9D)
+# Five bytes have no character in Windows-1252; browsers read them as control characters.
+_NOT_IN_WINDOWS_1252 = {0xDC00 + byte: byte for byte in (0x81, 0x8D, 0x8F, 0x90, 0x9D)}
 
 
 @cache
@@ -69,10 +70,8 @@ def misread_text(text: str, rng: np.random.Generator) -> tuple[str, str]:
         return text.encode("utf-8", "replace").decode("gbk", "replace"), kind
     if kind == "GBK read as Latin-1":
         return text.encode("gbk", "replace").decode("latin-1"), kind
-    # Five bytes have no character in Windows-1252; browsers read them as control characters.
-    stored = text.encode("utf-8", "replace")
-    read = (chr(byte) if byte in _NOT_IN_WINDOWS_1252 else bytes([byte]).decode("cp1252") for byte in stored)
-    return "".join(read), kind
+    read = text.encode("utf-8", "replace").decode("cp1252", "surrogateescape")
+    return read.translate(_NOT_IN_WINDOWS_1252), kind
 
 
 def unnormalise_text(text: str, rng: np.random.Generator) -> tuple[str, str]:
@@ -143,18 +142,20 @@ def _telephone(language: str, rng: np.random.Generator) -> str:
 
 def _identity_number(_: str, rng: np.random.Generator) -> str:
     """18 characters; the last one is the check character of GB 11643 (ISO 7064, MOD 11-2)."""
+    from stdnum.iso7064 import mod_11_2  # here, because it is slow to import
+
     birthday = date(1960, 1, 1) + timedelta(days=int(rng.integers(0, 16000)))
     number = f"{_pick(phrases()['regions'], rng)}{birthday:%Y%m%d}{_digits(3, rng)}"
-    total = sum(int(digit) * 2 ** (17 - place) for place, digit in enumerate(number))
-    return number + "10X98765432"[total % 11]
+    return number + mod_11_2.calc_check_digit(number)
 
 
 def _bank_card(_: str, rng: np.random.Generator) -> str:
     """16 digits; the last one is the check digit of ISO/IEC 7812 (Luhn)."""
+    from stdnum import luhn
+
     number = _pick(("4", "51", "62"), rng)
     number += _digits(15 - len(number), rng)
-    doubled = (int(digit) * (2 - place % 2) for place, digit in enumerate(number))
-    number += str(-sum(value - 9 * (value > 9) for value in doubled) % 10)
+    number += luhn.calc_check_digit(number)
     return _pick(("", " ", "-"), rng).join(number[place : place + 4] for place in range(0, 16, 4))
 
 

@@ -47,7 +47,7 @@ def test_every_rate_at_zero_changes_nothing(animals):
     assert rows(dirty) == rows(animals)
     assert np.array_equal(dirty.labels, animals.labels)
     assert dirty.card == animals.card
-    assert len(log) == 0 and log.counts() == {} and not log.mask().any()
+    assert len(log.table) == 0 and log.counts() == {} and not log.mask().any()
     assert np.array_equal(log.sources, np.arange(len(animals)))
 
 
@@ -132,7 +132,7 @@ def test_imbalance_takes_from_half_of_the_classes_and_records_what_it_took(anima
     lost = log.dropped["source"].to_numpy()
     assert np.array_equal(np.sort(np.concatenate([lost, log.sources])), np.arange(len(animals)))
     assert rows(dirty) == [rows(animals)[source] for source in log.sources]
-    assert log.counts() == {"imbalance": 200} and len(log) == 0
+    assert log.counts() == {"imbalance": 200} and len(log.table) == 0
 
 
 def test_junk_has_every_kind_and_random_labels(animals):

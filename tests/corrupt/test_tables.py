@@ -52,7 +52,7 @@ def test_the_given_table_is_left_as_it_was_and_a_seed_repeats_itself(iris):
     pd.testing.assert_frame_equal(iris, before)
     pd.testing.assert_frame_equal(first, second)
     nothing, log = corrupt.apply_to_table(iris, {})
-    assert nothing.equals(iris.astype({"species": object})) and len(log) == 0
+    assert nothing.equals(iris.astype({"species": object})) and len(log.table) == 0
 
 
 @pytest.mark.parametrize(
