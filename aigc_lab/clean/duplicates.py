@@ -28,6 +28,7 @@ from scipy import fft
 
 from aigc_lab.clean.alignment import align, likely_pairs, working_size
 from aigc_lab.clean.issues import checked_number, issue_table, label_note
+from aigc_lab.clean.minhash import behind_the_first
 from aigc_lab.collect.dataset import Dataset
 
 if TYPE_CHECKING:
@@ -171,8 +172,7 @@ def _weights(old: int, new: int) -> np.ndarray:
 def hamming_pairs(hashes: np.ndarray, distance: int) -> tuple[np.ndarray, np.ndarray]:
     """All pairs of hashes that differ in at most ``distance`` bits.
 
-    Time grows with the square of the number of hashes (about a nanosecond a pair and eight bytes), memory
-    with the pairs that are found. Introduced in notebook 02.
+    Time grows with the square of the number of hashes, memory with the pairs that are found.
 
     Args:
         hashes: ``uint8`` ``(n, bytes)``, as ``perceptual_hashes`` gives them.
@@ -186,26 +186,20 @@ def hamming_pairs(hashes: np.ndarray, distance: int) -> tuple[np.ndarray, np.nda
     """
     if not isinstance(hashes, np.ndarray) or hashes.dtype != np.uint8 or hashes.ndim != 2:
         raise ValueError("hashes must be uint8 (n, bytes) as perceptual_hashes gives them")
-    words = np.pad(hashes, ((0, 0), (0, -hashes.shape[1] % 8))).view(np.uint64)  # (n, words of 64 bits)
+    words = np.pad(hashes, ((0, 0), (0, -hashes.shape[1] % 8))).view(np.uint64)
+    words = np.ascontiguousarray(words.T)  # (words of 64 bits, n)
     found, total = [np.empty((0, 3), dtype=np.int64)], 0
-    for start in range(0, len(words), 128):
-        rows = words[start : start + 128]
-        for left in range(0, start + len(rows), 4096):
-            columns = words[left : min(left + 4096, start + len(rows))]
-            apart = np.zeros((len(rows), len(columns)), dtype=np.uint16)
-            for word in range(words.shape[1]):
-                apart += np.bitwise_count(rows[:, None, word] ^ columns[None, :, word])
-            one, two = np.nonzero(apart <= distance)
-            pairs = np.stack([two + left, one + start, apart[one, two]], axis=1)
-            found.append(pairs[pairs[:, 0] < pairs[:, 1]])
-            total += len(found[-1])
-            if total > _MOST_PAIRS:
-                raise ValueError(
-                    f"more than {_MOST_PAIRS:,} pairs are within {distance} bits; take a smaller distance, "
-                    "or drop identical hashes first"
-                )
+    for one in range(len(hashes)):
+        apart = np.bitwise_count(words[:, one + 1 :] ^ words[:, [one]]).sum(axis=0, dtype=np.uint16)
+        near = np.flatnonzero(apart <= distance)
+        found.append(np.stack([np.full(len(near), one), near + one + 1, apart[near]], axis=1))
+        total += len(near)
+        if total > _MOST_PAIRS:
+            raise ValueError(
+                f"more than {_MOST_PAIRS:,} pairs are within {distance} bits; take a smaller distance, "
+                "or drop identical hashes first"
+            )
     pairs = np.concatenate(found)
-    pairs = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
     return pairs[:, :2], pairs[:, 2]
 
 
@@ -230,10 +224,9 @@ def near_duplicates(dataset: Dataset, threshold: float = 0.92) -> pd.DataFrame:
         ValueError: no images, images that are too small, or a threshold outside 0..1.
     """
     threshold = checked_number("threshold", threshold, 0, 1)
-    usable, small, colours, pairs = _candidates(dataset)
-    first, rests = _behind_the_first(small, colours, pairs, 1 - threshold)
-    items, firsts = usable[list(first)], usable[list(first.values())]
-    scores = [1 - rests[place] for place in first]
+    usable, *candidates = _candidates(dataset)
+    items, firsts, scores = _behind_the_first(*candidates, 1 - threshold)
+    items, firsts = usable[items], usable[firsts]
     reasons = [
         f"nearly item {one}: {share:.1%} explained by shift, turn and contrast"
         f"{label_note(dataset, item, one)}"
@@ -301,29 +294,23 @@ def similar_colours(colours: np.ndarray, pairs: np.ndarray) -> np.ndarray:
 
 def _behind_the_first(
     small: np.ndarray, colours: np.ndarray, pairs: np.ndarray, limit: float
-) -> tuple[dict[int, int], dict[int, float]]:
-    """For every duplicate the kept item that it repeats, and how much the alignment left unexplained.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The items that go, the item that stays for each, and how much of it the alignment explains.
 
-    Items are visited in order; one is a duplicate only of an item that is no duplicate itself. A match
-    with a duplicate makes its kept item worth a look, even if that was no candidate at first.
+    A match with an item that goes makes the item that stays for it worth a look, even if that was no
+    candidate at first: so the pairs grow, a few times at most.
     """
-    matches: dict[int, dict[int, float]] = {}
-    seen = {(int(one), int(two)) for one, two in pairs}
+    tried, near, alike = {*map(tuple, pairs.tolist())}, pairs[:0], np.empty(0)
     for _ in range(4):
-        for (one, two), left in zip(pairs, align(small, pairs), strict=True):
-            if left <= limit:
-                matches.setdefault(int(two), {})[int(one)] = float(left)
-        first: dict[int, int] = {}
-        more: set[tuple[int, int]] = set()
-        for item in sorted(matches):
-            kept = {one: left for one, left in matches[item].items() if one not in first}
-            if kept:
-                first[item] = min(kept, key=kept.__getitem__)
-            else:
-                more |= {(first[one], item) for one in matches[item]} - seen
+        left = align(small, pairs)
+        near = np.concatenate([near, pairs[left <= limit]])
+        alike = np.concatenate([alike, 1 - left[left <= limit]])
+        items, firsts, shares = behind_the_first(near, alike)
+        stays = dict(zip(items.tolist(), firsts.tolist(), strict=True))
+        more = {(stays[one], two) for one, two in near.tolist() if two not in stays} - tried
         if not more:
             break
-        seen |= more
+        tried |= more
         pairs = np.array(sorted(more))
         pairs = pairs[similar_colours(colours, pairs)]
-    return first, {item: matches[item][one] for item, one in first.items()}
+    return items, firsts, shares

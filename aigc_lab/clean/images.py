@@ -32,15 +32,14 @@ _FEWEST = 10  # items; among fewer nothing can be called unusual
 _BLOCK_VALUES = 2_000_000  # pixels looked at in one go: 8 MB as float32, whatever the size of the set
 
 
-def _measured(
-    dataset: Dataset, wanted_by: str, measure: Callable[[np.ndarray], Any], numbers: int = 1
-) -> np.ndarray:
+def _measured(dataset: Dataset, wanted_by: str, measure: Callable[[np.ndarray], Any]) -> np.ndarray:
     """``measure`` of the grey images ``(block, height, width)``, block by block: ``(numbers, n)``."""
     grey_images(dataset[:0], wanted_by)  # refuses what holds no images
     length = max(1, _BLOCK_VALUES // int(np.prod(dataset.data.shape[1:])))
-    starts = range(0, len(dataset), length)
-    blocks = [np.atleast_2d(measure(grey_images(dataset[s : s + length], wanted_by))) for s in starts]
-    return np.concatenate(blocks, axis=1) if blocks else np.empty((numbers, 0))
+    parts = (dataset[start : start + length] for start in range(0, len(dataset), length))
+    blank = np.atleast_2d(measure(np.zeros((1, 8, 8), dtype=np.float32)))[:, :0]  # of an empty set
+    blocks = [np.atleast_2d(measure(grey_images(part, wanted_by))) for part in parts]
+    return np.concatenate([blank, *blocks], axis=1)
 
 
 def blurred(dataset: Dataset, sharpest_step: float = 0.46) -> pd.DataFrame:
@@ -59,7 +58,7 @@ def blurred(dataset: Dataset, sharpest_step: float = 0.46) -> pd.DataFrame:
         down, across = (np.abs(np.diff(grey, axis=axis)).max(axis=(1, 2)) for axis in (1, 2))
         return [np.maximum(down, across) / np.maximum(contrast, 1), contrast]
 
-    step, contrast = _measured(dataset, "blurred", step_and_contrast, 2)
+    step, contrast = _measured(dataset, "blurred", step_and_contrast)
     items = np.flatnonzero((step < sharpest_step) & (contrast >= 8))
     reasons = [f"its sharpest edge rises by {step[item]:.0%} of the contrast in one pixel" for item in items]
     return issue_table("blurred", items, 1 - step[items], reasons)
@@ -104,9 +103,7 @@ def badly_lit(dataset: Dataset, darkest_white: float = 150, lightest_black: floa
     """
     darkest_white = checked_number("darkest_white", darkest_white, 0, 255)
     lightest_black = checked_number("lightest_black", lightest_black, 0, 255)
-    low, high = _measured(
-        dataset, "badly_lit", lambda grey: np.quantile(grey.reshape(len(grey), -1), [0.01, 0.99], axis=1), 2
-    )
+    low, high = _measured(dataset, "badly_lit", lambda grey: np.quantile(grey, [0.01, 0.99], axis=(1, 2)))
     too_dark, too_light = darkest_white - high, low - lightest_black
     items = np.flatnonzero((too_dark > 0) | (too_light > 0))
     reasons = []
@@ -147,7 +144,7 @@ def occluded(dataset: Dataset, smallest_area: float = 0.03) -> pd.DataFrame:
         plain = len(rows) >= least and len(rows) >= 0.9 * height * width
         return [height, width, level, len(rows) / image.size] if plain else [0, 0, 0, 0]
 
-    found = _measured(dataset, "occluded", lambda grey: np.transpose([rectangle(one) for one in grey]), 4)
+    found = _measured(dataset, "occluded", lambda grey: np.transpose([rectangle(one) for one in grey]))
     items = np.flatnonzero(found[3])
     reasons = [
         f"a plain {height:.0f} x {width:.0f} rectangle of level {level:.0f}"
@@ -175,12 +172,11 @@ def low_information(dataset: Dataset) -> pd.DataFrame:
         return issue_table("low_information", kept["item"], kept["score"], kept["reason"])
 
     def content_entropy_level(grey: np.ndarray) -> list[Any]:
-        flat = grey.reshape(len(grey), -1)
-        middle = np.median(flat, axis=1)
-        content = (np.abs(flat - middle[:, None]) >= 8).mean(axis=1)
-        return [content, [shannon_entropy(image // 8) for image in flat], middle]
+        middle = np.median(grey, axis=(1, 2))
+        content = (np.abs(grey - middle[:, None, None]) >= 8).mean(axis=(1, 2))
+        return [content, [shannon_entropy(image // 8) for image in grey], middle]
 
-    content, entropy, level = _measured(dataset, "low_information", content_entropy_level, 3)
+    content, entropy, level = _measured(dataset, "low_information", content_entropy_level)
     items = np.flatnonzero((content < 0.01) | (entropy < 0.2))
     reasons = []
     for item in items:
@@ -249,25 +245,16 @@ def describe_images(grey: np.ndarray) -> np.ndarray:
 
 def _describe_colours(images: np.ndarray) -> np.ndarray:
     """Mean and standard deviation of red less green and of blue less green, ``(n, 4)``, in levels."""
-    found = np.empty((len(images), 4), dtype=np.float32)
-    for place, image in enumerate(images):
-        lead = image[..., [0, 2]].astype(np.float32) - image[..., [1]]  # (h, w, 2)
-        found[place] = [*lead.mean(axis=(0, 1)), *lead.std(axis=(0, 1))]
-    return found
+    leads = (image[..., [0, 2]].astype(np.float32) - image[..., [1]] for image in images)  # (h, w, 2) each
+    found = [[*lead.mean(axis=(0, 1)), *lead.std(axis=(0, 1))] for lead in leads]
+    return np.array(found, dtype=np.float32).reshape(-1, 4)
 
 
 def _pieces(masks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """How many connected pieces each mask ``(n, h, w)`` has, and the share of the largest."""
-    within = np.zeros((3, 3, 3), dtype=bool)  # neighbours in the same image only
-    within[1] = ndimage.generate_binary_structure(2, 1)
-    numbered, count = ndimage.label(masks, within)
-    sizes = np.bincount(numbered.ravel(), minlength=count + 1)[1:]
-    _, seen_at = np.unique(numbered, return_index=True)
-    owner = seen_at[-count:] // masks[0].size if count else np.empty(0, dtype=np.int64)
-    largest = np.zeros(len(masks))
-    np.maximum.at(largest, owner, sizes)
-    covered = masks.sum(axis=(1, 2))
-    return np.bincount(owner, minlength=len(masks)), largest / np.maximum(covered, 1)
+    sizes = [np.bincount(ndimage.label(mask)[0].ravel())[1:] for mask in masks]
+    largest = [each.max(initial=0) / max(1, each.sum()) for each in sizes]
+    return np.array([len(each) for each in sizes]), np.array(largest)
 
 
 def outliers(
@@ -305,7 +292,7 @@ def outliers(
     if mask.shape != (len(dataset),) or mask.dtype != bool:
         raise ValueError(f"among must be booleans of shape ({len(dataset)},), got {mask.dtype} {mask.shape}")
     if features is None:
-        points = _measured(dataset, "outliers without features", lambda grey: describe_images(grey).T, 17).T
+        points = _measured(dataset, "outliers without features", lambda grey: describe_images(grey).T).T
         if dataset.data.ndim == 4 and dataset.data.shape[3] >= 3:
             points = np.hstack([points, _describe_colours(dataset.data)])
     else:
@@ -377,20 +364,16 @@ DETECTORS: Mapping[str, Any] = MappingProxyType(
 )
 
 
-def detect_all(dataset: Dataset, features: Any = None) -> dict[str, Any]:
-    """Every detector's issues, keyed by the corruption it looks for.
+def detect_all(dataset: Dataset) -> dict[str, Any]:
+    """Every detector's issues on a set of images, keyed by the corruption it looks for.
 
     ``outliers`` comes last and looks only at what no other detector has found: many damaged images
     make a strange one look less strange. So its issues alone are not all the junk that was found:
     blank images are ``badly_lit``, noise is ``noisy``, a smooth gradient is ``blurred``.
-
-    Args:
-        dataset: images.
-        features: ``(n, d)`` numbers for ``outliers``, or None for its own descriptors.
     """
     found = {name: find(dataset) for name, find in DETECTORS.items() if find is not outliers}
     unsuspected = np.ones(len(dataset), dtype=bool)
     for issues in found.values():
         unsuspected[issues["item"]] = False
-    found["junk"] = outliers(dataset, features, among=unsuspected)
+    found["junk"] = outliers(dataset, among=unsuspected)
     return found
