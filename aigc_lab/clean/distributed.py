@@ -25,16 +25,17 @@ from aigc_lab.clean import minhash, text
 from aigc_lab.clean.issues import issue_table
 
 
-def detect(column: Any, detector: Callable[..., pd.DataFrame], **options: Any) -> pd.DataFrame:
+def detect(column: Any, detector: Callable[[list[str]], pd.DataFrame]) -> pd.DataFrame:
     """What a detector of ``clean.text`` that judges each text by itself finds in all of them.
+
+    Options are bound to it: ``partial(text.other_language, expected="en")``.
 
     Raises:
         ValueError: a detector that compares texts, or ``other_language`` without ``expected``.
     """
-    together = (text.exact_duplicates, text.near_duplicates, text.boilerplate)
-    if detector in together or (detector is text.other_language and not options):
+    if detector in (text.exact_duplicates, text.near_duplicates, text.boilerplate, text.other_language):
         raise ValueError(f"{detector.__name__} judges a text by the others: see duplicates, or name expected")
-    found = _run(lambda part: (len(part), detector(part, **options)), _texts(column))
+    found = _run(lambda part: (len(part), detector(part)), _texts(column))
     starts = np.cumsum([0, *(count for count, _ in found)])
     table = pd.concat(
         part.assign(item=part["item"] + at) for at, (_, part) in zip(starts, found, strict=False)

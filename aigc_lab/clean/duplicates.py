@@ -10,7 +10,7 @@ deciding alone:
 3. The best are aligned: shift, turn and contrast that fit one image to the other best. What the
    best fit leaves unexplained decides.
 
-In colour images the candidates must have similar colours in the same parts first (``similar_colours``).
+In colour images the candidates must have similar colours in the same parts first.
 
 Why step 3: two bears in the same pose correlate at 0.98 before alignment, and so do an image and its
 shifted copy; after it the copy fits ten times better. Notebook 02 shows hashes and alignment at work.
@@ -60,9 +60,8 @@ def grey_images(dataset: Dataset, wanted_by: str) -> np.ndarray:
 
 def first_of_each(dataset: Dataset) -> np.ndarray:
     """For every item the position of the first item with the same content: integers ``(n,)``."""
-    seen: dict[str, int] = {}
-    firsts = [seen.setdefault(digest, place) for place, digest in enumerate(dataset.hashes())]
-    return np.array(firsts, dtype=np.int64)
+    _, places, groups = np.unique(dataset.hashes(), return_index=True, return_inverse=True)
+    return places[groups]
 
 
 def exact_duplicates(dataset: Dataset) -> pd.DataFrame:
@@ -86,8 +85,8 @@ def perceptual_hashes(images: Any, bits: int = 64) -> np.ndarray:
 
     The image is scaled to four times the side of the square of bits; of its discrete cosine transform
     (type II) the lowest frequencies are kept; a bit says whether a frequency is above their median. This is
-    ``imagehash.phash`` bit for bit, as products of matrices for many images at once: Pillow scales with
-    integer weights of 22 bits, so the sums are exact in ``float64``. Source: Zauner 2010, "Implementation and
+    ``imagehash.phash`` bit for bit, for many images at once: Pillow scales with integer weights of 22 bits,
+    so products of matrices are exact in ``float64``. Source: Zauner 2010, "Implementation and
     benchmarking of perceptual image hash functions". Introduced in notebook 02.
 
     Args:
@@ -114,23 +113,14 @@ def perceptual_hashes(images: Any, bits: int = 64) -> np.ndarray:
             "images must be uint8 (n, height, width) or (n, height, width, 1, 3 or 4 channels), got "
             f"{data.dtype} {data.shape}"
         )
-    places = np.arange(4 * side)[:, None] + 0.5
-    cosines = 2 * np.cos(np.pi * places * np.arange(side) / (4 * side))  # (4 side, side): the lowest waves
     hashes = np.empty((len(data), bits // 8), dtype=np.uint8)
     step = max(1, _HASHED_PIXELS // int(np.prod(data.shape[1:3])))
     for start in range(0, len(data), step):
         grey = _luma(data[start : start + step])
         small = _scaled(grey, 4 * side, _scales_rows_first(*grey.shape[1:], 4 * side))
-        low = (cosines.T @ (small @ cosines)).reshape(len(small), bits)
-        ranked = np.sort(low, axis=1)
-        below, above = ranked[:, bits // 2 - 1], ranked[:, bits // 2]
-        # Where the middle two are equal (plain or symmetric images), rounding decides the bits: to have the
-        # same ones, these few go through the very transform that imagehash calls.
-        tied = np.flatnonzero(above - below < 1e-6)
-        exact = fft.dct(fft.dct(small[tied], axis=1), axis=2)[:, :side, :side].reshape(len(tied), bits)
-        higher = low > ((below + above) / 2)[:, None]
-        higher[tied] = exact > np.median(exact, axis=1, keepdims=True)
-        hashes[start : start + step] = np.packbits(higher, axis=1)
+        # The very transform that imagehash calls: in plain or symmetric images rounding decides the bits.
+        low = fft.dct(fft.dct(small, axis=1)[:, :side], axis=2)[:, :, :side].reshape(len(small), bits)
+        hashes[start : start + step] = np.packbits(low > np.median(low, axis=1, keepdims=True), axis=1)
     return hashes
 
 
@@ -262,7 +252,7 @@ def _candidates(dataset: Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarray, n
     small = working_size(grey[usable])
     del grey  # 150 MB for 50,000 small images
     colours, pairs = _colour_blocks(dataset.data, usable), likely_pairs(small)
-    return usable, small, colours, pairs[similar_colours(colours, pairs)]
+    return usable, small, colours, pairs[_similar_colours(colours, pairs)]
 
 
 def _colour_blocks(data: np.ndarray, chosen: np.ndarray) -> np.ndarray:
@@ -279,12 +269,8 @@ def _colour_blocks(data: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     return blocks
 
 
-def similar_colours(colours: np.ndarray, pairs: np.ndarray) -> np.ndarray:
-    """Whether the colours of each pair ``(p, 2)`` agree but for their strength: booleans ``(p,)``.
-
-    Args:
-        colours: ``(n, d)``, the colour of the parts of each image; without columns every pair agrees.
-    """
+def _similar_colours(colours: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+    """Whether the colours ``(n, d)`` of each pair ``(p, 2)`` agree but for their strength: booleans."""
     one, two = colours[pairs[:, 0]], colours[pairs[:, 1]]
     strength = np.clip((one * two).sum(axis=1) / np.maximum((two**2).sum(axis=1), 1e-6), 0.5, 2)[:, None]
     left = np.linalg.norm(one - strength * two, axis=1)
@@ -312,5 +298,5 @@ def _behind_the_first(
             break
         tried |= more
         pairs = np.array(sorted(more))
-        pairs = pairs[similar_colours(colours, pairs)]
+        pairs = pairs[_similar_colours(colours, pairs)]
     return items, firsts, shares

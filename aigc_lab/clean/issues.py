@@ -76,13 +76,12 @@ class Cleaned:
     kept: Dataset  # the items that stay, in their order
     kept_index: np.ndarray  # integers (len(kept),): their positions
     dropped: Any  # a row for each dropped item: item, reasons (text), detectors (text), score (the highest)
-    original_count: int
     stand_ins: tuple[int, ...] = ()  # duplicates that stay in place of a copy dropped for another reason
 
     def report(self) -> str:
         """What happened, as text: how many items stay, how many each detector found."""
-        kept, share = len(self.kept), len(self.kept) / max(1, self.original_count)
-        lines = [f"kept {kept} of {self.original_count} items ({share:.1%}), dropped {len(self.dropped)}"]
+        kept, count = len(self.kept), len(self.kept) + len(self.dropped)
+        lines = [f"kept {kept} of {count} items ({kept / max(1, count):.1%}), dropped {len(self.dropped)}"]
         names = self.dropped["detectors"].str.split(", ").explode().value_counts()
         alone = self.dropped["detectors"].value_counts()
         for name in sorted(names.index):
@@ -125,7 +124,7 @@ def drop(dataset: Dataset, *issues: Any) -> Cleaned:
     )
     dropped = dropped.reset_index().astype({"item": "int64", "score": "float64"})
     kept_index = np.setdiff1d(np.arange(len(dataset)), dropped["item"])
-    return Cleaned(dataset[kept_index], kept_index, dropped, len(dataset), stand_ins)
+    return Cleaned(dataset[kept_index], kept_index, dropped, stand_ins)
 
 
 def _stand_ins(first_of: dict[int, int], other_issues: set[int]) -> tuple[int, ...]:
@@ -145,14 +144,14 @@ def _stand_ins(first_of: dict[int, int], other_issues: set[int]) -> tuple[int, .
 
 
 def _check(table: Any, count: int) -> None:
-    missing = {"item", "score", "reason", "detector"} - set(getattr(table, "columns", ()))
-    if missing:
-        column = sorted(missing)[0]
-        raise ValueError(f"an issue table lacks the column {column!r}; pass what a detector returned")
-    items = table["item"].to_numpy()
-    if len(items) and (items.min() < 0 or items.max() >= count):
-        stray = items.max() if items.max() >= count else items.min()
-        raise ValueError(f"the issues name item {stray}, but the set has {count}: they are of another set")
+    for column in ("item", "score", "reason", "detector"):
+        if column not in getattr(table, "columns", ()):
+            raise ValueError(f"an issue table lacks the column {column!r}; pass what a detector returned")
+    stray = table.loc[~table["item"].between(0, count - 1), "item"]
+    if len(stray):
+        raise ValueError(
+            f"the issues name item {stray.max()}, but the set has {count}: they are of another set"
+        )
     if "duplicate_of" in table.columns and (table["duplicate_of"] >= table["item"]).any():
         raise ValueError("duplicate_of must be an earlier item than the duplicate itself")
 

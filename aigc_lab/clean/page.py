@@ -59,9 +59,9 @@ def visible(text: str) -> str:
     )
 
 
-def excerpt(text: str, length: int = 220) -> str:
+def excerpt(text: str) -> str:
     """The beginning of a text, made visible."""
-    return visible(text[:length]) + ("…" if len(text) > length else "") or "(empty)"
+    return visible(text[:220]) + ("…" if len(text) > 220 else "") or "(empty)"
 
 
 def image_uri(image: np.ndarray, file: Path | None = None) -> tuple[str, bool]:
@@ -115,20 +115,14 @@ def render(template: Path, **values: Any) -> str:
 
 def page(seen: Any) -> str:
     """The whole page of an ``Inspection`` as text."""
-    data, report, cleaned = seen.dataset, seen.folder_report, seen.cleaned()
+    data, report, cleaned, parts = seen.dataset, seen.folder_report, seen.cleaned(), all_words()["parts"]
     texts = None if data.modality == "images" else data.data
     if len(seen.issues.get("personal_data", ())):
         from aigc_lab.clean import text
 
         texts = text.mask(data, seen.issues["personal_data"]).data
-    by_part = {
-        part: [name for name in seen.issues if words_on(name)["part"] == part]
-        for part in all_words()["parts"]
-    }
-    found = {
-        part: {item for name in names for item in seen.issues[name]["item"]}
-        for part, names in by_part.items()
-    }
+    by_part = {part: [name for name in seen.issues if words_on(name)["part"] == part] for part in parts}
+    found = {part: {i for name in by_part[part] for i in seen.issues[name]["item"]} for part in parts}
     compared = "a folder" if seen.folder else "a data set"
     if texts is None:
         height, width = data.data.shape[1:3]
@@ -149,8 +143,7 @@ def page(seen: Any) -> str:
         files=report and _files(report),
         balance=balance(data, cleaned.kept),
         parts=[
-            all_words()["parts"][part]
-            | {"name": part, "checks": [_check(seen, name, texts) for name in names]}
+            parts[part] | {"name": part, "checks": [_check(seen, name, texts) for name in names]}
             for part, names in by_part.items()
             if names
         ],
@@ -193,12 +186,10 @@ def csv_bytes(table: pd.DataFrame) -> bytes:
     A text that begins with one of ``= + - @``, a tab or a line end gets an apostrophe in front (OWASP, CSV
     injection).
     """
-    guarded = table.copy()
-    for name in guarded.select_dtypes(exclude=["number", "bool"]).columns:
-        guarded[name] = [
-            f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
-            for cell in guarded[name]
-        ]
+    guarded, texts = table.copy(), table.select_dtypes(exclude=["number", "bool"])
+    guarded[texts.columns] = texts.map(
+        lambda cell: f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+    )
     return guarded.to_csv(index=False).encode("utf-8", "replace")
 
 

@@ -12,11 +12,10 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,8 +41,7 @@ _DIRECTIONS = 60
 _TOO_MANY = 0.1  # a check that finds a larger share was made for other images
 _QUOTED = re.compile(r"""'.*'|".*"|“.*”""", re.DOTALL)
 
-Found = dict[str, Any]  # the issue table of each check, by its name
-Check = Callable[[Found], Any]  # what was found before -> an issue table
+Check = Callable[[dict[str, Any]], Any]  # the issue table of each check so far -> an issue table
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,12 +49,16 @@ class Inspection:
     """What ``inspect`` found. ``print(inspection)`` sums it up."""
 
     dataset: Dataset  # the items as they were looked at
-    issues: Mapping[str, Any]  # an issue table for each check that ran, also where it found nothing
-    proposed: tuple[str, ...]  # the names of the checks whose issues are proposed to be dropped
+    issues: dict[str, Any]  # an issue table for each check that ran, also where it found nothing
     notes: tuple[str, ...]  # what was not looked for, and what should not be trusted
     html: Path  # the report
     folder: Path | None = None  # the folder that was read
     folder_report: FolderReport | None = None  # what became of each of its files
+
+    @property
+    def proposed(self) -> tuple[str, ...]:
+        """The names of the checks whose issues are proposed to be dropped."""
+        return tuple(name for name in self.issues if words_on(name)["part"] == "drop")
 
     @property
     def counts(self) -> dict[str, int]:
@@ -73,17 +75,19 @@ class Inspection:
         import pandas as pd  # here, because it is slow to import
 
         classes = self.dataset.class_names
-        parts = []
-        for name, found in self.issues.items():
-            part = found.reindex(columns=["item", "score", "reason"]).assign(detector=name)
-            part["duplicate_of"] = found.get("duplicate_of", -1)
-            part["suggested"] = [classes[int(one)] for one in found.get("suggested", ())] or ""
-            part["proposed"] = name in self.proposed
-            part["name"] = [self.name(int(item)) for item in part["item"]]
-            parts.append(part)
         columns = ["item", "name", "detector", "score", "reason", "duplicate_of", "suggested", "proposed"]
-        filled = [part for part in parts if len(part)] or [pd.DataFrame(columns=columns)]
-        return pd.concat(filled, ignore_index=True)[columns]
+        parts = [
+            found.assign(
+                name=[self.name(int(item)) for item in found["item"]],
+                detector=name,
+                duplicate_of=found.get("duplicate_of", -1),
+                suggested=[classes[int(one)] for one in found.get("suggested", ())] or "",
+                proposed=name in self.proposed,
+            )[columns]
+            for name, found in self.issues.items()
+            if len(found)
+        ]
+        return pd.concat(parts or [pd.DataFrame(columns=columns)], ignore_index=True)
 
     def name(self, item: int) -> str:
         """What an item is called in the report: its file below the folder, or its number."""
@@ -190,8 +194,7 @@ def inspect(
         _hide_personal_data(found)
     elif folder is not None:
         _say_where_files_differ(found["exact_duplicates"], folder, report.kept, dataset)
-    proposed = tuple(name for name in found if words_on(name)["part"] == "drop")
-    seen = Inspection(dataset, MappingProxyType(found), proposed, tuple(notes), target, folder, report)
+    seen = Inspection(dataset, found, tuple(notes), target, folder, report)
     # A lone surrogate in a file name or text has no bytes in UTF-8.
     written = page(seen).encode("utf-8", "replace")
     with atomic_write(target) as stream:
@@ -251,7 +254,7 @@ def _image_checks(dataset: Dataset, features: Any, seed: int, notes: list[str]) 
 
     untrusted: set[str] = set()
 
-    def quality(detector: Callable[[Dataset], Any], found: Found) -> Any:
+    def quality(detector: Callable[[Dataset], Any], found: dict[str, Any]) -> Any:
         table = detector(dataset)
         if len(table) > _TOO_MANY * len(dataset):
             untrusted.add(detector.__name__)
@@ -263,7 +266,7 @@ def _image_checks(dataset: Dataset, features: Any, seed: int, notes: list[str]) 
         # What is blank is badly lit as well: once is enough.
         return table[~table["item"].isin(found["low_information"]["item"])].reset_index(drop=True)
 
-    def outliers(found: Found) -> Any:
+    def outliers(found: dict[str, Any]) -> Any:
         suspected = np.concatenate([table["item"] for name, table in found.items() if name not in untrusted])
         among = np.isin(np.arange(len(dataset)), suspected, invert=True)
         return images.outliers(small, features, among=among, seed=seed)
@@ -305,18 +308,14 @@ def _shrunk(dataset: Dataset) -> Dataset:
     """Images of at most 32 pixels a side where the given ones are large; else the same set."""
     if max(dataset.data.shape[1:3]) <= _LARGEST_SIDE:
         return dataset
-    length = max(1, 4_000_000 // int(np.prod(dataset.data.shape[1:])))  # 16 MB at a time
-    starts = range(0, len(dataset), length)
     grey_images(dataset[:0], "inspect")  # refuses images that are too small
-    data = dataset.data if dataset.data.ndim == 4 else dataset.data[..., None]  # (n, h, w) -> (n, h, w, 1)
-    blocks = []
-    for start in starts:
-        block = data[start : start + length].astype(np.float32)
-        small = np.stack([working_size(block[..., place]) for place in range(data.shape[3])], axis=-1)
-        blocks.append(np.clip(np.rint(small), 0, 255).astype(np.uint8))
-    whole = np.concatenate(blocks)
-    whole = whole if dataset.data.ndim == 4 else whole[..., 0]
-    return Dataset(whole, dataset.labels, dataset.class_names, dataset.card)
+
+    def small(image: np.ndarray) -> np.ndarray:
+        channels = np.atleast_3d(image).transpose(2, 0, 1).astype(np.float32)  # (channels, h, w)
+        levels = np.clip(np.rint(working_size(channels)), 0, 255).astype(np.uint8)
+        return levels[0] if image.ndim == 2 else levels.transpose(1, 2, 0)
+
+    return replace(dataset, data=np.stack([small(image) for image in dataset.data]))
 
 
 def _text_checks(dataset: Dataset, regions: Sequence[str] | str, notes: list[str]) -> dict[str, Check]:
@@ -329,7 +328,7 @@ def _text_checks(dataset: Dataset, regions: Sequence[str] | str, notes: list[str
         "--regions takes others."
     )
 
-    def other_language(found: Found) -> Any:
+    def other_language(found: dict[str, Any]) -> Any:
         unreadable = [*found["garbled"]["item"], *found["uninformative"]["item"]]  # these are of no language
         readable = np.isin(np.arange(len(dataset)), unreadable, invert=True)
         return text.other_language(dataset, among=readable)
@@ -340,7 +339,7 @@ def _text_checks(dataset: Dataset, regions: Sequence[str] | str, notes: list[str
     return checks | {"other_language": other_language}
 
 
-def _hide_personal_data(found: Found) -> None:
+def _hide_personal_data(found: dict[str, Any]) -> None:
     """A reason may quote a text that holds personal data, and cut the data in two: such quotations go."""
     secret = set(found["personal_data"]["item"])
     for table in found.values():
@@ -393,9 +392,7 @@ def _plain_features(dataset: Dataset, seed: int) -> np.ndarray:
             counted = pieces.fit_transform(item[:5000] for item in dataset.data)
         except ValueError:  # no piece occurs twice
             return np.zeros((len(dataset), 1), dtype=np.float32)
-        size = min(_DIRECTIONS, min(counted.shape) - 1)
-        if size < 1:
-            return counted.toarray().astype(np.float32)
+        size = max(1, min(_DIRECTIONS, *(side - 1 for side in counted.shape)))
         return TruncatedSVD(size, random_state=seed).fit_transform(counted).astype(np.float32)
     small = _shrunk(dataset).data
     flat = small.reshape(len(small), -1).astype(np.float32)

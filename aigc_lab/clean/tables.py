@@ -18,8 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from aigc_lab.clean.issues import issue_table
-
 if TYPE_CHECKING:
     import pandas as pd
     import pandera.pandas as pandera
@@ -144,7 +142,7 @@ def guess(frame: pd.DataFrame) -> tuple[dict[str, pandera.Column], dict[str, str
     rules: dict[str, pandera.Column] = {}
     reasons: dict[str, str] = {}
     for name in frame.columns:
-        cells = [cell for cell in frame[name] if not _is_nothing(cell)]
+        cells = [c for c in frame[name] if not _is_missing(c) and _plain(str(c)).casefold() not in NOTHING]
         words = [_plain(cell) for cell in cells if isinstance(cell, str)]
         units = {unit for word in words if (unit := re.sub(r"^[+-]?[\d.,]+\s*", "", word)) != word} - {""}
         unit = units.pop() if len(units) == 1 else ""
@@ -172,10 +170,6 @@ def guess(frame: pd.DataFrame) -> tuple[dict[str, pandera.Column], dict[str, str
     return rules, reasons
 
 
-def _is_nothing(cell: Any) -> bool:
-    return _is_missing(cell) or (isinstance(cell, str) and _plain(cell).casefold() in NOTHING)
-
-
 def check(frame: pd.DataFrame, rules: pandera.DataFrameSchema) -> pd.DataFrame:
     """The cells that break the rules, and the rows that repeat an earlier one.
 
@@ -190,6 +184,7 @@ def check(frame: pd.DataFrame, rules: pandera.DataFrameSchema) -> pd.DataFrame:
     Raises:
         ValueError: a table without one of the columns of the schema, or two columns of one name.
     """
+    import pandas as pd
     import pandera.pandas as pandera
 
     _check_frame(frame, rules)
@@ -220,10 +215,8 @@ def check(frame: pd.DataFrame, rules: pandera.DataFrameSchema) -> pd.DataFrame:
         if first.setdefault(key, item) != item:
             found.append((item, 1.0, f"{repeats} {first[key]}", "duplicate_row", ""))
     found.sort(key=lambda issue: (-issue[1], issue[0], KINDS.index(issue[3])))  # as issue_table sorts
-    items, scores, reasons, kinds, columns = zip(*found, strict=True) if found else ((),) * 5
-    table = issue_table("tables", items, scores, reasons)
-    table["detector"], table["column"] = np.array(kinds, dtype=object), np.array(columns, dtype=object)
-    return table
+    table = pd.DataFrame(found, columns=["item", "score", "reason", "detector", "column"], dtype=object)
+    return table.astype({"item": "int64", "score": "float64"})
 
 
 def _judged(kind: str, about: Mapping[str, Any], value: Any) -> tuple[float, str]:
@@ -238,16 +231,21 @@ def _judged(kind: str, about: Mapping[str, Any], value: Any) -> tuple[float, str
         return 1.0, f"{shown} is not a {'date such as 2026-11-28' if 'earliest' in about else 'number'}"
     if kind == "wrong_category":
         return 1.0, f"{shown} is not one of {', '.join(about['names'][:5])}"
+    low, high = _bounds(about)
     if "earliest" in about:
-        low, high, value = (each.toordinal() for each in (about["earliest"], about["latest"], _day(value)))
-        outside = f"{shown} is outside {about['earliest']} to {about['latest']}"
+        outside = f"{shown} is outside {low} to {high}"
+        low, high, value = (each.toordinal() for each in (low, high, _day(value)))
     else:
-        low, high = about["low"], about["high"]
         outside = f"{shown} is outside {low:g} to {high:g} {about['unit']}".rstrip()
     beyond = max(low - value, value - high)
     width = high - low if math.isfinite(high - low) and high > low else max(1.0, abs(value) - beyond)
     far = 1.0 if math.isinf(value) else beyond / (beyond + width)
     return 0.5 + far / 2, outside
+
+
+def _bounds(about: Mapping[str, Any]) -> tuple[Any, Any]:
+    """The smallest and the largest number or day that a column may hold."""
+    return about.get("earliest", about.get("low")), about.get("latest", about.get("high"))
 
 
 def fix(frame: pd.DataFrame, rules: pandera.DataFrameSchema) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -295,21 +293,16 @@ def _fixed_cell(cell: Any, about: Mapping[str, Any]) -> tuple[Any, str]:
         return (
             (named[0], "spelt as in the schema") if len(named) == 1 else (None, "no such category: emptied")
         )
-    if "earliest" in about:
-        day = _day(cell)
-        if day is None:
-            return cell, ""
-        if not about["earliest"] <= day <= about["latest"]:
-            return None, "out of range: emptied"
-        if isinstance(cell, str) and not re.fullmatch(r"\d{4}", plain):
-            return day, "text to date"
+    is_date = "earliest" in about
+    value = _day(cell) if is_date else cell if plain is None else _parsed(plain, about["unit"])
+    if value is None or not (is_date or _is_real(value)):
         return cell, ""
-    value = cell if plain is None else _parsed(plain, about["unit"])
-    if not _is_real(value):
-        return cell, ""
-    if not (math.isfinite(value) and about["low"] <= value <= about["high"]):
+    low, high = _bounds(about)
+    if not low <= value <= high or (not is_date and math.isinf(value)):
         return None, "out of range: emptied"
-    return (cell, "") if plain is None else (value, "text to number")
+    if plain is None or (is_date and re.fullmatch(r"\d{4}", plain)):
+        return cell, ""
+    return value, f"text to {'date' if is_date else 'number'}"
 
 
 def _parsed(words: str, unit: str) -> float | None:

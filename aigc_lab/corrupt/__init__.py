@@ -15,7 +15,6 @@ from aigc_lab.corrupt.images import (
     draw_junk,
 )
 from aigc_lab.corrupt.tables import TABLE_CORRUPTIONS, apply_to_table
-from aigc_lab.corrupt.text import TEXT_JUNK_KINDS
 
 __all__ = [
     "IMAGE_CORRUPTIONS",
@@ -23,7 +22,6 @@ __all__ = [
     "SOUND_CORRUPTIONS",
     "TABLE_CORRUPTIONS",
     "TEXT_CORRUPTIONS",
-    "TEXT_JUNK_KINDS",
     "CorruptionLog",
     "apply",
     "apply_to_table",

@@ -16,11 +16,11 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from numbers import Integral, Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import ndimage
@@ -28,6 +28,9 @@ from scipy import ndimage
 from aigc_lab.collect.dataset import Dataset, unknown_name
 from aigc_lab.collect.sounds import check_recordings
 from aigc_lab.corrupt import sounds, text
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 JUNK_KINDS = ("noise", "blank", "gradient", "strokes", "shapes", "text")
 SMALLEST_SIDE = 8  # pixels; below it a small shift is no longer small
@@ -42,7 +45,7 @@ class CorruptionLog:
         table: one row per item and corruption: ``item`` (position in the dirty set), ``corruption``,
             ``source`` (position in the original set, -1 for junk), ``detail`` (such as ``"cat -> dog"``),
             ``inherited`` (True where a copy has the corruption only from the item it copies).
-        dropped: the items that imbalance removed: ``source``, ``corruption``, ``detail``.
+        dropped: the positions that imbalance removed from the original set, each with the reason.
         sources: integers ``(n,)``, for every dirty item the position it came from, -1 for junk.
         true_labels: integers ``(n,)``, the label before any flip, -1 for junk; None without labels.
         names: the corruptions that exist.
@@ -50,8 +53,8 @@ class CorruptionLog:
         seed: the seed.
     """
 
-    table: Any
-    dropped: Any
+    table: pd.DataFrame
+    dropped: dict[int, str]
     sources: np.ndarray
     true_labels: np.ndarray | None
     names: tuple[str, ...]
@@ -111,13 +114,12 @@ def apply(dataset: Dataset, rates: Mapping[str, float], seed: int = 0) -> tuple[
         The dirty set and the log of what was done to which item.
 
     Raises:
-        ValueError: an unknown corruption; a rate that is no number from 0 to 1; a negative seed;
-            flipping or imbalance without labels or with a single class; an image corruption on
-            something else than images, or on images smaller than 8 x 8; audio without a sample rate, or
-            shorter than 0.05 s.
+        ValueError: an unknown corruption; a rate that is no number from 0 to 1; a negative seed; a
+            corruption that does not fit the modality, the labels or the size of the items.
     """
     wanted, seed = checked_rates(rates, _ALL_NAMES), checked_seed(seed)
-    _check_fits(dataset, [name for name, rate in wanted.items() if rate > 0])
+    used = {name: rate for name, rate in wanted.items() if rate > 0}
+    _check_fits(dataset, used)
     kind, names = dataset.modality, dataset.class_names
     more = {"rate": dataset.sample_rate} if kind == "audio" else {}
     dropped = _scarce(dataset, wanted["imbalance"], seed) if wanted["imbalance"] else {}
@@ -177,7 +179,7 @@ def apply(dataset: Dataset, rates: Mapping[str, float], seed: int = 0) -> tuple[
         real, added = origin[origin >= 0], np.array(added_labels, dtype=np.int64)
         true_labels = np.concatenate([dataset.labels[real], np.full(len(added), -1, dtype=np.int64)])
         labels = np.concatenate([labels[real], added])
-    log = make_log(rows, dropped, origin, true_labels, _NAMES[kind], wanted, seed)
+    log = CorruptionLog(log_table(rows), dropped, origin, true_labels, _NAMES[kind], used, seed)
     data = items if kind == "text" else np.stack(items) if items else dataset.data
     notes = tuple(  # nothing is changed silently
         f"corrupted on purpose (seed {seed}): {name} at rate {log.rates[name]:g}, {count} items"
@@ -188,25 +190,12 @@ def apply(dataset: Dataset, rates: Mapping[str, float], seed: int = 0) -> tuple[
     return replace(dataset, data=data, labels=labels, card=card), log
 
 
-def make_log(
-    rows: list[tuple],
-    dropped: Mapping[int, str],
-    sources: np.ndarray,
-    true_labels: np.ndarray | None,
-    names: tuple[str, ...],
-    rates: Mapping[str, float],
-    seed: int,
-    columns: tuple[str, ...] = COLUMNS,
-) -> CorruptionLog:
-    """The log of the given rows, sorted by item; ``dropped`` maps a position to what imbalance did."""
+def log_table(rows: list[tuple], columns: tuple[str, ...] = COLUMNS) -> pd.DataFrame:
+    """The table of a log: the given rows, sorted by item."""
     import pandas as pd  # here, because it is slow to import
 
     table = pd.DataFrame(sorted(rows, key=lambda row: row[0]), columns=list(columns))
-    table = table.astype({"item": "int64", "source": "int64", "inherited": bool})
-    lost = [(source, "imbalance", detail) for source, detail in sorted(dropped.items())]
-    lost = pd.DataFrame(lost, columns=["source", "corruption", "detail"]).astype({"source": "int64"})
-    used = {name: rate for name, rate in rates.items() if rate > 0}
-    return CorruptionLog(table, lost, sources, true_labels, names, used, seed)
+    return table.astype({"item": "int64", "source": "int64", "inherited": bool})
 
 
 def stream(seed: int, name: str, *number: int) -> np.random.Generator:
@@ -237,7 +226,7 @@ def checked_seed(seed: int) -> int:
     return int(seed)
 
 
-def _check_fits(dataset: Dataset, active: list[str]) -> None:
+def _check_fits(dataset: Dataset, active: Iterable[str]) -> None:
     """ValueError where a corruption does not fit the modality, the labels or the size of the images."""
     kind, classes = dataset.modality, len(dataset.class_names)
     for name in active:

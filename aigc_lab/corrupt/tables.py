@@ -20,7 +20,7 @@ from aigc_lab.corrupt.images import (
     checked_seed,
     count_of,
     inherited,
-    make_log,
+    log_table,
     stream,
 )
 
@@ -83,8 +83,9 @@ def apply_to_table(
 
     dirty = pd.DataFrame({name: _like(cells, frame[name]) for name, cells in columns.items()})
     sources = np.array([*range(len(frame)), *copied], dtype=np.int64)
-    log = make_log(rows, {}, sources, None, TABLE_CORRUPTIONS, wanted, seed, (*COLUMNS, "column"))
-    return dirty, log
+    table = log_table(rows, (*COLUMNS, "column"))
+    used = {name: rate for name, rate in wanted.items() if rate > 0}
+    return dirty, CorruptionLog(table, {}, sources, None, TABLE_CORRUPTIONS, used, seed)
 
 
 def _allotted(frame: pd.DataFrame, seed: int) -> dict[str, np.ndarray]:
@@ -155,11 +156,9 @@ def _beyond(cell: Any, column: pd.Series, rng: np.random.Generator) -> tuple[Any
 
 
 def _like(cells: list[Any], before: pd.Series) -> pd.Series:
-    """A column of the old kind where the cells still fit in, else of objects."""
+    """A column of numbers where all its cells still are, else of objects."""
     import pandas as pd
 
-    if before.dtype.kind in "iuf" and not any(isinstance(cell, str) for cell in cells):
-        values = np.array([np.nan if cell is None else cell for cell in cells], dtype=float)
-        fits = before.dtype.kind == "f" or not np.isnan(values).any()
-        return pd.Series(values).astype(before.dtype) if fits else pd.Series(values)
-    return pd.Series(cells, dtype=object)
+    column = pd.Series(cells, dtype=object)
+    numeric = before.dtype.kind in "iuf" and not any(isinstance(cell, str) for cell in cells)
+    return pd.to_numeric(column) if numeric else column

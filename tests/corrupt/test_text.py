@@ -10,7 +10,7 @@ import pytest
 from aigc_lab import collect, corrupt
 from aigc_lab.clean import text as clean_text
 from aigc_lab.collect import Dataset, own_card
-from aigc_lab.corrupt.text import is_chinese
+from aigc_lab.corrupt.text import TEXT_JUNK_KINDS, is_chinese
 
 DAMAGING = ("personal_data", "boilerplate", "unnormalised", "mojibake")
 ADDING = ("exact_duplicate", "near_duplicate", "foreign_language", "junk")
@@ -94,8 +94,8 @@ def test_personal_data_and_notices_suit_the_language(dialogues):
 def test_junk_and_foreign_texts_have_every_kind_and_random_labels(dialogues):
     dirty, log = corrupt.apply(dialogues, {"junk": 0.5, "foreign_language": 0.5})
     junk = log.table[log.table["corruption"] == "junk"]
-    assert set(junk["detail"]) == set(corrupt.TEXT_JUNK_KINDS)
-    assert len(set(log.table["detail"]) - set(corrupt.TEXT_JUNK_KINDS)) == 6
+    assert set(junk["detail"]) == set(TEXT_JUNK_KINDS)
+    assert len(set(log.table["detail"]) - set(TEXT_JUNK_KINDS)) == 6
     assert set(dirty.labels[log.items("junk")]) == {0, 1}
     assert (log.true_labels[log.mask("junk", "foreign_language")] == -1).all()
 
