@@ -1,42 +1,17 @@
-"""Interactive figures, each on top of a pure function that draws the same figure without a browser.
+"""Interactive figures. A cell calls a name in small letters; it makes the widget of that name's class.
 
-Importing this package is cheap: ipywidgets and Matplotlib are imported by what is first used.
 Introduced in notebook 00.
 """
 
-from __future__ import annotations
+# ruff: noqa: F401
 
-import importlib
-from typing import Any
-
-_HOME = {
-    "latent_image": "latent",
-    "LatentExplorer": "latent",
-    "latent_explorer": "latent",
-    "Labelling": "labelling",
-    "annotate": "labelling",
-    "corruption_preview": "corruptions",
-    "CorruptionExplorer": "corruptions",
-    "corruption_explorer": "corruptions",
-    "DescribedImage": "live",
-    "Keyboard": "keyboard",
-    "melody": "keyboard",
-    "piano": "keyboard",
-    "LiveFigure": "live",
-    "live_figure": "live",
-    "GanPlayground": "playground",
-    "gan_picture": "playground",
-    "gan_playground": "playground",
-}
-
-__all__ = sorted(_HOME)
-
-
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(__all__)}")
-
-
-def __dir__() -> list[str]:
-    return __all__
+from aigc_lab.widgets.corruptions import CorruptionExplorer as corruption_explorer
+from aigc_lab.widgets.corruptions import corruption_preview
+from aigc_lab.widgets.keyboard import Keyboard as piano
+from aigc_lab.widgets.keyboard import melody
+from aigc_lab.widgets.labelling import Labelling as annotate
+from aigc_lab.widgets.latent import LatentExplorer as latent_explorer
+from aigc_lab.widgets.live import DescribedImage
+from aigc_lab.widgets.live import LiveFigure as live_figure
+from aigc_lab.widgets.playground import GanPlayground as gan_playground
+from aigc_lab.widgets.playground import gan_picture

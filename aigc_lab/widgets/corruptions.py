@@ -91,36 +91,30 @@ def _some_of_each(added: range, told: Mapping[int, list[str]]) -> list[int]:
 
 
 class CorruptionExplorer(LiveFigure):
-    """The widget that ``corruption_explorer`` returns: a ``LiveFigure`` with the rates."""
-
-    @property
-    def rates(self) -> dict[str, float]:
-        """The chosen rates above 0, ready for ``corrupt.apply``."""
-        return {name: round(rate, 4) for name, rate in self.values.items() if rate > 0}
-
-
-def corruption_explorer(
-    dataset: Dataset, rates: Mapping[str, float] | None = None, seed: int = 0
-) -> CorruptionExplorer:
     """A slider for each corruption that fits, the same images before and after, and the counts.
+
+    Read ``.rates`` in a later cell: ``corrupt.apply(dataset, widget.rates, seed)``.
 
     Args:
         dataset: images; it stays as it is.
         rates: the rates to start from.
         seed: seed of the sample and of the corruption.
 
-    Returns:
-        The widget. Read ``.rates`` in a later cell: ``corrupt.apply(dataset, widget.rates, seed)``.
-
     Raises:
         ValueError: no images, an unknown corruption, or a rate outside [0, 1].
     """
-    start = checked_rates(rates or {}, corrupt.IMAGE_CORRUPTIONS)
-    sample = _sample(dataset, seed)
-    if sample.labels is None or len(sample.class_names) < 2:
-        start = {name: rate for name, rate in start.items() if name not in ("imbalance", "label_flip")}
 
-    def draw(**chosen: float) -> Any:
-        return corruption_preview(dataset, {name: rate for name, rate in chosen.items() if rate > 0}, seed)
+    def __init__(self, dataset: Dataset, rates: Mapping[str, float] | None = None, seed: int = 0) -> None:
+        start = checked_rates(rates or {}, corrupt.IMAGE_CORRUPTIONS)
+        sample = _sample(dataset, seed)
+        if sample.labels is None or len(sample.class_names) < 2:
+            start = {name: rate for name, rate in start.items() if name not in ("imbalance", "label_flip")}
+        super().__init__(
+            lambda **_: corruption_preview(dataset, self.rates, seed),
+            **{name: (0, max(0.5, rate), 0.01, rate) for name, rate in start.items()},
+        )
 
-    return CorruptionExplorer(draw, {name: (0, max(0.5, rate), 0.01, rate) for name, rate in start.items()})
+    @property
+    def rates(self) -> dict[str, float]:
+        """The chosen rates above 0, ready for ``corrupt.apply``."""
+        return {name: round(rate, 4) for name, rate in self.values.items() if rate > 0}

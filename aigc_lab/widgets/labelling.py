@@ -10,64 +10,95 @@ Introduced in notebook 03.
 from __future__ import annotations
 
 import html
-import io
 import os
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import takewhile
 from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
-from PIL import Image
 from sklearn.metrics import cohen_kappa_score
 
 from aigc_lab.collect.dataset import Dataset
 from aigc_lab.label import NO_LABEL, Annotations, read_labels
 from aigc_lab.plots import as_images
-from aigc_lab.widgets.live import DescribedImage, error_text
+from aigc_lab.widgets.live import DescribedImage, Speaking, error_text, png
 
 # Digits first: they work with a Chinese input method as well. "u" is undo.
 _KEYS = "1234567890abcdefghijklmnopqrstvwxyz"
 _UNDO, _CANNOT_TELL = "u", " "
+_SIZE = 224  # pixels of the longer side of an image
 _LONGEST_TEXT = 5_000
 _MOST_REMOVED = 3  # characters in one message: quick Backspaces; more is somebody editing the record
+_REFUSED = "This was not entered"
 _ROW = {"flex_flow": "row wrap"}
 
 
-class Labelling(widgets.VBox):
-    """The widget that ``annotate`` returns.
+class Labelling(Speaking, widgets.VBox):
+    """Label items by key or click. The file is written after every label, so a crash loses nothing.
+
+    Run the same cell again to go on where you stopped. Keys: 1 to 9 and 0 (then letters) for the
+    classes, space for "cannot tell", Backspace or u to take the last label back.
+
+    Args:
+        dataset: images or texts; labels that it has are not shown.
+        path: the file of this annotator's labels (see ``label.Annotations``).
+        class_names: the classes to choose from; by default those of the set.
+        annotator: who labels.
+        second: another annotator's labels to compare with: a file, or class numbers ``(n,)`` with -1
+            where there is none.
+        captions: what is said of each item while it is shown, such as why it is proposed to drop it.
 
     Attributes:
-        annotations: the ``label.Annotations`` behind it.
+        annotations: the ``label.Annotations`` behind it; read ``labels`` in a later cell.
         item: position of the item that is shown; None when all have a label.
         key_field: the text field into which the labels are typed.
         buttons: one for each class, for the mouse; ``skip_button``, ``undo_button``.
         message: progress and agreement, or what went wrong.
-        error: the last exception of a callback, or None.
+
+    Raises:
+        ValueError: no items, no classes, second labels or captions that do not fit, or a strange file.
+        FileNotFoundError: there is no file of the second annotator.
     """
 
     def __init__(
         self,
         dataset: Dataset,
-        annotations: Annotations,
-        order: np.ndarray,
-        second: np.ndarray | None,
-        size: int,
+        path: str | os.PathLike[str],
+        class_names: Sequence[str] = (),
+        annotator: str = "",
+        second: Any = None,
         captions: Sequence[str] = (),
     ) -> None:
-        names = annotations.class_names
+        names = tuple(class_names) or dataset.class_names
+        if dataset.modality not in ("images", "text"):
+            raise ValueError(f"images and texts can be labelled here; this set holds {dataset.modality}")
+        if not len(dataset):
+            raise ValueError("there must be items to label; this set is empty")
         if not 2 <= len(names) <= len(_KEYS):
             raise ValueError(f"labelling by key needs 2 to {len(_KEYS)} classes, got {len(names)}")
-        self.dataset, self.annotations, self.error = dataset, annotations, None
-        self._order, self._second, self._size, self._captions = order, second, size, captions
+        if len(captions) not in (0, len(dataset)):
+            raise ValueError(f"captions: one sentence for each of {len(dataset)} items, got {len(captions)}")
+        if isinstance(second, (str, os.PathLike)):
+            second = read_labels(second, replace(dataset, labels=None, class_names=names))
+        if second is not None:
+            second = np.asarray(second)
+            if second.shape != (len(dataset),) or second.min() < NO_LABEL or second.max() >= len(names):
+                raise ValueError(
+                    f"second must be {len(dataset)} class numbers, with -1 where there is no label"
+                )
+        super().__init__()
+        self.dataset, self.annotations = dataset, Annotations(path, names, annotator)
+        self._second, self._captions = second, captions
         self._digests = dataset.hashes()
         self._position = {digest: item for item, digest in reversed(list(enumerate(self._digests)))}
         self._key_of = dict(zip(names, _KEYS, strict=False))
         self._class_of = {key: name for name, key in self._key_of.items()}
         # Each character of the field, and whether it made an entry: Backspace then takes that one back.
-        mine = [name for digest, name in annotations.entries if digest in self._position]
+        mine = [name for digest, name in self.annotations.entries if digest in self._position]
         self._typed = "".join(self._key_of.get(name, _CANNOT_TELL) for name in mine)
         self._entered = [True] * len(self._typed)
         self._busy = False
@@ -86,8 +117,7 @@ class Labelling(widgets.VBox):
         }
         self.skip_button = self._button("space  cannot tell", "Leave this item without a class", _CANNOT_TELL)
         self.undo_button = self._button("undo", "Take the last label back", _UNDO, icon="undo")
-        self.message = widgets.HTML()
-        self.image = DescribedImage(format="png", layout={"width": f"{size}px"})
+        self.image = DescribedImage(format="png", layout={"width": f"{_SIZE}px"})
         self.text = widgets.HTML()
         self.item = self._next()
         self._show()
@@ -95,20 +125,12 @@ class Labelling(widgets.VBox):
         content = self.image if dataset.modality == "images" else self.text
         choices = widgets.Box([*self.buttons.values(), self.skip_button, self.undo_button], layout=_ROW)
         right = widgets.VBox([self.key_field, choices, self.message], layout={"max_width": "560px"})
-        super().__init__([widgets.HBox([content, right], layout=_ROW)])
+        self.children = [widgets.HBox([content, right], layout=_ROW)]
 
     @property
     def labels(self) -> np.ndarray:
         """A class number for each item of the set, -1 where there is none: ``(n,)``."""
         return self.annotations.labels(self.dataset)
-
-    @property
-    def disagreements(self) -> np.ndarray:
-        """Positions of the items that both annotators labelled, and differently."""
-        if self._second is None:
-            raise ValueError("there is no second annotator; give second=")
-        mine = self.labels
-        return np.flatnonzero((mine >= 0) & (self._second >= 0) & (mine != self._second))
 
     # -- what people do ---------------------------------------------------------------------------
 
@@ -120,11 +142,11 @@ class Labelling(widgets.VBox):
     def _clicked(self, key: str) -> None:
         """A click does what its key does, and the field shows it."""
         if key == _UNDO:
-            self._act(self._undo)
+            self.attempt(self._undo, _REFUSED)
             while self._entered and not self._entered[-1]:
                 self._drop()
         else:
-            self._act(self._press, key)
+            self.attempt(partial(self._press, key), _REFUSED)
         self._set_field()
         self._show()
         self.key_field.focus()  # else the next key would be a command of the notebook
@@ -141,21 +163,13 @@ class Labelling(widgets.VBox):
             self.error = ValueError("the field was edited in its middle; only its end is for typing")
         else:
             self.error = None
-            for action in [(self._backspace,)] * removed + [(self._press, key) for key in added]:
-                self._act(*action)
+            for action in [self._backspace] * removed + [partial(self._press, key) for key in added]:
+                self.attempt(action, _REFUSED)
                 if self.error is not None:
                     break
         if self._typed != value:
             self._set_field()
         self._show()
-
-    def _act(self, action: Any, *values: str) -> None:
-        """Do one thing; what fails is kept and shown, since Jupyter hides what a callback raises."""
-        try:
-            action(*values)
-            self.error = None
-        except (OSError, ValueError) as error:
-            self.error = error
 
     def _press(self, character: str) -> None:
         key = unicodedata.normalize("NFKC", character).casefold()  # full-width digits of an input method
@@ -195,19 +209,15 @@ class Labelling(widgets.VBox):
 
     def _next(self) -> int | None:
         given = self.annotations.names()
-        return next((int(item) for item in self._order if self._digests[item] not in given), None)
+        return next((item for item, digest in enumerate(self._digests) if digest not in given), None)
 
     def _set_field(self) -> None:
         self._busy = True
-        try:
-            self.key_field.value = self._typed
-        finally:
-            self._busy = False
+        self.key_field.value = self._typed
+        self._busy = False
 
     def _show(self) -> None:
-        given = self.annotations.names()
-        wanted = {self._digests[item] for item in self._order}
-        done, total = sum(digest in given for digest in wanted), len(wanted)
+        done, total = len(self._position.keys() & self.annotations.names()), len(self._position)
         words = f"{done} of {total} done, kept in {self.annotations.path.name}."
         if self.item is None:
             words = f"All done: {words}"
@@ -215,72 +225,19 @@ class Labelling(widgets.VBox):
             words += " " + _agreement(self.labels, self._second)
         if self._captions and self.item is not None:
             words = f"{self._captions[self.item].rstrip('.')}. {words}"
-        status = f'<div role="status" style="white-space: normal">{html.escape(words)}</div>'
-        if self.error is not None:
-            status += error_text("This was not entered", self.error)
-        self.message.value = status
+        wrong = "" if self.error is None else error_text(_REFUSED, self.error)
+        self.say(words, after=wrong)
         for button in (*self.buttons.values(), self.skip_button):
             button.disabled = self.item is None
         if self.dataset.modality != "images":
             self.text.value = _text_html("" if self.item is None else self.dataset.data[self.item])
-        elif self.item is not None:
-            self.image.value = _enlarged(self.dataset[self.item], self._size)
-            self.image.tooltip = f"Item {self.item}, to be labelled"
-        else:
-            self.image.value = _enlarged(np.full((1, 8, 8), 255, "uint8"), self._size)
-            self.image.tooltip = "All items have a label"
-
-
-def annotate(
-    dataset: Dataset,
-    path: str | os.PathLike[str],
-    class_names: Sequence[str] = (),
-    annotator: str = "",
-    order: Sequence[int] | np.ndarray | None = None,
-    second: Any = None,
-    size: int = 224,
-    captions: Sequence[str] = (),
-) -> Labelling:
-    """Label items by key or click. The file is written after every label, so a crash loses nothing.
-
-    Run the same cell again to go on where you stopped. Keys: 1 to 9 and 0 (then letters) for the
-    classes, space for "cannot tell", Backspace or u to take the last label back.
-
-    Args:
-        dataset: images or texts; labels that it has are not shown.
-        path: the file of this annotator's labels (see ``label.Annotations``).
-        class_names: the classes to choose from; by default those of the set.
-        annotator: who labels.
-        order: positions of the items to label, in this order, such as the least certain first; by
-            default all of them.
-        second: another annotator's labels to compare with: a file, or class numbers ``(n,)`` with -1
-            where there is none.
-        size: pixels of the shown image.
-        captions: what is said of each item while it is shown, such as why it is proposed to drop it.
-
-    Returns:
-        The widget. Read ``.labels`` in a later cell.
-
-    Raises:
-        ValueError: no items, no classes, an order, second labels or captions that do not fit, or a strange
-            file.
-        FileNotFoundError: there is no file of the second annotator.
-    """
-    if dataset.modality not in ("images", "text"):
-        raise ValueError(f"images and texts can be labelled here; this set holds {dataset.modality}")
-    names = tuple(class_names) or dataset.class_names
-    order = np.arange(len(dataset)) if order is None else np.asarray(order, dtype=int)
-    if len(captions) not in (0, len(dataset)):
-        raise ValueError(f"captions: one sentence for each of {len(dataset)} items, got {len(captions)}")
-    if order.ndim != 1 or not len(order) or order.min() < 0 or order.max() >= len(dataset):
-        raise ValueError(f"there must be items to label, with positions from 0 to {len(dataset) - 1}")
-    if isinstance(second, (str, os.PathLike)):
-        second = read_labels(second, replace(dataset, labels=None, class_names=names))
-    if second is not None:
-        second = np.asarray(second)
-        if second.shape != (len(dataset),) or second.min() < NO_LABEL or second.max() >= len(names):
-            raise ValueError(f"second must be {len(dataset)} class numbers, with -1 where there is no label")
-    return Labelling(dataset, Annotations(path, names, annotator), order, second, size, captions)
+            return
+        blank = np.full((8, 8), 255, "uint8")
+        pixels = blank if self.item is None else as_images(self.dataset[self.item])[0]
+        self.image.value = png(pixels, _SIZE)
+        self.image.tooltip = (
+            "All items have a label" if self.item is None else f"Item {self.item}, to be labelled"
+        )
 
 
 def _agreement(mine: np.ndarray, theirs: np.ndarray) -> str:
@@ -296,15 +253,6 @@ def _agreement(mine: np.ndarray, theirs: np.ndarray) -> str:
     return (
         f"The second annotator says the same for {same} of {len(mine)} shared items; Cohen's kappa {beyond}."
     )
-
-
-def _enlarged(image: Any, size: int) -> bytes:
-    (pixels,) = as_images(image)
-    scale = size / max(pixels.shape[:2])
-    shape = (max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).resize(shape, Image.Resampling.NEAREST).save(buffer, "PNG", compress_level=1)
-    return buffer.getvalue()
 
 
 def _text_html(text: str) -> str:

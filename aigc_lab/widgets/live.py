@@ -1,14 +1,20 @@
-"""A figure that follows sliders: the widget around any function that draws. Introduced in notebook 02."""
+"""What every widget here does, and a figure that follows sliders: the widget around any function that draws.
+
+Introduced in notebook 02.
+"""
 
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Mapping, Sequence
+import io
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import ipywidgets as widgets
 import matplotlib.pyplot as plt
+import numpy as np
 import traitlets
+from PIL import Image
 
 
 class DescribedImage(widgets.Image):
@@ -21,6 +27,17 @@ class DescribedImage(widgets.Image):
     description = traitlets.Unicode("").tag(sync=True)
 
 
+def png(pixels: np.ndarray, size: int = 0, smoothing: Image.Resampling = Image.Resampling.NEAREST) -> bytes:
+    """``uint8`` pixels as the bytes of a PNG file; with ``size``, the longer side becomes so many pixels."""
+    image = Image.fromarray(pixels)
+    if size:
+        scale = size / max(image.size)
+        image = image.resize([max(1, round(side * scale)) for side in image.size], smoothing)
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
+
+
 def error_text(what: str, error: BaseException) -> str:
     """A callback's error as HTML that is seen and read aloud: Jupyter hides what a callback raises."""
     kind = html.escape(f"{type(error).__name__}: {error}")
@@ -28,41 +45,67 @@ def error_text(what: str, error: BaseException) -> str:
     return f'<div role="alert" style="{style}"><b>{html.escape(what)}.</b> {kind}</div>'
 
 
-class LiveFigure(widgets.VBox):
-    """The widget that ``live_figure`` returns.
+class Speaking:
+    """A widget that says in words what it shows, or what went wrong; screen readers read it aloud.
 
     Attributes:
-        sliders: argument name to its slider; values: what they are set to.
-        image: the figure as an image; its ``tooltip`` says in words what it shows.
-        message: the same words for the eye, or what went wrong.
+        message: the words, as HTML.
         error: the last exception of a callback, or None.
     """
 
-    def __init__(self, draw: Callable[..., Any], ranges: Mapping[str, Sequence[Any]]):
+    def __init__(self, children: Sequence[Any] = (), **options: Any) -> None:
+        self.message, self.error = widgets.HTML(), None
+        super().__init__(children, **options)
+
+    def say(self, words: str, before: str = "", after: str = "") -> None:
+        """Show words, with some HTML before or after them."""
+        self.message.value = f'{before}<div role="status">{html.escape(words)}</div>{after}'
+
+    def attempt(self, action: Callable[[], Any], what: str) -> None:
+        """Do it in a callback; ``what`` did not happen is said if it fails."""
+        try:
+            action()
+            self.error = None
+        except Exception as error:
+            self.error = error
+            self.message.value = error_text(what, error)
+
+
+class LiveFigure(Speaking, widgets.VBox):
+    """Sliders above a figure that is drawn anew whenever one is moved.
+
+    Args:
+        draw: a function of the sliders' values that returns a figure of ``aigc_lab.plots``.
+        ranges: for each argument of ``draw``: lowest, highest, step and start. Four whole numbers make a
+            slider of whole numbers. Texts make a list to choose from; the first is chosen at the start. A
+            single text makes a field to write in.
+
+    Attributes:
+        sliders: argument name to its slider; values: what they are set to.
+        image: the figure as an image; its ``tooltip`` says in words what it shows, and so does ``message``.
+
+    Raises:
+        ValueError: no slider, or numbers out of order. What ``draw`` raises at the start is raised here.
+    """
+
+    def __init__(self, draw: Callable[..., Any], **ranges: Sequence[Any]) -> None:
+        if not ranges:
+            raise ValueError("a live figure needs at least one slider, such as threshold=(0, 1, 0.01, 0.5)")
+        super().__init__()
         self._draw = draw
-        self.error: Exception | None = None
         self.sliders = {name: _control(name, values) for name, values in ranges.items()}
         self.image = DescribedImage(format="png", layout={"max_width": "100%", "object_fit": "contain"})
-        self.message = widgets.HTML()
         # The first figure is drawn outside a callback: what fails here fails in the cell, in full view.
         self._refresh()
         for slider in self.sliders.values():
-            slider.observe(self._moved, "value")
+            slider.observe(lambda _: self.attempt(self._refresh, "The figure was not updated"), "value")
         panel = widgets.Box(list(self.sliders.values()), layout={"flex_flow": "row wrap"})
-        super().__init__([panel, self.message, self.image])
+        self.children = [panel, self.message, self.image]
 
     @property
     def values(self) -> dict[str, Any]:
         """What the sliders are set to, by argument name."""
         return {name: slider.value for name, slider in self.sliders.items()}
-
-    def _moved(self, _: Any) -> None:
-        try:
-            self._refresh()
-            self.error = None
-        except Exception as error:
-            self.error = error
-            self.message.value = error_text("The figure was not updated", error)
 
     def _refresh(self) -> None:
         figure = self._draw(**self.values)
@@ -71,7 +114,7 @@ class LiveFigure(widgets.VBox):
         finally:
             plt.close(figure)
         self.image.tooltip = figure.alt
-        self.message.value = f'<div role="status">{html.escape(figure.alt)}</div>'
+        self.say(figure.alt)
 
 
 def _control(name: str, values: Sequence[Any]) -> Any:
@@ -105,23 +148,3 @@ def _control(name: str, values: Sequence[Any]) -> Any:
         continuous_update=False,  # a figure takes longer than a step of the mouse
         **look,
     )
-
-
-def live_figure(draw: Callable[..., Any], **ranges: Sequence[Any]) -> LiveFigure:
-    """Sliders above a figure that is drawn anew whenever one is moved.
-
-    Args:
-        draw: a function of the sliders' values that returns a figure of ``aigc_lab.plots``.
-        ranges: for each argument of ``draw``: lowest, highest, step and start. Four whole numbers make a
-            slider of whole numbers. Texts make a list to choose from; the first is chosen at the start. A
-            single text makes a field to write in.
-
-    Returns:
-        The widget; ``.values`` holds what the sliders are set to.
-
-    Raises:
-        ValueError: no slider, or numbers out of order. What ``draw`` raises at the start is raised here.
-    """
-    if not ranges:
-        raise ValueError("a live figure needs at least one slider, such as threshold=(0, 1, 0.01, 0.5)")
-    return LiveFigure(draw, ranges)

@@ -7,7 +7,7 @@ played. Introduced in notebook 08; ``gan_game`` has the game.
 from __future__ import annotations
 
 import html
-import io
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw
 
 from aigc_lab.plots import OKABE_ITO
 from aigc_lab.widgets.gan_game import BORDERS, LOSSES, REACH, SHAPES, Game, Rules, sigmoid
-from aigc_lab.widgets.live import DescribedImage, error_text
+from aigc_lab.widgets.live import DescribedImage, Speaking, png
 
 # -- its image --------------------------------------------------------------------------------------------
 
@@ -28,6 +28,7 @@ def rgb(name: str) -> tuple[int, int, int]:
     return tuple(int(code[place : place + 2], 16) for place in (0, 2, 4))
 
 
+_SIZE = 420  # pixels
 # Pale vermilion ("fake") over white (undecided) to pale blue ("real"), in bands like a map's heights: easier
 # to read, and a PNG of a third of the bytes.
 _SHARE = np.linspace(-1, 1, 15)[:, None]
@@ -35,7 +36,7 @@ _BANDS = np.where(_SHARE < 0, rgb("vermilion"), rgb("blue"))
 _BANDS = (255 - 0.55 * np.abs(_SHARE) * (255 - _BANDS)).astype("uint8")  # (15, 3)
 
 
-def gan_picture(game: Game, size: int = 420, arrows: bool = True) -> np.ndarray:
+def gan_picture(game: Game, size: int = _SIZE, arrows: bool = True) -> np.ndarray:
     """The game as it stands: heat map, real points, fakes, and where the fakes are told to go.
 
     The heat map is the discriminator: blue where it says real, vermilion where it says fake; an output
@@ -48,12 +49,7 @@ def gan_picture(game: Game, size: int = 420, arrows: bool = True) -> np.ndarray:
 
     Returns:
         ``(size, size, 3)`` uint8.
-
-    Raises:
-        ValueError: a size below 64 pixels.
     """
-    if size < 64:
-        raise ValueError(f"the image needs 64 pixels or more, got {size}")
     real = game.shape.sample(500, np.random.default_rng(0))
     if game.lost:
         return _dots(np.full((size, size, 3), 255, np.uint8), real, "blue", radius=1)
@@ -99,13 +95,14 @@ def _dots(pixels: np.ndarray, points: np.ndarray, colour: str, radius: int) -> n
     return pixels
 
 
-def loss_strip(history: np.ndarray, width: int = 420, height: int = 90) -> np.ndarray:
-    """The two losses of the last frames as lines, ``(height, width, 3)`` uint8.
+def loss_strip(history: np.ndarray) -> np.ndarray:
+    """The two losses of the last frames as lines, ``(90, 420, 3)`` uint8.
 
     Args:
         history: ``(frames, 2)``, discriminator's and generator's loss; NaN is left out. Both lines
             share one vertical scale, from the smallest to the largest value.
     """
+    width, height = _SIZE, 90
     image = Image.new("RGB", (width, height), "white")
     pen = ImageDraw.Draw(image)
     finite = np.isfinite(history)
@@ -137,11 +134,15 @@ def playground_words(game: Game) -> str:
 # -- the widget -------------------------------------------------------------------------------------------
 
 
-class GanPlayground(widgets.VBox):
-    """The widget that ``gan_playground`` returns.
+class GanPlayground(Speaking, widgets.VBox):
+    """Two networks playing in the plane, with every rule of the game within reach.
+
+    Args:
+        shape: a key of ``SHAPES``. rules: a ``Rules``, which the controls start from.
+        speed: rounds in a frame, 1 to 50. seed: of the networks and points.
 
     Attributes:
-        game: the ``Game`` that is played.
+        game: the ``Game`` as it stands.
         controls: the widgets of the rules by name: ``shape``, ``loss``, ``discriminator_rate``,
             ``generator_rate``, ``discriminator_steps``, ``generator_steps``, ``order``, ``penalty``,
             ``speed`` (rounds in a frame).
@@ -149,14 +150,20 @@ class GanPlayground(widgets.VBox):
         step_button, reset_button: one frame; new networks with the rules as they are set.
         image, strip: the image, and the losses of the last frames.
         message: counts and losses in words, or what went wrong.
-        error: the last exception of a callback, or None.
+
+    Raises:
+        ValueError: an unknown shape, or a speed out of reach.
     """
 
-    def __init__(self, game: Game, shape: str, speed: int, size: int, seed: int) -> None:
-        self.game, self.error = game, None
-        self._size, self._seed, self._busy = size, seed, False
+    def __init__(
+        self, shape: str = "ring of eight", rules: Rules | None = None, speed: int = 10, seed: int = 0
+    ) -> None:
+        if not 1 <= speed <= 50:
+            raise ValueError(f"speed must be from 1 to 50 rounds in a frame, got {speed}")
+        self.game, self._seed, self._busy = Game(shape, rules, seed=seed), seed, False
+        super().__init__()
         self._history: list[list[float]] = []
-        self.controls = _controls(game.rules, shape, speed)
+        self.controls = _controls(self.game.rules, shape, speed)
         self.clock = widgets.Play(
             value=0, min=0, max=10**6, interval=80, show_repeat=False, tooltip="Play and pause"
         )
@@ -166,10 +173,8 @@ class GanPlayground(widgets.VBox):
         self.reset_button = widgets.Button(
             description="Reset", icon="undo", tooltip="New networks, with the rules as they are set"
         )
-        self.image = DescribedImage(format="png", width=size)
-        self.strip = DescribedImage(format="png", width=size)
-        self.message = widgets.HTML()
-        # Drawn outside a callback: what fails here fails in the cell, in full view.
+        self.image = DescribedImage(format="png", width=_SIZE)
+        self.strip = DescribedImage(format="png", width=_SIZE)
         self._draw()
         self.clock.observe(self._tick, "value")
         self.step_button.on_click(self._tick)
@@ -179,7 +184,7 @@ class GanPlayground(widgets.VBox):
         buttons = widgets.HBox([self.step_button, self.reset_button])
         panel = widgets.VBox([*self.controls.values(), self.clock, buttons])
         images = widgets.VBox([self.image, self.strip])
-        super().__init__([widgets.HBox([panel, images], layout={"flex_flow": "row wrap"}), self.message])
+        self.children = [widgets.HBox([panel, images], layout={"flex_flow": "row wrap"}), self.message]
 
     @property
     def rules(self) -> Rules:
@@ -195,52 +200,37 @@ class GanPlayground(widgets.VBox):
     def _tick(self, _: Any) -> None:
         if self._busy:  # a reset sets the clock to 0: no round for that
             return
-        self._guard(lambda: self.game.play(self.controls["speed"].value), "The round was not played")
+        self._do(lambda: self.game.play(self.controls["speed"].value), "The round was not played")
         if self.game.lost or self.error is not None:
             self.clock.playing = False
 
     def _changed(self, _: Any) -> None:
-        self._guard(lambda: self.game.change(**vars(self.rules)), "The rules were not changed")
+        self._do(lambda: self.game.change(**vars(self.rules)), "The rules were not changed")
 
     def _reset(self, _: Any) -> None:
         def start_again() -> None:
             self.game = Game(self.controls["shape"].value, self.rules, seed=self._seed)
             self._history.clear()
             self._busy = True
-            try:
-                self.clock.value = 0
-            finally:
-                self._busy = False
+            self.clock.value = 0
+            self._busy = False
 
-        self._guard(start_again, "The game was not started again")
+        self._do(start_again, "The game was not started again")
 
-    def _guard(self, action: Any, what: str) -> None:
-        """Do and draw; an error is shown in the widget, for Jupyter hides what a callback raises."""
-        try:
-            action()
-            self._draw()
-            self.error = None
-        except Exception as error:
-            self.error = error
-            self.message.value = error_text(what, error)
+    def _do(self, action: Callable[[], Any], what: str) -> None:
+        self.attempt(lambda: (action(), self._draw()), what)
 
     def _draw(self) -> None:
         if self.game.rounds:
             values = [self.game.values.get(name, np.nan) for name in ("discriminator", "generator")]
             self._history = [*self._history, values][-240:]
-        self.image.value = _png(gan_picture(self.game, self._size))
-        self.strip.value = _png(loss_strip(np.array(self._history).reshape(-1, 2), self._size))
+        self.image.value = png(gan_picture(self.game))
+        self.strip.value = png(loss_strip(np.array(self._history).reshape(-1, 2)))
         words = playground_words(self.game)
         self.image.tooltip = words
         self.strip.tooltip = "Losses of the last frames: discriminator blue, generator vermilion"
         lost = f'<div role="alert"><b>{html.escape(self.game.lost)}</b></div>' if self.game.lost else ""
-        self.message.value = f'<div role="status">{html.escape(words)}</div>{lost}'
-
-
-def _png(pixels: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG", compress_level=1)
-    return buffer.getvalue()
+        self.say(words, after=lost)
 
 
 def _controls(rules: Rules, shape: str, speed: int) -> dict[str, Any]:
@@ -273,28 +263,3 @@ def _controls(rules: Rules, shape: str, speed: int) -> dict[str, Any]:
         "penalty": choice("penalty on the slope", penalties, float(rules.penalty)),
         "speed": whole("rounds in a frame", 1, 50, speed),
     }
-
-
-def gan_playground(
-    shape: str = "ring of eight",
-    rules: Rules | None = None,
-    *,
-    speed: int = 10,
-    size: int = 420,
-    seed: int = 0,
-) -> GanPlayground:
-    """Two networks playing in the plane, with every rule of the game within reach.
-
-    Args:
-        shape: a key of ``SHAPES``. rules: a ``Rules``, which the controls start from.
-        speed: rounds in a frame, 1 to 50. size: pixels of the image. seed: of the networks and points.
-
-    Returns:
-        The widget; ``.game`` is the game as it stands.
-
-    Raises:
-        ValueError: an unknown shape, or a speed or size out of reach.
-    """
-    if not 1 <= speed <= 50:
-        raise ValueError(f"speed must be from 1 to 50 rounds in a frame, got {speed}")
-    return GanPlayground(Game(shape, rules, seed=seed), shape, speed, size, seed)

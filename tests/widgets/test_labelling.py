@@ -184,21 +184,16 @@ def test_agreement_with_a_second_annotator(animals, path, tmp_path):
     type_keys(widget, "12232")
     kappa = (3 / 4 - 5 / 16) / (1 - 5 / 16)  # 0, 1, 1, 2 and 0, 0, 1, 2: by chance (2 + 2 + 1) / 16
     assert f"same for 3 of 4 shared items; Cohen&#x27;s kappa {kappa:.2f}" in widget.message.value
-    assert widget.disagreements.tolist() == [1]
     one_class = widgets.annotate(animals, tmp_path / "one.json", second=[0, 0, -1, -1, -1, -1])
     type_keys(one_class, "11")
     assert "only one class so far." in one_class.message.value
-    with pytest.raises(ValueError, match="no second annotator"):
-        _ = widgets.annotate(animals, tmp_path / "third.json").disagreements
 
 
-def test_an_order_and_copies(animals, path):
-    doubled = animals[[0, 1, 1, 2]]
-    widget = widgets.annotate(doubled, path, order=[3, 2])
-    assert widget.item == 3
+def test_copies_are_labelled_once(animals, path):
+    widget = widgets.annotate(animals[[0, 1, 1, 2]], path)
     type_keys(widget, "13")
-    assert widget.item is None
-    assert widget.labels.tolist() == [-1, 2, 2, 0]
+    assert widget.item == 3 and "2 of 3 done" in widget.message.value
+    assert widget.labels.tolist() == [0, 2, 2, -1]
 
 
 def test_texts_are_shown_as_they_are(path):
@@ -215,12 +210,12 @@ def test_texts_are_shown_as_they_are(path):
 
 def test_a_caption_stands_beside_its_item(animals, path):
     captions = [f"reason <{number}>" for number in range(6)]
-    widget = widgets.annotate(animals, path, ("drop", "keep"), order=[4, 2], captions=captions)
-    assert "reason &lt;4&gt;. 0 of 2 done" in widget.message.value
+    widget = widgets.annotate(animals, path, ("drop", "keep"), captions=captions)
+    assert "reason &lt;0&gt;. 0 of 6 done" in widget.message.value
     type_keys(widget, "1")
-    assert "reason &lt;2&gt;. 1 of 2 done" in widget.message.value
-    type_keys(widget, "2")
-    assert "reason" not in widget.message.value and "All done: 2 of 2" in widget.message.value
+    assert "reason &lt;1&gt;. 1 of 6 done" in widget.message.value
+    type_keys(widget, "22222")
+    assert "reason" not in widget.message.value and "All done: 6 of 6" in widget.message.value
     with pytest.raises(ValueError, match="one sentence for each of 6 items, got 2"):
         widgets.annotate(animals, path.with_name("other.json"), captions=captions[:2])
 
@@ -231,7 +226,6 @@ def test_wrong_use_is_refused(animals, path):
         (lambda: widgets.annotate(audio, path), "this set holds audio"),
         (lambda: widgets.annotate(animals, path, class_names=["cat"]), "2 to 35 classes, got 1"),
         (lambda: widgets.annotate(animals, path, class_names=list(map(str, range(36)))), "got 36"),
-        (lambda: widgets.annotate(animals, path, order=[6]), "positions from 0 to 5"),
         (lambda: widgets.annotate(animals[[]], path), "there must be items"),
         (lambda: widgets.annotate(animals, path, second=[0, 1]), "6 class numbers"),
         (lambda: widgets.annotate(animals, path, second=[0, 1, 2, 3, 0, 0]), "6 class numbers"),

@@ -302,7 +302,7 @@ def test_rules_can_be_given_whole():
 
 @pytest.fixture
 def playground():
-    return widgets.gan_playground(speed=2, size=120)
+    return widgets.gan_playground(speed=2)
 
 
 def test_a_tick_and_the_step_button_play_the_rounds_of_a_frame(playground):
@@ -318,7 +318,7 @@ def test_a_tick_and_the_step_button_play_the_rounds_of_a_frame(playground):
         and "modes covered" in playground.image.tooltip
     )
     with Image.open(io.BytesIO(playground.image.value)) as image:
-        assert image.size == (120, 120)
+        assert image.size == (420, 420)
 
 
 def test_every_control_changes_its_rule(playground):
@@ -403,11 +403,11 @@ def test_points_outside_the_square_are_left_out():
 
 def test_the_strip_draws_both_losses_and_survives_nan():
     steps = np.linspace(0, 1, 50)
-    strip = loss_strip(np.stack([steps, 1 - steps], axis=1), 100, 40)
-    assert strip.shape == (40, 100, 3)
+    strip = loss_strip(np.stack([steps, 1 - steps], axis=1))
+    assert strip.shape == (90, 420, 3)
     for name in ("blue", "vermilion"):
         assert (strip == rgb(name)).all(axis=2).any()
-    empty = loss_strip(np.full((5, 2), np.nan), 100, 40)
+    empty = loss_strip(np.full((5, 2), np.nan))
     assert not (empty == rgb("blue")).all(axis=2).any()
 
 
@@ -416,7 +416,6 @@ def test_the_strip_draws_both_losses_and_survives_nan():
     [
         ({"shape": "cats"}, "no shape 'cats'"),
         ({"speed": 0}, "speed must be from 1 to 50"),
-        ({"size": 10}, "64 pixels or more"),
     ],
 )
 def test_bad_input_fails_in_the_cell(named, words):
