@@ -13,6 +13,7 @@ import io
 import json
 import math
 import os
+import re
 import textwrap
 import unicodedata
 import warnings
@@ -67,7 +68,7 @@ class AltFigure(Figure):
 
     alt: str = ""
 
-    def png(self, dpi: float | None = None) -> bytes:
+    def png(self) -> bytes:
         """The figure as the bytes of a PNG file, on a white ground, in as few bytes as no eye misses.
 
         A notebook stores every figure. What has 256 colours at most stays exactly as it is; charts have a
@@ -75,8 +76,8 @@ class AltFigure(Figure):
         Its words are those of the edition (``aigc_lab.language``).
         """
         translate(self, language.current())
-        self._keep(lambda: self._drawn(dpi))
-        return self._drawn(dpi)
+        self._keep(self._drawn)
+        return self._drawn()
 
     def words(self) -> list[str]:
         """The texts in the figure that have words, as they were last drawn."""
@@ -99,9 +100,9 @@ class AltFigure(Figure):
         if chinese:
             place.with_suffix(".png").write_bytes(chinese)
 
-    def _drawn(self, dpi: float | None) -> bytes:
+    def _drawn(self) -> bytes:
         buffer = io.BytesIO()
-        self.savefig(buffer, format="png", dpi=dpi or self.dpi)
+        self.savefig(buffer, format="png", dpi=self.dpi)
         with Image.open(buffer) as image:
             if image.getextrema()[-1] != (255, 255):  # not opaque: left as it is
                 return buffer.getvalue()
@@ -363,15 +364,8 @@ def draw_rows(
     for number, images in enumerate(rows):
         bottom = top + heights[number] - _GAP
         if labels:
-            write(
-                gutter - _GAP,
-                bottom - cell / 2,
-                labels[number],
-                LABEL,
-                weight="bold",
-                ha="right",
-                va="center",
-            )
+            place = gutter - _GAP, bottom - cell / 2
+            write(*place, labels[number], LABEL, weight="bold", ha="right", va="center")
         for left, image in zip(lefts, images, strict=False):
             if image is not None:
                 _place(axes, image, left, bottom - cell, cell)
@@ -406,7 +400,6 @@ def curves(
     histories: Any,
     metrics: Sequence[str] | None = None,
     unit: str = "nats per image",
-    title: str | None = None,
 ) -> AltFigure:
     """Training curves: a panel for each metric, a colour and marker for each run, dashes for validation.
 
@@ -415,7 +408,6 @@ def curves(
             lists; or a mapping from a run's name to any of these.
         metrics: columns to draw; by default each one (``validation_x`` belongs to ``x``).
         unit: unit of the vertical axes, in words; ``""`` for none.
-        title: a text above everything.
 
     Raises:
         ValueError: something that is no history, no epochs, or a metric that was not recorded.
@@ -465,8 +457,6 @@ def curves(
         f"Training curves of {', '.join(metrics)} against the {axis}{of}. "
         f"{metrics[0]} at the end: {', '.join(ends)}."
     )
-    if title:
-        figure.suptitle(title, fontsize=TITLE, weight="bold", family=families())
     # Filled column by column: with several runs, each run is a column with its validation below its training.
     widest = max(text_width(label, SMALL) for label in lines) + 0.9
     figure.legend(
@@ -501,10 +491,7 @@ def _columns(history: Any) -> dict[str, np.ndarray]:
         raise ValueError(
             f"cannot draw {type(history).__name__} as training curves; give what train.fit returned"
         ) from error
-    names = {
-        name: name.replace("val_", "validation_", 1) if name.startswith("val_") else name for name in columns
-    }
-    return {names[name]: values for name, values in columns.items() if len(values)}
+    return {re.sub("^val_", "validation_", name): values for name, values in columns.items() if len(values)}
 
 
 def scores(table: Mapping[str, Any], floor: Any = None, unit: Any = "") -> AltFigure:
@@ -532,7 +519,7 @@ def scores(table: Mapping[str, Any], floor: Any = None, unit: Any = "") -> AltFi
     for axes, (metric, group) in zip(all_axes, panels.items(), strict=True):
         band = floor.get(metric) if isinstance(floor, Mapping) else floor
         if band is not None:
-            low, high = _interval(band)
+            low, high = (band.low, band.high) if hasattr(band, "low") else band
             axes.axvspan(low, high, color=OKABE_ITO["sky"], alpha=0.45, linewidth=0)
             # A tight floor may be thinner than a pixel: a dashed line in its middle stays visible.
             axes.axvline((low + high) / 2, color=OKABE_ITO["blue"], linestyle="--", linewidth=1.5)
@@ -590,39 +577,31 @@ def _score(name: Any, score: Any) -> tuple[float, float, float]:
     return value, low, high
 
 
-def _interval(band: Any) -> tuple[float, float]:
-    low, high = (band.low, band.high) if hasattr(band, "low") else (float(number) for number in band)
-    if not (math.isfinite(low) and math.isfinite(high) and low <= high):
-        raise ValueError(f"the floor must be (low, high) with low not above high, got ({low}, {high})")
-    return low, high
-
-
 _CHINESE_NAMES = {
     "collect": "收集", "clean": "清洗", "label": "标注", "augment": "增强", "train": "训练",
     "evaluate": "评估", "deploy": "部署", "corrupt": "损坏", "models": "模型", "metrics": "指标",
 }  # fmt: skip
 
 
-def pipeline(active: str | Sequence[str] = (), chinese: bool = True) -> AltFigure:
+def pipeline(active: str = "") -> AltFigure:
     """Draw the seven stages, collect to deploy, with what serves them below.
 
+    Chinese names stand under the English ones where a font for them is installed.
+
     Args:
-        active: the stage or stages to highlight (fill, thick frame and bold type, not colour alone).
-        chinese: add Chinese names under the English ones, where a font for them is installed.
+        active: the stage to highlight (fill, thick frame and bold type, not colour alone).
 
     Raises:
         ValueError: a stage that does not exist.
     """
-    chosen = [active] if isinstance(active, str) else list(active)
-    for stage in chosen:
-        if stage not in STAGES:
-            raise ValueError(f"no stage named {stage!r}; the stages are {', '.join(STAGES)}")
-    chinese = chinese and chinese_font("".join(sorted(set("".join(_CHINESE_NAMES.values()))))) is not None
+    if active and active not in STAGES:
+        raise ValueError(f"no stage named {active!r}; the stages are {', '.join(STAGES)}")
+    chinese = chinese_font("".join(sorted(set("".join(_CHINESE_NAMES.values()))))) is not None
     words = (
         f"The seven stages in a row, joined by arrows: {', '.join(STAGES)}. Below: corrupt feeds in between "
         "collect and clean, models feed train, metrics feed evaluate."
     )
-    words += f" Highlighted: {', '.join(chosen)}." if chosen else ""
+    words += f" Highlighted: {active}." if active else ""
     box, space, top, below = (1.4, 1.0), 0.36, 0.3, 1.8  # inches: width and height, between, from the top
     figure = new_figure(7 * box[0] + 8 * space, 2.95, words)
     axes = blank_axes(figure)
@@ -645,7 +624,7 @@ def pipeline(active: str | Sequence[str] = (), chinese: bool = True) -> AltFigur
     lefts = [space + number * (box[0] + space) for number in range(len(STAGES))]
     for left, stage in zip(lefts, STAGES, strict=True):
         look = (
-            (OKABE_ITO["orange"], "#000000", 3.2) if stage in chosen else ("#EAF3FA", OKABE_ITO["blue"], 1.8)
+            (OKABE_ITO["orange"], "#000000", 3.2) if stage == active else ("#EAF3FA", OKABE_ITO["blue"], 1.8)
         )
         draw(stage, left, top, box[1], *look)
         if left > lefts[0]:

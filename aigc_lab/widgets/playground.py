@@ -13,7 +13,7 @@ from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageColor, ImageDraw
 
 from aigc_lab.plots import OKABE_ITO
 from aigc_lab.widgets.gan_game import BORDERS, LOSSES, REACH, SHAPES, Game, Rules, sigmoid
@@ -22,17 +22,12 @@ from aigc_lab.widgets.live import DescribedImage, Speaking, png
 # -- its image --------------------------------------------------------------------------------------------
 
 
-def rgb(name: str) -> tuple[int, int, int]:
-    """A colour of ``plots.OKABE_ITO`` as three numbers from 0 to 255."""
-    code = OKABE_ITO[name].lstrip("#")
-    return tuple(int(code[place : place + 2], 16) for place in (0, 2, 4))
-
-
+BLUE, VERMILION = (ImageColor.getrgb(OKABE_ITO[name]) for name in ("blue", "vermilion"))
 _SIZE = 420  # pixels
 # Pale vermilion ("fake") over white (undecided) to pale blue ("real"), in bands like a map's heights: easier
 # to read, and a PNG of a third of the bytes.
 _SHARE = np.linspace(-1, 1, 15)[:, None]
-_BANDS = np.where(_SHARE < 0, rgb("vermilion"), rgb("blue"))
+_BANDS = np.where(_SHARE < 0, VERMILION, BLUE)
 _BANDS = (255 - 0.55 * np.abs(_SHARE) * (255 - _BANDS)).astype("uint8")  # (15, 3)
 
 
@@ -52,7 +47,7 @@ def gan_picture(game: Game, size: int = _SIZE, arrows: bool = True) -> np.ndarra
     """
     real = game.shape.sample(500, np.random.default_rng(0))
     if game.lost:
-        return _dots(np.full((size, size, 3), 255, np.uint8), real, "blue", radius=1)
+        return _dots(np.full((size, size, 3), 255, np.uint8), real, BLUE, radius=1)
     values = game.heat()
     if BORDERS.get(game.rules.loss) == 0.0:  # the outputs are logits
         values, low, high = sigmoid(values), 0.0, 1.0
@@ -60,8 +55,8 @@ def gan_picture(game: Game, size: int = _SIZE, arrows: bool = True) -> np.ndarra
         low, high = min(values.min(), 0.0), max(values.max(), 1.0)
     small = Image.fromarray(np.clip(255 * (values - low) / max(high - low, 1e-9), 0, 255).astype("uint8"))
     levels = np.asarray(small.resize((size, size), Image.Resampling.BILINEAR)).astype(int)
-    pixels = _dots(_BANDS[levels * len(_BANDS) // 256], real, "blue", radius=1)
-    pixels = _dots(pixels, game.fakes(500), "vermilion", radius=2)
+    pixels = _dots(_BANDS[levels * len(_BANDS) // 256], real, BLUE, radius=1)
+    pixels = _dots(pixels, game.fakes(500), VERMILION, radius=2)
     starts, ways = game.arrows()
     longest = np.linalg.norm(ways, axis=1).max()
     if not arrows or not np.isfinite(longest) or longest == 0:
@@ -85,13 +80,13 @@ def _places(points: np.ndarray, size: int) -> np.ndarray:
     return np.floor((away * [1, -1] + REACH) * size / (2 * REACH))
 
 
-def _dots(pixels: np.ndarray, points: np.ndarray, colour: str, radius: int) -> np.ndarray:
+def _dots(pixels: np.ndarray, points: np.ndarray, colour: tuple[int, int, int], radius: int) -> np.ndarray:
     offsets = np.arange(-radius, radius + 1)
     disc = np.array([(x, y) for x in offsets for y in offsets if x * x + y * y <= radius * radius + 1])
     places = _places(points, len(pixels)).astype(int)[:, None] + disc[None]  # (n, 1, 2) + (1, k, 2)
     places = places.reshape(-1, 2)  # (n, k, 2) -> (n k, 2)
     places = places[((places >= 0) & (places < len(pixels))).all(axis=1)]
-    pixels[places[:, 1], places[:, 0]] = rgb(colour)
+    pixels[places[:, 1], places[:, 0]] = colour
     return pixels
 
 
@@ -110,9 +105,9 @@ def loss_strip(history: np.ndarray) -> np.ndarray:
         low, high = history[finite].min(), history[finite].max()
         across = np.linspace(2, width - 3, len(history))
         up = height - 4 - (height - 8) * (history - low) / max(high - low, 1e-9)
-        for column, colour in enumerate(("blue", "vermilion")):
+        for column, colour in enumerate((BLUE, VERMILION)):
             keep = finite[:, column]
-            pen.line(list(zip(across[keep], up[keep, column], strict=True)), fill=rgb(colour), width=2)
+            pen.line(list(zip(across[keep], up[keep, column], strict=True)), fill=colour, width=2)
     pen.rectangle((0, 0, width - 1, height - 1), outline=(150, 150, 150))
     return np.asarray(image)
 

@@ -23,7 +23,7 @@ from aigc_lab.widgets.gan_game import (
     sigmoid,
     softplus,
 )
-from aigc_lab.widgets.playground import loss_strip, rgb
+from aigc_lab.widgets.playground import BLUE, VERMILION, loss_strip
 
 
 def game(**rules) -> Game:
@@ -386,8 +386,8 @@ def test_the_image_shows_real_points_fakes_and_colours():
     image = widgets.gan_picture(game, 200)
     assert image.shape == (200, 200, 3) and image.dtype == np.uint8
     row, column = round(200 * (3 - 2.0) / 6), 100
-    assert (image[row - 3 : row + 4, column - 3 : column + 4] == rgb("blue")).all(axis=2).any()  # up is up
-    assert (image == rgb("vermilion")).all(axis=2).any()
+    assert (image[row - 3 : row + 4, column - 3 : column + 4] == BLUE).all(axis=2).any()  # up is up
+    assert (image == VERMILION).all(axis=2).any()
     assert (image == 0).all(axis=2).any()  # arrows are black
     assert not (widgets.gan_picture(game, 200, arrows=False) == 0).all(axis=2).any()
     assert len(np.unique(image[:, 0], axis=0)) > 5  # and the ground is coloured
@@ -397,18 +397,18 @@ def test_points_outside_the_square_are_left_out():
     game = Game(Shape(np.array([[np.nan, 1.0], [99.0, -99.0]]), np.zeros(2, int), 0.0))
     game.generator.weights[-1][:] = 1e30
     image = widgets.gan_picture(game, 100)
-    for name in ("blue", "vermilion"):
-        assert not (image == rgb(name)).all(axis=2).any()
+    for colour in (BLUE, VERMILION):
+        assert not (image == colour).all(axis=2).any()
 
 
 def test_the_strip_draws_both_losses_and_survives_nan():
     steps = np.linspace(0, 1, 50)
     strip = loss_strip(np.stack([steps, 1 - steps], axis=1))
     assert strip.shape == (90, 420, 3)
-    for name in ("blue", "vermilion"):
-        assert (strip == rgb(name)).all(axis=2).any()
+    for colour in (BLUE, VERMILION):
+        assert (strip == colour).all(axis=2).any()
     empty = loss_strip(np.full((5, 2), np.nan))
-    assert not (empty == rgb("blue")).all(axis=2).any()
+    assert not (empty == BLUE).all(axis=2).any()
 
 
 @pytest.mark.parametrize(
