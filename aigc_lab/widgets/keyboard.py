@@ -12,7 +12,7 @@ import ipywidgets as widgets
 import numpy as np
 
 from aigc_lab import sound
-from aigc_lab.widgets.live import Speaking
+from aigc_lab.widgets.live import Speaking, button
 
 LENGTHS = {"eighth": 2, "quarter": 4, "half": 8, "whole": 16}  # in sixteenths
 LOW, HIGH = 60, 81  # MIDI pitches of the outer keys: the range of the soprano of Bach's chorales
@@ -86,9 +86,14 @@ class Keyboard(Speaking, widgets.VBox):
             style={"button_width": "76px", "description_width": "56px"},
             layout={"width": "400px", "flex": "0 0 auto"},
         )
-        self.undo_button = self._button("Undo", "Take the last note back", self._undo)
-        self.clear_button = self._button("Clear", "Take all notes back", self._clear)
-        self.answer_button = self._button("Harmonise", "Harmonise these notes", self._answer)
+        self.undo_button, self.clear_button, self.answer_button = buttons = [
+            button(words, tooltip, does, layout={"width": "auto"})
+            for words, tooltip, does in (
+                ("Undo", "Take the last note back", self._undo),
+                ("Clear", "Take all notes back", self._clear),
+                ("Harmonise", "Harmonise these notes", self._answer),
+            )
+        ]
         self.answer = widgets.HTML()
         # Ten milliseconds of silence until a key is pressed: a page that finds no bytes reports an error.
         silence = sound.encoded(np.zeros(80, "float32"), 8000, "WAV")
@@ -97,16 +102,16 @@ class Keyboard(Speaking, widgets.VBox):
         )
         self._say_notes()
         piano = widgets.VBox(self._rows(), layout={"overflow": "auto", "flex": "0 0 auto"})
-        buttons = [self.undo_button, self.clear_button, self.answer_button]
         choices = widgets.HBox([self.length_choice, *buttons], layout={"flex_flow": "row wrap"})
         self.children = [piano, choices, self.message, self.sound, self.answer, widgets.HTML(_FOCUS)]
         self.add_class("lab-piano")
 
     def _key(self, pitch: int) -> widgets.Button:
         black = "♯" in note_name(pitch)
-        button = widgets.Button(
-            description=note_name(pitch),
-            tooltip=note_name(pitch).replace("♯", " sharp "),
+        return button(
+            note_name(pitch),
+            note_name(pitch).replace("♯", " sharp "),
+            lambda: self._press(pitch),
             style={
                 "button_color": "#222222" if black else "#FFFFFF",
                 "text_color": "#FFFFFF" if black else "#000000",
@@ -122,24 +127,17 @@ class Keyboard(Speaking, widgets.VBox):
                 "flex": "0 0 auto",
             },
         )
-        button.on_click(lambda _: self._press(pitch))
-        return button
-
-    def _button(self, words: str, tooltip: str, does: Callable[[], None]) -> widgets.Button:
-        button = widgets.Button(description=words, tooltip=tooltip, layout={"width": "auto"})
-        button.on_click(lambda _: does())
-        return button
 
     def _rows(self) -> list[widgets.HBox]:
         """Black keys above white ones, each over the edge between its neighbours."""
         whites, blacks, right = [], [], 0
-        for button in self.note_buttons.values():
-            if "♯" not in button.description:
-                whites.append(button)
+        for key in self.note_buttons.values():
+            if "♯" not in key.description:
+                whites.append(key)
                 continue
             left = len(whites) * _WHITE - _BLACK // 2
-            button.layout.margin = f"0 0 0 {left - right}px"
-            blacks.append(button)
+            key.layout.margin = f"0 0 0 {left - right}px"
+            blacks.append(key)
             right = left + _BLACK
         return [widgets.HBox(row, layout={"overflow": "visible"}) for row in (blacks, whites)]
 

@@ -25,7 +25,7 @@ from sklearn.metrics import cohen_kappa_score
 from aigc_lab.collect.dataset import Dataset
 from aigc_lab.label import NO_LABEL, Annotations, read_labels
 from aigc_lab.plots import as_images
-from aigc_lab.widgets.live import DescribedImage, Speaking, error_text, png
+from aigc_lab.widgets.live import DescribedImage, Speaking, button, error_text, png
 
 # Digits first: they work with a Chinese input method as well. "u" is undo.
 _KEYS = "1234567890abcdefghijklmnopqrstvwxyz"
@@ -101,7 +101,6 @@ class Labelling(Speaking, widgets.VBox):
         mine = [name for digest, name in self.annotations.entries if digest in self._position]
         self._typed = "".join(self._key_of.get(name, _CANNOT_TELL) for name in mine)
         self._entered = [True] * len(self._typed)
-        self._busy = False
         keys = ", ".join(f"{key} {name}" for name, key in self._key_of.items())
         self.key_field = widgets.Text(
             value=self._typed,
@@ -134,10 +133,8 @@ class Labelling(Speaking, widgets.VBox):
 
     # -- what people do ---------------------------------------------------------------------------
 
-    def _button(self, words: str, tooltip: str, key: str, **look: Any) -> Any:
-        button = widgets.Button(description=words, tooltip=tooltip, layout={"width": "auto"}, **look)
-        button.on_click(lambda _: self._clicked(key))
-        return button
+    def _button(self, words: str, tooltip: str, key: str, icon: str = "") -> widgets.Button:
+        return button(words, tooltip, lambda: self._clicked(key), layout={"width": "auto"}, icon=icon)
 
     def _clicked(self, key: str) -> None:
         """A click does what its key does, and the field shows it."""
@@ -147,15 +144,15 @@ class Labelling(Speaking, widgets.VBox):
                 self._drop()
         else:
             self.attempt(partial(self._press, key), _REFUSED)
-        self._set_field()
+        self.key_field.value = self._typed
         self._show()
         self.key_field.focus()  # else the next key would be a command of the notebook
 
     def _key_pressed(self, change: Any) -> None:
         """What was typed since the last time; several keys may come at once while the kernel is busy."""
-        if self._busy:
-            return
         value = change["new"]
+        if value == self._typed:  # set from here, not by somebody typing
+            return
         pairs = zip(value, self._typed, strict=False)
         kept = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
         removed, added = len(self._typed) - kept, value[kept:]
@@ -167,8 +164,7 @@ class Labelling(Speaking, widgets.VBox):
                 self.attempt(action, _REFUSED)
                 if self.error is not None:
                     break
-        if self._typed != value:
-            self._set_field()
+        self.key_field.value = self._typed
         self._show()
 
     def _press(self, character: str) -> None:
@@ -211,11 +207,6 @@ class Labelling(Speaking, widgets.VBox):
         given = self.annotations.names()
         return next((item for item, digest in enumerate(self._digests) if digest not in given), None)
 
-    def _set_field(self) -> None:
-        self._busy = True
-        self.key_field.value = self._typed
-        self._busy = False
-
     def _show(self) -> None:
         done, total = len(self._position.keys() & self.annotations.names()), len(self._position)
         words = f"{done} of {total} done, kept in {self.annotations.path.name}."
@@ -227,8 +218,8 @@ class Labelling(Speaking, widgets.VBox):
             words = f"{self._captions[self.item].rstrip('.')}. {words}"
         wrong = "" if self.error is None else error_text(_REFUSED, self.error)
         self.say(words, after=wrong)
-        for button in (*self.buttons.values(), self.skip_button):
-            button.disabled = self.item is None
+        for each in (*self.buttons.values(), self.skip_button):
+            each.disabled = self.item is None
         if self.dataset.modality != "images":
             self.text.value = _text_html("" if self.item is None else self.dataset.data[self.item])
             return

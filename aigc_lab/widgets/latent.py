@@ -14,7 +14,7 @@ from PIL import Image
 
 from aigc_lab.collect.dataset import Dataset
 from aigc_lab.plots import as_images
-from aigc_lab.widgets.live import DescribedImage, Speaking, png
+from aigc_lab.widgets.live import DescribedImage, Speaking, button, png
 
 _REACH = 3.0  # the sliders go so many standard deviations of the prior to either side
 _MOST = 8  # sliders
@@ -85,13 +85,17 @@ class LatentExplorer(Speaking, widgets.HBox):
                 style={"description_width": "110px"},
                 tooltip="Which class the conditional decoder draws",
             )
-        self.draw_button = widgets.Button(
-            description="Random draw", icon="random", tooltip="Draw every coordinate of z at random"
+        self.draw_button = button(
+            "Random draw",
+            "Draw every coordinate of z at random",
+            lambda: self._follow(lambda: self._go_to(self._random_point())),
+            icon="random",
         )
-        self.reset_button = widgets.Button(
-            description="Reset",
+        self.reset_button = button(
+            "Reset",
+            "Set every coordinate of z to 0, the middle of the prior",
+            lambda: self._follow(lambda: self._go_to(np.zeros(len(self.z)))),
             icon="undo",
-            tooltip="Set every coordinate of z to 0, the middle of the prior",
         )
         self.image = DescribedImage(format="png", width=280, layout={"align_self": "center"})
         # The first image is made outside a callback: what fails here fails in the cell, in full view.
@@ -99,8 +103,6 @@ class LatentExplorer(Speaking, widgets.HBox):
         choice = [] if self.class_choice is None else [self.class_choice]
         for control in (*choice, *self.sliders):
             control.observe(self._moved, "value")
-        self.draw_button.on_click(lambda _: self._follow(lambda: self._go_to(self._random_point())))
-        self.reset_button.on_click(lambda _: self._follow(lambda: self._go_to(np.zeros(len(self.z)))))
         buttons = widgets.HBox([self.draw_button, self.reset_button])
         controls = widgets.VBox([*choice, *self.sliders, buttons])
         self.children = [controls, widgets.VBox([self.image, self.message])]

@@ -38,6 +38,13 @@ def png(pixels: np.ndarray, size: int = 0, smoothing: Image.Resampling = Image.R
     return buffer.getvalue()
 
 
+def button(words: str, tooltip: str, does: Callable[[], Any], **look: Any) -> widgets.Button:
+    """A button that does something without being told which button it is."""
+    made = widgets.Button(description=words, tooltip=tooltip, **look)
+    made.on_click(lambda _: does())
+    return made
+
+
 def error_text(what: str, error: BaseException) -> str:
     """A callback's error as HTML that is seen and read aloud: Jupyter hides what a callback raises."""
     kind = html.escape(f"{type(error).__name__}: {error}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import ipywidgets as widgets
@@ -17,7 +18,7 @@ from PIL import Image, ImageColor, ImageDraw
 
 from aigc_lab.plots import OKABE_ITO
 from aigc_lab.widgets.gan_game import BORDERS, LOSSES, REACH, SHAPES, Game, Rules, sigmoid
-from aigc_lab.widgets.live import DescribedImage, Speaking, png
+from aigc_lab.widgets.live import DescribedImage, Speaking, button, png
 
 # -- its image --------------------------------------------------------------------------------------------
 
@@ -155,27 +156,24 @@ class GanPlayground(Speaking, widgets.VBox):
     ) -> None:
         if not 1 <= speed <= 50:
             raise ValueError(f"speed must be from 1 to 50 rounds in a frame, got {speed}")
-        self.game, self._seed, self._busy = Game(shape, rules, seed=seed), seed, False
+        self.game, self._seed = Game(shape, rules, seed=seed), seed
         super().__init__()
         self._history: list[list[float]] = []
         self.controls = _controls(self.game.rules, shape, speed)
         self.clock = widgets.Play(
             value=0, min=0, max=10**6, interval=80, show_repeat=False, tooltip="Play and pause"
         )
-        self.step_button = widgets.Button(
-            description="Step", icon="step-forward", tooltip="Play the rounds of one frame"
-        )
-        self.reset_button = widgets.Button(
-            description="Reset", icon="undo", tooltip="New networks, with the rules as they are set"
+        self.step_button = button("Step", "Play the rounds of one frame", self._tick, icon="step-forward")
+        self.reset_button = button(
+            "Reset", "New networks, with the rules as they are set", self._reset, icon="undo"
         )
         self.image = DescribedImage(format="png", width=_SIZE)
         self.strip = DescribedImage(format="png", width=_SIZE)
         self._draw()
-        self.clock.observe(self._tick, "value")
-        self.step_button.on_click(self._tick)
-        self.reset_button.on_click(self._reset)
+        # A reset sets the clock to 0: no round for that.
+        self.clock.observe(lambda change: self._tick() if change["new"] else None, "value")
         for name, control in self.controls.items():
-            control.observe(self._reset if name == "shape" else self._changed, "value")
+            control.observe(partial(self._follow, name), "value")
         buttons = widgets.HBox([self.step_button, self.reset_button])
         panel = widgets.VBox([*self.controls.values(), self.clock, buttons])
         images = widgets.VBox([self.image, self.strip])
@@ -192,23 +190,22 @@ class GanPlayground(Speaking, widgets.VBox):
         del chosen["shape"], chosen["speed"]
         return replace(self.game.rules, alternating=chosen.pop("order") == "alternating", **chosen)
 
-    def _tick(self, _: Any) -> None:
-        if self._busy:  # a reset sets the clock to 0: no round for that
-            return
+    def _tick(self) -> None:
         self._do(lambda: self.game.play(self.controls["speed"].value), "The round was not played")
         if self.game.lost or self.error is not None:
             self.clock.playing = False
 
-    def _changed(self, _: Any) -> None:
-        self._do(lambda: self.game.change(**vars(self.rules)), "The rules were not changed")
+    def _follow(self, name: str, _: Any) -> None:
+        if name == "shape":
+            self._reset()
+        else:
+            self._do(lambda: self.game.change(**vars(self.rules)), "The rules were not changed")
 
-    def _reset(self, _: Any) -> None:
+    def _reset(self) -> None:
         def start_again() -> None:
             self.game = Game(self.controls["shape"].value, self.rules, seed=self._seed)
             self._history.clear()
-            self._busy = True
             self.clock.value = 0
-            self._busy = False
 
         self._do(start_again, "The game was not started again")
 
