@@ -1,10 +1,9 @@
 """Stage 6, evaluate: features -> statistics -> score, each score with an interval and a floor."""
 
+# ruff: noqa: F401
 from aigc_lab.evaluate import spoken, text
 from aigc_lab.evaluate.distribution import (
-    Coverage,
     Gaussian,
-    PairDistances,
     detector_auc,
     fid,
     floor,
@@ -36,48 +35,3 @@ from aigc_lab.evaluate.memorization import (
 )
 from aigc_lab.evaluate.photo_features import photo_distance, photo_network, photo_vectors
 from aigc_lab.evaluate.text import CharacterNgram
-
-__all__ = [
-    "CLASS_NAMES",
-    "GROUPS",
-    "SPOKEN_GROUPS",
-    "CharacterNgram",
-    "Copies",
-    "Coverage",
-    "Gaussian",
-    "PairDistances",
-    "Score",
-    "about",
-    "class_accuracy",
-    "classify",
-    "copy_test",
-    "detector_auc",
-    "distinct_share",
-    "edge_distance",
-    "features",
-    "features_and_classes",
-    "fid",
-    "floor",
-    "frechet",
-    "gaussian",
-    "kid",
-    "loose_ends",
-    "luminance",
-    "manifold_values",
-    "mean_interval",
-    "near_copies_by_ratio",
-    "nearest",
-    "pair_distances",
-    "paired_interval",
-    "photo_distance",
-    "photo_network",
-    "photo_vectors",
-    "precision_recall",
-    "psnr",
-    "seed_interval",
-    "share",
-    "sharpness",
-    "spoken",
-    "ssim",
-    "text",
-]

@@ -7,9 +7,11 @@ stand beside slow code in notebook 14.
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy.linalg import eigvalsh
@@ -76,7 +78,7 @@ def gaussian(features: np.ndarray, weights: np.ndarray | None = None) -> Gaussia
     """Mean and covariance of features (n, d); ``weights`` (n,) count an item so many times.
 
     Raises:
-        ValueError: fewer than two items, NaN, or not a table.
+        ValueError: see ``checked_features``.
     """
     (table,) = checked_features(features, names=("the",))
     if weights is None:
@@ -98,11 +100,10 @@ def frechet(first: Gaussian, second: Gaussian) -> float:
     ``L^T C2 L`` with ``C1 = L L^T`` (Cholesky). LAPACK's ``sygst`` forms it with a quarter of the work
     of two matrix products, since it computes one half and knows that L is triangular.
 
-    Fewer items than dimensions, or a feature that never varies, make ``C1`` singular and
-    Cholesky fail. Then ``e`` times the mean variance is added to the diagonal of ``C1`` inside
-    the root only, with e = 1e-12, 1e-11, ... until Cholesky succeeds. Where a direction has no
-    variance in ``C1`` and v in ``C2``, this lowers the distance by ``2 sqrt(e * mean * v)``: about
-    1e-6 of the mean variance for each such direction.
+    Fewer items than dimensions, or a feature that never varies, make ``C1`` singular and Cholesky fail.
+    Then ``e`` times the mean variance is added to the diagonal of ``C1`` inside the root only, with
+    e = 1e-12, 1e-11, ... until it succeeds. Where a direction has no variance in ``C1``, this lowers the
+    distance by about 1e-6 of the mean variance.
 
     Returns:
         the distance, in squared feature units; 0 for equal Gaussians.
@@ -138,12 +139,10 @@ def frechet(first: Gaussian, second: Gaussian) -> float:
 def fid(real: np.ndarray, fake: np.ndarray, resamples: int = 100, seed: int = 0) -> Score:
     """Fréchet distance of features (Heusel et al. 2017), with a bootstrap interval.
 
-    FID is biased: it falls as n grows, even between two samples of the same thing. So compare
-    only equal n, and with ``floor(..., metric="fid")`` at that n. A bootstrap resample, which
-    has fewer distinct items, adds the same bias once more. The interval therefore takes only the
-    spread from the resamples and is centred on the value: it is about the FID that is expected
-    *at this n*, not at infinite n. Fewer items than features make a covariance singular. FID is then
-    still a number, but its bias is as large as what it measures: a warning says so.
+    FID is biased: it falls as n grows, even between two samples of the same thing. So compare only equal n,
+    and with ``floor(..., metric="fid")`` at that n. A bootstrap resample, which has fewer distinct items,
+    adds the same bias once more, so the interval takes only its spread and is centred on the value. With
+    fewer items than features the bias is as large as what is measured: a warning says so.
 
     Args:
         real, fake: features (n, d) and (m, d).
@@ -221,20 +220,12 @@ def kid(real: np.ndarray, fake: np.ndarray, resamples: int = 400, seed: int = 0)
     Unbiased at every n: zero on average if real and fake come from the same distribution, so
     small negative values are right and are not cut off.
 
-    A plain bootstrap would be wrong here: a resample holds copies, a copy against itself has the
-    largest kernel value, and the distance would come out too large. So an item drawn twice is
-    never paired with itself: with the counts ``w`` of a resample,
-    ``sum_(i != j) w_i w_j k_ij / (n - 1)^2``, whose mean over resamples is exactly the value. The
-    interval is right where real and fake differ. Where they do not, the statistic is degenerate
-    and the interval errs on the wide side (by up to the square root of three).
+    In a plain bootstrap a copy would meet itself, with the largest kernel value. So an item drawn twice is
+    never paired with itself: with the counts ``w`` of a resample, ``sum_(i != j) w_i w_j k_ij / (n - 1)^2``,
+    whose mean over resamples is exactly the value. Where real and fake do not differ, the interval errs on
+    the wide side (by up to the square root of three).
 
-    Args:
-        real, fake: features (n, d) and (m, d).
-        resamples: bootstrap resamples of both sets; 0 gives no interval (low = high = value).
-        seed: of the resampling.
-
-    Raises:
-        ValueError: fewer than two items, NaN, or unequal d.
+    Arguments and errors are those of ``fid``.
     """
     real, fake = checked_features(real, fake)
     _warn_if_the_same(real, fake)
@@ -255,8 +246,7 @@ def kid(real: np.ndarray, fake: np.ndarray, resamples: int = 400, seed: int = 0)
 # --- precision and recall ----------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Coverage:
+class Coverage(NamedTuple):
     """Precision, recall and coverage are shares; density may exceed 1."""
 
     precision: Score
@@ -265,38 +255,32 @@ class Coverage:
     coverage: Score
 
     def __str__(self) -> str:
-        return "\n".join(str(getattr(self, name)) for name in NAMES)
+        return "\n".join(map(str, self))
 
 
-@dataclass(frozen=True, eq=False)
-class PairDistances:
-    """Squared distances: real to real (n, n), fake to fake (m, m), real to fake (n, m), ``float32``."""
-
-    real: np.ndarray
-    fake: np.ndarray
-    cross: np.ndarray
-
-
-def pair_distances(real: np.ndarray, fake: np.ndarray) -> PairDistances:
-    """Statistics for ``manifold_values`` from features (n, d) and (m, d)."""
+def pair_distances(real: np.ndarray, fake: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Squared distances of features: real to real (n, n), fake to fake (m, m), real to fake (n, m)."""
     real, fake = checked_features(real, fake)
     centre = real.mean(axis=0)  # small numbers lose fewer digits in the difference of squares
     real, fake = real - centre, fake - centre
-    return PairDistances(_squared(real, real), _squared(fake, fake), _squared(real, fake))
+    return _squared(real, real), _squared(fake, fake), _squared(real, fake)
 
 
-def manifold_values(statistics: PairDistances, neighbours: int = 5) -> tuple[float, float, float, float]:
-    """Precision, recall, density and coverage, without intervals; see ``precision_recall``."""
-    fewest = min(len(statistics.real), len(statistics.fake))
+def manifold_values(
+    distances: tuple[np.ndarray, np.ndarray, np.ndarray], neighbours: int = 5
+) -> tuple[float, float, float, float]:
+    """The four values of ``precision_recall`` from ``pair_distances``, without intervals."""
+    real, fake, cross = distances
+    fewest = min(len(real), len(fake))
     if not 1 <= neighbours < fewest:
         raise ValueError(
             f"neighbours must lie between 1 and {fewest - 1} for sets of {fewest} items, got {neighbours}"
         )
     # Column 0 after sorting is the item itself, at distance 0; so column k is the k-th other.
-    real_radii = np.partition(statistics.real, neighbours, axis=1)[:, neighbours]
-    fake_radii = np.partition(statistics.fake, neighbours, axis=1)[:, neighbours]
-    in_real_ball = statistics.cross <= real_radii[:, None]  # (n, m)
-    in_fake_ball = statistics.cross <= fake_radii
+    real_radii = np.partition(real, neighbours, axis=1)[:, neighbours]
+    fake_radii = np.partition(fake, neighbours, axis=1)[:, neighbours]
+    in_real_ball = cross <= real_radii[:, None]  # (n, m)
+    in_fake_ball = cross <= fake_radii
     return (
         float(in_real_ball.any(axis=0).mean()),
         float(in_fake_ball.any(axis=1).mean()),
@@ -314,14 +298,12 @@ def precision_recall(
     item's k-th nearest neighbour in the same set. Precision: the share of fakes inside the real
     manifold (lifelike). Recall: the share of reals inside the fake manifold (rich). Density: in
     how many real balls a fake lies on average, over k. Coverage: the share of real balls that hold a fake.
+    All four depend on n and k: compare at equal n and k only, and with ``floor``.
 
-    All four depend on n and k: compare at equal n and k only, and with ``floor``, because real
-    images against other real images do not reach 1 either.
-
-    The interval: in a bootstrap resample copies would shrink the balls to nothing. So random halves
-    of both sets, drawn without replacement, are scored instead. The spread of a mean over halves
-    around the full set equals that of the full set around the truth (variance (1/(n/2) - 1/n) = 1/n
-    of the items'), and the halves' other bias is taken out by centring on the value.
+    In a bootstrap resample copies would shrink the balls to nothing. So random halves of both sets, drawn
+    without replacement, are scored instead: the spread of a mean over halves around the full set equals that
+    of the full set around the truth (variance (1/(n/2) - 1/n) = 1/n of the items'). Centring on the value
+    takes their bias out.
 
     Args:
         real, fake: features (n, d) and (m, d); takes memory of 4 (n^2 + m^2 + n m) bytes.
@@ -333,7 +315,7 @@ def precision_recall(
         ValueError: k below 1, too few items for k, NaN, or unequal d.
     """
     whole = pair_distances(real, fake)
-    values, n, m = manifold_values(whole, neighbours), len(whole.real), len(whole.fake)
+    values, (n, m) = manifold_values(whole, neighbours), whole[2].shape
     bounds, method = [(value, value) for value in values], _NO_INTERVAL
     if resamples:
         if min(n, m) // 2 <= neighbours:
@@ -344,22 +326,15 @@ def precision_recall(
         generator, draws = np.random.default_rng(seed), []
         for _ in range(resamples):
             a, b = (generator.permutation(size)[: size // 2] for size in (n, m))
-            half = PairDistances(
-                whole.real[np.ix_(a, a)], whole.fake[np.ix_(b, b)], whole.cross[np.ix_(a, b)]
-            )
+            half = whole[0][np.ix_(a, a)], whole[1][np.ix_(b, b)], whole[2][np.ix_(a, b)]
             draws.append(manifold_values(half, neighbours))
         bounds = [centred(value, column) for value, column in zip(values, np.array(draws).T, strict=True)]
         method = f"spread over {resamples} random halves, centred on the value"
+    tops = (1.0, 1.0, math.inf, 1.0)
     return Coverage(
         *(
-            Score(
-                value,
-                max(low, 0.0),
-                high if name == "density" else min(high, 1.0),
-                *METRICS[name],
-                method=method,
-            )
-            for name, value, (low, high) in zip(NAMES, values, bounds, strict=True)
+            Score(value, max(low, 0.0), min(high, top), *METRICS[name], method=method)
+            for name, value, (low, high), top in zip(NAMES, values, bounds, tops, strict=True)
         )
     )
 
@@ -374,9 +349,8 @@ def detector_auc(real: np.ndarray, fake: np.ndarray, resamples: int = 200, seed:
     standardised features, each item judged by one that was trained on the other four fifths. It finds
     directions in which two sets differ however little these weigh in KID. Introduced in notebook 22.
 
-    The interval is that of other judged items. It holds nothing of how the detector changes with what it
-    learned from: of two equal sets the area spreads somewhat wider around 0.5. Where it comes near 0.5,
-    compare it with real images against real ones.
+    The interval is that of other judged items and holds nothing of how the detector changes with what it
+    learned from. Where the area comes near 0.5, compare it with real images against real ones.
 
     Args:
         real, fake: features (n, d) and (m, d); the real ones must be new to the generator.
@@ -424,10 +398,8 @@ def floor(
 ) -> Score:
     """Score of real images against real images, over many random splits.
 
-    The interval holds the scores that a perfect generator gets from ``size`` samples: a score
-    inside it cannot be told from real. It is a range of single scores, not the uncertainty of their
-    mean. For KID the mean is about zero; for FID it is well above, and falls with ``size``;
-    precision and recall stay below 1. Introduced in notebook 00.
+    The interval holds the scores that a perfect generator gets from ``size`` samples: a score inside it
+    cannot be told from real. It is a range of single scores, not the uncertainty of their mean.
 
     Args:
         real: features (n, d) of real images.
@@ -435,10 +407,9 @@ def floor(
             ``real`` are then scored against subsets of ``other``. None: disjoint random parts of ``real``.
         metric: ``"kid"``, ``"fid"``, or with 5 neighbours ``"precision"``, ``"recall"``, ``"density"``
             or ``"coverage"``.
-        size: images on each side; use the number of generated images that the floor is
-            compared with. At most, and by default, half of ``real`` (with ``other``: of the smaller
-            set): subsets of more than half would share so many images that the range came out too
-            narrow. To reach a larger size, join two real sets into ``real``.
+        size: images on each side, as many as there are generated ones to compare with. At most, and by
+            default, half of ``real`` (with ``other``: of the smaller set): larger subsets would share so
+            many images that the range came out too narrow. For more, join two real sets into ``real``.
         splits: how many random splits.
         seed: of the splits.
 
@@ -464,8 +435,11 @@ def floor(
         first.append(order[:size])
         second.append(order[size : 2 * size] if other is None else generator.permutation(len(sets[1]))[:size])
     real, other = sets[0], sets[-1]
-    if metric == "kid":
-        values = _kid_values(real, other, np.stack(first), np.stack(second))
+    if metric == "kid":  # one kernel matrix, many choices of rows and columns
+        left, right = np.zeros((splits, len(real))), np.zeros((splits, len(other)))
+        np.put_along_axis(left, np.stack(first), 1, axis=1)
+        np.put_along_axis(right, np.stack(second), 1, axis=1)
+        values = discrepancies(real, other, left, right, (size * (size - 1), size * (size - 1)))
     else:
         with threadpool_limits(limits=1):  # the matrices are small: threads cost more than they bring
             values = np.array([_value(metric, real[a], other[b]) for a, b in zip(first, second, strict=True)])
@@ -473,16 +447,6 @@ def floor(
     name, unit, better = METRICS[metric]
     method = f"range over {splits} splits of real images, {size} against {size}"
     return Score(float(values.mean()), float(low), float(high), f"{name} floor", unit, better, method=method)
-
-
-def _kid_values(real: np.ndarray, other: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """KID of every split at once: one kernel matrix, many choices of rows and columns."""
-    splits, size = first.shape
-    left, right = np.zeros((splits, len(real))), np.zeros((splits, len(other)))
-    np.put_along_axis(left, first, 1, axis=1)
-    np.put_along_axis(right, second, 1, axis=1)
-    pairs = size * (size - 1)
-    return discrepancies(real, other, left, right, (pairs, pairs))
 
 
 def _value(metric: str, real: np.ndarray, fake: np.ndarray) -> float:

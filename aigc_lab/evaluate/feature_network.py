@@ -19,7 +19,7 @@ from importlib import resources
 from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
+from numpy.lib.stride_tricks import sliding_window_view
 from threadpoolctl import threadpool_limits
 
 from aigc_lab.evaluate import spoken
@@ -79,24 +79,14 @@ def weights(network: str = "images") -> dict[str, np.ndarray]:
 
 def _unfold(images: np.ndarray, kernel: int, stride: int) -> np.ndarray:
     """Every window of the padded images as a row: (n, h, w, c) -> (n, h', w', kernel * kernel * c)."""
-    count, height, width, channels = images.shape
-    out_height, out_width = -(-height // stride), -(-width // stride)
     # "same" padding as Keras does it: what is missing, and the odd pixel at the bottom and right.
-    missing = [
-        max((out - 1) * stride + kernel - size, 0) for out, size in ((out_height, height), (out_width, width))
-    ]
-    before = [total // 2 for total in missing]
-    padded = np.zeros((count, height + missing[0], width + missing[1], channels), images.dtype)
-    padded[:, before[0] : before[0] + height, before[1] : before[1] + width] = images
-    item, row, column, channel = padded.strides
+    missing = [max((-(-size // stride) - 1) * stride + kernel - size, 0) for size in images.shape[1:3]]
+    padded = np.pad(images, [(0, 0), *((total // 2, total - total // 2) for total in missing), (0, 0)])
     # A window's row of pixels lies side by side in memory, so it is copied in one run.
-    windows = as_strided(
-        padded,
-        (count, out_height, out_width, kernel, kernel * channels),
-        (item, row * stride, column * stride, row, channel),
-        writeable=False,
-    )
-    return windows.reshape(count, out_height, out_width, kernel * kernel * channels)
+    channels, rows = images.shape[3], padded.reshape(*padded.shape[:2], -1)  # (n, h, w * c)
+    windows = sliding_window_view(rows, (kernel, kernel * channels), axis=(1, 2))
+    windows = windows[:, ::stride, :: stride * channels]  # (n, h', w', kernel, kernel * c)
+    return windows.reshape(*windows.shape[:3], -1)
 
 
 def forward(images: np.ndarray, parameters: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -256,7 +246,11 @@ def class_accuracy(
     names = set(wanted.tolist()) | set(class_names)
     pictures = as_images(images)
     groups = _groups(pictures)
-    among = among or _group_of(names, groups)
+    fitting = [among] if among else [group for group, known in groups.items() if names <= set(known)]
+    if len(fitting) != 1:
+        why = "no set has" if not fitting else f"{' and '.join(fitting)} have"
+        raise ValueError(f"{why} all of {', '.join(sorted(names))}: say among= one of {', '.join(groups)}")
+    (among,) = fitting
     known = _names_of(among, groups)
     unknown = sorted(names - set(known))
     if unknown:
@@ -264,7 +258,7 @@ def class_accuracy(
     probabilities = classify(pictures, among)
     if wanted.shape != (len(probabilities),):
         raise ValueError(f"there are {len(probabilities)} images but labels of shape {wanted.shape}")
-    found = np.asarray(known)[probabilities.argmax(axis=1)] if len(probabilities) else wanted
+    found = np.asarray(known)[probabilities.argmax(axis=1)]
     return share(int((found == wanted).sum()), len(wanted), "class accuracy")
 
 
@@ -277,11 +271,3 @@ def _names_of(among: str | None, groups: dict[str, tuple[str, ...]]) -> tuple[st
     if among not in groups:
         raise ValueError(f"among must be one of {', '.join(groups)} for these pictures, got {among!r}")
     return groups[among]
-
-
-def _group_of(names: set[str], groups: dict[str, tuple[str, ...]]) -> str:
-    fitting = [group for group, known in groups.items() if names <= set(known)]
-    if len(fitting) != 1:
-        why = "no set has" if not fitting else f"{' and '.join(fitting)} have"
-        raise ValueError(f"{why} all of {', '.join(sorted(names))}: say among= one of {', '.join(groups)}")
-    return fitting[0]

@@ -105,10 +105,10 @@ def sharpness(images: Any) -> Score:
     return mean_interval(steps[0] + steps[1], "sharpness", "grey levels")
 
 
-def loose_ends(images: Any, threshold: float = 0.5) -> Score:
+def loose_ends(images: Any) -> Score:
     """Mean number of loose ends of the strokes of a drawing: where a line of its skeleton stops.
 
-    Broken and trembling lines have more than a hand draws. The strokes, brighter than ``threshold``, are
+    Broken and trembling lines have more than a hand draws. The strokes, brighter than one half, are
     thinned to one pixel by scikit-image (Zhang and Suen 1984); a loose end has one neighbour of eight.
     Introduced in notebook 22.
 
@@ -130,7 +130,7 @@ def loose_ends(images: Any, threshold: float = 0.5) -> Score:
         raise ValueError(f"loose_ends needs at least 2 grey images (n, h, w), got {np.shape(images)}")
     if table.dtype.kind == "f" and not np.isfinite(table).all():
         raise ValueError("the images hold NaN or infinite values; drop or repair those items first")
-    ink = table > threshold * (255 if table.dtype == np.uint8 else 1)
+    ink = table > 0.5 * (255 if table.dtype == np.uint8 else 1)
     lines = np.stack([skeletonize(each) for each in ink])
     around = ndimage.convolve(lines.astype("uint8"), np.ones((1, 3, 3), "uint8"), mode="constant")
     ends = (lines & (around == 2)).sum(axis=(1, 2))  # itself and one neighbour

