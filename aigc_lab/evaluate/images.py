@@ -76,11 +76,10 @@ def edge_distance(original: np.ndarray, other: np.ndarray, border: int = 0) -> f
     Raises:
         ValueError: as ``psnr``, or less than 2 pixels a side.
     """
-    strengths = []
-    for image in image_pair(original, other, border, least=2):
-        down, right = np.gradient(luminance(image))
-        strengths.append(np.sort(np.hypot(down, right), axis=None))
-    return float(np.mean(np.abs(strengths[0] - strengths[1])))
+    from scipy.stats import wasserstein_distance
+
+    images = image_pair(original, other, border, least=2)
+    return float(wasserstein_distance(*(np.hypot(*np.gradient(luminance(each))).ravel() for each in images)))
 
 
 def sharpness(images: Any) -> Score:

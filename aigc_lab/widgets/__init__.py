@@ -1,17 +1,35 @@
 """Interactive figures. A cell calls a name in small letters; it makes the widget of that name's class.
 
+Importing this package is cheap: ipywidgets and Matplotlib are imported by what is first used.
 Introduced in notebook 00.
 """
 
-# ruff: noqa: F401
+from __future__ import annotations
 
-from aigc_lab.widgets.corruptions import CorruptionExplorer as corruption_explorer
-from aigc_lab.widgets.corruptions import corruption_preview
-from aigc_lab.widgets.keyboard import Keyboard as piano
-from aigc_lab.widgets.keyboard import melody
-from aigc_lab.widgets.labelling import Labelling as annotate
-from aigc_lab.widgets.latent import LatentExplorer as latent_explorer
-from aigc_lab.widgets.live import DescribedImage
-from aigc_lab.widgets.live import LiveFigure as live_figure
-from aigc_lab.widgets.playground import GanPlayground as gan_playground
-from aigc_lab.widgets.playground import gan_picture
+import importlib
+from typing import Any
+
+_HOME = {
+    "DescribedImage": "live.DescribedImage",
+    "annotate": "labelling.Labelling",
+    "corruption_explorer": "corruptions.CorruptionExplorer",
+    "corruption_preview": "corruptions.corruption_preview",
+    "gan_picture": "playground.gan_picture",
+    "gan_playground": "playground.GanPlayground",
+    "latent_explorer": "latent.LatentExplorer",
+    "live_figure": "live.LiveFigure",
+    "melody": "keyboard.melody",
+    "piano": "keyboard.Keyboard",
+}
+__all__ = list(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(__all__)}")
+    module, there = _HOME[name].split(".")
+    return getattr(importlib.import_module(f"{__name__}.{module}"), there)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -153,7 +153,7 @@ class Keyboard(Speaking, widgets.VBox):
         def play() -> None:
             self.sound.value = self._hear(pitch)
 
-        self.attempt(play, "The note was not played")  # the note stays; only its sound is missing
+        self.attempt("The note was not played", play)  # the note stays; only its sound is missing
 
     def _undo(self) -> None:
         del self.notes[-1:]
@@ -173,11 +173,10 @@ class Keyboard(Speaking, widgets.VBox):
 
         def harmonise() -> None:
             self.answer.value = self._harmonise(*voice)
-            self._say_notes()
 
         self.answer_button.disabled = True
         self.say("one moment …")
-        self.attempt(harmonise, "Nothing was made of these notes")
+        self.attempt("Nothing was made of these notes", harmonise, self._say_notes)
         self.answer_button.disabled = False
 
     def _say_notes(self, wrong: str = "") -> None:

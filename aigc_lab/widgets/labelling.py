@@ -139,11 +139,11 @@ class Labelling(Speaking, widgets.VBox):
     def _clicked(self, key: str) -> None:
         """A click does what its key does, and the field shows it."""
         if key == _UNDO:
-            self.attempt(self._undo, _REFUSED)
+            self.attempt(_REFUSED, self._undo)
             while self._entered and not self._entered[-1]:
                 self._drop()
         else:
-            self.attempt(partial(self._press, key), _REFUSED)
+            self.attempt(_REFUSED, partial(self._press, key))
         self.key_field.value = self._typed
         self._show()
         self.key_field.focus()  # else the next key would be a command of the notebook
@@ -159,11 +159,8 @@ class Labelling(Speaking, widgets.VBox):
         if removed and (removed > _MOST_REMOVED or len(added) > 1):
             self.error = ValueError("the field was edited in its middle; only its end is for typing")
         else:
-            self.error = None
-            for action in [self._backspace] * removed + [partial(self._press, key) for key in added]:
-                self.attempt(action, _REFUSED)
-                if self.error is not None:
-                    break
+            presses = [partial(self._press, key) for key in added]
+            self.attempt(_REFUSED, *[self._backspace] * removed, *presses)
         self.key_field.value = self._typed
         self._show()
 

@@ -88,13 +88,13 @@ class LatentExplorer(Speaking, widgets.HBox):
         self.draw_button = button(
             "Random draw",
             "Draw every coordinate of z at random",
-            lambda: self._follow(lambda: self._go_to(self._random_point())),
+            lambda: self._do(self._draw, self._show),
             icon="random",
         )
         self.reset_button = button(
             "Reset",
             "Set every coordinate of z to 0, the middle of the prior",
-            lambda: self._follow(lambda: self._go_to(np.zeros(len(self.z)))),
+            lambda: self._do(lambda: self._go_to(np.zeros(len(self.z))), self._show),
             icon="undo",
         )
         self.image = DescribedImage(format="png", width=280, layout={"align_self": "center"})
@@ -102,7 +102,7 @@ class LatentExplorer(Speaking, widgets.HBox):
         self._show()
         choice = [] if self.class_choice is None else [self.class_choice]
         for control in (*choice, *self.sliders):
-            control.observe(self._moved, "value")
+            control.observe(lambda _: self._do(self._show), "value")
         buttons = widgets.HBox([self.draw_button, self.reset_button])
         controls = widgets.VBox([*choice, *self.sliders, buttons])
         self.children = [controls, widgets.VBox([self.image, self.message])]
@@ -126,33 +126,27 @@ class LatentExplorer(Speaking, widgets.HBox):
             layout={"width": "380px"},
         )
 
-    def _random_point(self) -> np.ndarray:
+    def _draw(self) -> None:
         if self._mixture is None:
-            return self._random.standard_normal(len(self.z))
-        # It says so if it has never seen the class.
-        return self._mixture.sample(1, self.label, seed=int(self._random.integers(2**31)))[0][0]
+            point = self._random.standard_normal(len(self.z))
+        else:  # it says so if it has never seen the class
+            (point,), _ = self._mixture.sample(1, self.label, seed=int(self._random.integers(2**31)))
+        self._go_to(point)
 
     def _go_to(self, point: np.ndarray) -> None:
-        """Hidden dimensions too, and one new image instead of one per slider."""
+        """Set hidden dimensions too; the sliders ask for no image each."""
         self.z = np.asarray(point, dtype="float32")
         self._busy = True
         for dimension, slider in zip(self.dimensions, self.sliders, strict=True):
             slider.value = float(np.clip(self.z[dimension], -_REACH, _REACH))
         self._busy = False
 
-    def _moved(self, _: Any) -> None:
+    def _do(self, *actions: Callable[[], None]) -> None:
         if not self._busy:
-            self._follow(lambda: None)
-
-    def _follow(self, action: Callable[[], None]) -> None:
-        def act_and_show() -> None:
-            action()
-            self.z[self.dimensions] = [slider.value for slider in self.sliders]
-            self._show()
-
-        self.attempt(act_and_show, "The image was not updated")
+            self.attempt("The image was not updated", *actions)
 
     def _show(self) -> None:
+        self.z[self.dimensions] = [slider.value for slider in self.sliders]
         # decode() calls the network directly; Keras' predict() would set up a data pipeline first.
         labels = None if self.label is None else [self.label]
         (pixels,) = as_images(self.vae.decode(self.z[None], labels))

@@ -60,18 +60,19 @@ class Speaking:
         error: the last exception of a callback, or None.
     """
 
-    def __init__(self, children: Sequence[Any] = (), **options: Any) -> None:
+    def __init__(self, **options: Any) -> None:
         self.message, self.error = widgets.HTML(), None
-        super().__init__(children, **options)
+        super().__init__(**options)
 
     def say(self, words: str, before: str = "", after: str = "") -> None:
         """Show words, with some HTML before or after them."""
         self.message.value = f'{before}<div role="status">{html.escape(words)}</div>{after}'
 
-    def attempt(self, action: Callable[[], Any], what: str) -> None:
-        """Do it in a callback; ``what`` did not happen is said if it fails."""
+    def attempt(self, what: str, *actions: Callable[[], Any]) -> None:
+        """Do one thing after the other in a callback; if one fails, ``what`` says what did not happen."""
         try:
-            action()
+            for action in actions:
+                action()
             self.error = None
         except Exception as error:
             self.error = error
@@ -105,7 +106,7 @@ class LiveFigure(Speaking, widgets.VBox):
         # The first figure is drawn outside a callback: what fails here fails in the cell, in full view.
         self._refresh()
         for slider in self.sliders.values():
-            slider.observe(lambda _: self.attempt(self._refresh, "The figure was not updated"), "value")
+            slider.observe(lambda _: self.attempt("The figure was not updated", self._refresh), "value")
         panel = widgets.Box(list(self.sliders.values()), layout={"flex_flow": "row wrap"})
         self.children = [panel, self.message, self.image]
 

@@ -7,7 +7,6 @@ played. Introduced in notebook 08; ``gan_game`` has the game.
 from __future__ import annotations
 
 import html
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -191,7 +190,9 @@ class GanPlayground(Speaking, widgets.VBox):
         return replace(self.game.rules, alternating=chosen.pop("order") == "alternating", **chosen)
 
     def _tick(self) -> None:
-        self._do(lambda: self.game.play(self.controls["speed"].value), "The round was not played")
+        self.attempt(
+            "The round was not played", lambda: self.game.play(self.controls["speed"].value), self._draw
+        )
         if self.game.lost or self.error is not None:
             self.clock.playing = False
 
@@ -199,7 +200,9 @@ class GanPlayground(Speaking, widgets.VBox):
         if name == "shape":
             self._reset()
         else:
-            self._do(lambda: self.game.change(**vars(self.rules)), "The rules were not changed")
+            self.attempt(
+                "The rules were not changed", lambda: self.game.change(**vars(self.rules)), self._draw
+            )
 
     def _reset(self) -> None:
         def start_again() -> None:
@@ -207,10 +210,7 @@ class GanPlayground(Speaking, widgets.VBox):
             self._history.clear()
             self.clock.value = 0
 
-        self._do(start_again, "The game was not started again")
-
-    def _do(self, action: Callable[[], Any], what: str) -> None:
-        self.attempt(lambda: (action(), self._draw()), what)
+        self.attempt("The game was not started again", start_again, self._draw)
 
     def _draw(self) -> None:
         if self.game.rounds:
