@@ -35,7 +35,11 @@ def corruption_preview(dataset: Dataset, rates: Mapping[str, float], seed: int =
     Raises:
         ValueError: no images, or rates that ``corrupt.apply`` refuses.
     """
-    sample = _sample(dataset, seed)
+    if dataset.modality != "images":
+        raise ValueError(f"the preview is for images; the data set holds {dataset.modality}")
+    if not len(dataset):
+        raise ValueError("the data set is empty; the preview needs at least one image")
+    sample = dataset[np.random.default_rng(seed).permutation(len(dataset))[:_SAMPLE]]
     dirty, log = corrupt.apply(sample, rates, seed)
     before, after = as_images(sample), as_images(dirty) if len(dirty) else []
     stands_at: dict[int, int] = {}
@@ -73,14 +77,6 @@ def corruption_preview(dataset: Dataset, rates: Mapping[str, float], seed: int =
     return draw_rows(rows, titles, heads, None, None, alt)
 
 
-def _sample(dataset: Dataset, seed: int) -> Dataset:
-    if dataset.modality != "images":
-        raise ValueError(f"the preview is for images; the data set holds {dataset.modality}")
-    if not len(dataset):
-        raise ValueError("the data set is empty; the preview needs at least one image")
-    return dataset[np.random.default_rng(seed).permutation(len(dataset))[:_SAMPLE]]
-
-
 def _some_of_each(added: range, told: Mapping[int, list[str]]) -> list[int]:
     """As many of the added items as a row holds: some of each kind, instead of the first kind only."""
     kinds: dict[str, list[int]] = {}
@@ -106,8 +102,7 @@ class CorruptionExplorer(LiveFigure):
 
     def __init__(self, dataset: Dataset, rates: Mapping[str, float] | None = None, seed: int = 0) -> None:
         start = checked_rates(rates or {}, corrupt.IMAGE_CORRUPTIONS)
-        sample = _sample(dataset, seed)
-        if sample.labels is None or len(sample.class_names) < 2:
+        if dataset.labels is None or len(dataset.class_names) < 2:
             start = {name: rate for name, rate in start.items() if name not in ("imbalance", "label_flip")}
         super().__init__(
             lambda **_: corruption_preview(dataset, self.rates, seed),
