@@ -17,7 +17,7 @@ from aigc_lab.plots import as_images
 from aigc_lab.widgets.live import DescribedImage, Speaking, button, png
 
 _REACH = 3.0  # the sliders go so many standard deviations of the prior to either side
-_MOST = 8  # sliders
+_MOST, _SIZE = 8, 280  # sliders; pixels of the longer side of the image
 _SMOOTHING = {"nearest": Image.Resampling.NEAREST, "bicubic": Image.Resampling.BICUBIC}
 
 
@@ -97,7 +97,8 @@ class LatentExplorer(Speaking, widgets.HBox):
             lambda: self._do(lambda: self._go_to(np.zeros(len(self.z))), self._show),
             icon="undo",
         )
-        self.image = DescribedImage(format="png", width=280, layout={"align_self": "center"})
+        self.image = DescribedImage(format="png", width=_SIZE, layout={"align_self": "center"})
+        self.message.layout.max_width = f"{_SIZE}px"
         # The first image is made outside a callback: what fails here fails in the cell, in full view.
         self._show()
         choice = [] if self.class_choice is None else [self.class_choice]
@@ -150,7 +151,7 @@ class LatentExplorer(Speaking, widgets.HBox):
         # decode() calls the network directly; Keras' predict() would set up a data pipeline first.
         labels = None if self.label is None else [self.label]
         (pixels,) = as_images(self.vae.decode(self.z[None], labels))
-        self.image.value = png(pixels, 280, self._smoothing)
+        self.image.value = png(pixels, _SIZE, self._smoothing)
         what = "" if self.class_choice is None else f"{self.class_choice.label}, "
         distance = float(np.linalg.norm(self.z))
         words = f"{what}{distance:.1f} from the middle of the prior (typical: {np.sqrt(len(self.z)):.1f})"

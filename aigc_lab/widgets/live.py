@@ -66,7 +66,8 @@ class Speaking:
 
     def say(self, words: str, before: str = "", after: str = "") -> None:
         """Show words, with some HTML before or after them."""
-        self.message.value = f'{before}<div role="status">{html.escape(words)}</div>{after}'
+        status = f'<div role="status" style="white-space: normal">{html.escape(words)}</div>'
+        self.message.value = before + status + after
 
     def attempt(self, what: str, *actions: Callable[[], Any]) -> None:
         """Do one thing after the other in a callback; if one fails, ``what`` says what did not happen."""
