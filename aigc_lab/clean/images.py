@@ -1,9 +1,10 @@
 """Find images that are blurred, noisy, badly lit, partly covered, empty, or like no others.
 
 Each detector computes one number an image, in a unit that can be read, and compares it with a threshold.
-The thresholds were chosen on ``animals`` (every second unique image against the same images with the
+The default thresholds were chosen on ``animals`` (every second unique image against the same images with the
 corruption put in), about midway between the two; the docstrings say what was seen. They suit small drawings
-and silhouettes on a plain ground. Photographs have soft and textured parts: look at the scores there.
+and silhouettes on a plain ground. Photographs have soft and textured parts: look at the scores there before
+trusting a default.
 
 All take a Dataset of images of at least 8 x 8 pixels, grey or in colour, and raise a ValueError for another
 one. Introduced in notebook 00; ``low_information`` in notebook 02.
@@ -40,12 +41,12 @@ def _measured(dataset: Dataset, wanted_by: str, measure: Callable[[np.ndarray], 
     return np.concatenate([blank, *blocks], axis=1)
 
 
-def blurred(dataset: Dataset) -> pd.DataFrame:
+def blurred(dataset: Dataset, sharpest_step: float = 0.46) -> pd.DataFrame:
     """Images whose sharpest edge is soft; the score is 1 - step.
 
     Measured: the largest step between two neighbouring pixels, as a share of the image's contrast (brightest
-    minus darkest). Below 0.46 an image is reported. On ``animals`` it is at least 0.74 in images as
-    published, at least 0.51 in shifted and turned copies, and at most 0.43 after the corruption ``blur``.
+    minus darkest). Below ``sharpest_step`` an image is reported. On ``animals`` it is at least 0.74 in images
+    as published, at least 0.51 in shifted and turned copies, and at most 0.43 after the corruption ``blur``.
     Noise brings sharp steps back: an image that is blurred and then noisy is not found. Images without any
     contrast are left to ``badly_lit``.
     """
@@ -56,7 +57,7 @@ def blurred(dataset: Dataset) -> pd.DataFrame:
         return [np.maximum(down, across) / np.maximum(contrast, 1), contrast]
 
     step, contrast = _measured(dataset, "blurred", step_and_contrast)
-    items = np.flatnonzero((step < 0.46) & (contrast >= 8))
+    items = np.flatnonzero((step < sharpest_step) & (contrast >= 8))
     reasons = [f"its sharpest edge rises by {step[item]:.0%} of the contrast in one pixel" for item in items]
     return issue_table("blurred", items, 1 - step[items], reasons)
 
@@ -76,28 +77,29 @@ def noise_level(grey: np.ndarray) -> np.ndarray:
     return np.partition(rough, fifth, axis=1)[:, fifth]
 
 
-def noisy(dataset: Dataset) -> pd.DataFrame:
+def noisy(dataset: Dataset, level: float = 1.5) -> pd.DataFrame:
     """Images that are rough even where they are calmest; the score is ``noise_level``, in grey levels.
 
-    Above 1.5 an image is reported. On ``animals`` 99.9 % of the images as published are at most at 0.5
+    Above ``level`` an image is reported. On ``animals`` 99.9 % of the images as published are at most at 0.5
     levels, and all with the corruption ``noise`` at least at 2.3.
     """
     (calm,) = _measured(dataset, "noisy", noise_level)
-    items = np.flatnonzero(calm > 1.5)
+    items = np.flatnonzero(calm > level)
     reasons = [f"four fifths of it are rougher than {calm[item]:.1f} levels" for item in items]
     return issue_table("noisy", items, calm[items], reasons)
 
 
-def badly_lit(dataset: Dataset) -> pd.DataFrame:
+def badly_lit(dataset: Dataset, darkest_white: float = 150, lightest_black: float = 100) -> pd.DataFrame:
     """Images that are too dark, or washed out, or show nothing at all.
 
-    Measured: the levels that 99 % and 1 % of the pixels stay below; the first below 150 is too dark, the
-    second above 100 washed out. In ``animals`` as published the first is above 200 and the second 0; darkened
-    images end at 128, washed out ones begin at 127. Noise on a dark image lifts its bright end: such an image
-    may be found by ``noisy`` only. The score is how far the end lies beyond its limit, as a share of 255.
+    Measured: the levels that 99 % and 1 % of the pixels stay below; the first below ``darkest_white`` is too
+    dark, the second above ``lightest_black`` washed out. In ``animals`` as published the first is above 200
+    and the second 0; darkened images end at 128, washed out ones begin at 127. Noise on a dark image lifts
+    its bright end: such an image may be found by ``noisy`` only. The score is how far the end lies beyond its
+    limit, as a share of 255.
     """
     low, high = _measured(dataset, "badly_lit", lambda grey: np.quantile(grey, [0.01, 0.99], axis=(1, 2)))
-    too_dark, too_light = 150 - high, low - 100
+    too_dark, too_light = darkest_white - high, low - lightest_black
     items = np.flatnonzero((too_dark > 0) | (too_light > 0))
     reasons = []
     for item in items:
@@ -110,19 +112,20 @@ def badly_lit(dataset: Dataset) -> pd.DataFrame:
     return issue_table("badly_lit", items, np.maximum(too_dark, too_light)[items] / 255, reasons)
 
 
-def occluded(dataset: Dataset) -> pd.DataFrame:
+def occluded(dataset: Dataset, smallest_area: float = 0.03) -> pd.DataFrame:
     """Images with a plain rectangle in them; the score is its area as a share of the image.
 
     Measured: the area of the largest filled rectangle of exactly one level that is neither among the image's
-    darkest nor among its brightest 8 levels, reported from 3 % up. So a rectangle of the colour of the ground
-    or of the animal cannot be told from either, and one that was blurred or made noisy later is not plain any
-    more: on ``animals`` 93 of 100 are found when nothing else is put in.
+    darkest nor among its brightest 8 levels, reported from ``smallest_area`` (a share of the image) up. So a
+    rectangle of the colour of the ground or of the animal cannot be told from either, and one that was
+    blurred or made noisy later is not plain any more: on ``animals`` 93 of 100 are found when nothing else is
+    put in.
     """
 
     def rectangle(grey: np.ndarray) -> list[float]:
         """Height, width, level and area of the rectangle, zeros if there is none."""
         image = np.rint(grey).astype(np.int64)
-        least = max(4, 0.03 * image.size)
+        least = max(4, smallest_area * image.size)
         counts = np.bincount(image.ravel(), minlength=256)
         counts[: image.min() + 9] = 0
         counts[max(0, image.max() - 8) :] = 0

@@ -11,7 +11,7 @@ import errno
 import os
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -90,31 +90,43 @@ def _download_all(files: Sequence[RemoteFile], cache: Path) -> dict[RemoteFile, 
 
     pooch.get_logger().setLevel("WARNING")  # the bar says it already
     name = files[0].path if len(files) == 1 else f"{Path(files[0].path).parent} ({len(files):,} files)"
+    arrived = {file: 0 for file in files}  # bytes; each entry is written by one thread
     failed: dict[RemoteFile, Exception] = {}
+    bar = tqdm(desc=name, total=sum(file.size for file in files), unit="B", unit_scale=True, leave=False)
 
     def one(file: RemoteFile) -> None:
         try:
             if len(failed) < FAILURES:
-                _download(file, cache, session)
+                _download(file, cache, session, arrived)
         except (OSError, ValueError) as error:
             failed[file] = error
 
-    with requests.Session() as session, ThreadPoolExecutor(CONNECTIONS) as pool:
-        # Where the learner stops it, ``map`` calls off what was not begun.
-        for _ in tqdm(pool.map(one, files), desc=name, total=len(files), unit="file", leave=False):
-            pass
+    with bar, requests.Session() as session, ThreadPoolExecutor(CONNECTIONS) as pool:
+        running = [pool.submit(one, file) for file in files]
+        try:
+            while wait(running, timeout=0.2).not_done:
+                # Only this thread draws: a bar in a notebook is not made for several.
+                bar.update(sum(arrived.values()) - bar.n)
+            for each in running:
+                each.result()  # raises what nobody expected
+        finally:
+            pool.shutdown(cancel_futures=True)  # where the learner stops it
     return failed
 
 
-def _download(file: RemoteFile, cache: Path, session: requests.Session) -> None:
+def _download(
+    file: RemoteFile, cache: Path, session: requests.Session, arrived: dict[RemoteFile, int]
+) -> None:
     import pooch
     import requests
 
     def stream(url: str, output: str, _: object) -> None:
+        arrived[file] = 0
         with session.get(url, stream=True, timeout=TIMEOUT) as answer, open(output, "wb") as written:
             answer.raise_for_status()
             for chunk in answer.iter_content(2**16):
                 written.write(chunk)
+                arrived[file] = min(file.size, arrived[file] + len(chunk))
 
     target = cache / file.path
     for attempt in range(1, ATTEMPTS + 1):
