@@ -9,12 +9,14 @@ What is tied in any other way than rising and falling together, such as a ring, 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.special import ndtr, ndtri
+from statsmodels.stats.correlation_tools import corr_clipped
+from statsmodels.stats.moment_helpers import cov2corr
 
 QUANTILES = 101
 FEW_VALUES = 20  # numbers of so few values are drawn by their shares, not between quantiles
@@ -33,24 +35,17 @@ class Marginal:
     name: str
     kind: str
     missing: float
-    values: tuple[Any, ...]
-    shares: tuple[float, ...] = ()
-    levels: tuple[float, ...] = ()
+    values: list[Any]
+    shares: list[float] = field(default_factory=list)
+    levels: list[float] = field(default_factory=list)
     decimals: int = 0
-
-    def drawn(self, uniform: np.ndarray) -> np.ndarray:
-        """F^-1 of numbers in (0, 1), ``(n,)``: values, of categories their places in ``values``."""
-        if self.shares:
-            places = np.searchsorted(np.cumsum(self.shares)[:-1], uniform, side="right")
-            return places if self.kind == "category" else np.array(self.values)[places]
-        return np.interp(uniform, self.levels, self.values).round(self.decimals)
 
 
 @dataclass(frozen=True, eq=False)
 class GaussianCopula:
     """``marginals`` of d columns and the ``correlation`` (d, d) of their normal scores."""
 
-    marginals: tuple[Marginal, ...]
+    marginals: list[Marginal]
     correlation: np.ndarray
 
     @classmethod
@@ -66,25 +61,24 @@ class GaussianCopula:
         """
         if not frame.size or frame.isna().all().any():
             raise ValueError("a copula needs rows, and a value in each column; drop columns that are empty")
-        plain = [_marginal(name, frame[name]) for name in frame]
-        free = [not each.shares for each in plain]
-        # Categories have no order: they get that of the direction in which the numbers vary most.
-        scores = cls(tuple(plain), np.eye(len(plain))).scores(frame)[:, free]
-        filled = np.nan_to_num(scores)
-        main = (
-            filled @ np.linalg.svd(filled, full_matrices=False)[2][0] if any(free) else np.zeros(len(frame))
-        )
-        marginals = tuple(
-            _ordered(each, main, frame[each.name]) if each.kind == "category" else each for each in plain
-        )
-        wanted = correlation(cls(marginals, np.eye(len(plain))).scores(frame))
-        made = cls(marginals, _valid(wanted))
+        marginals = [_marginal(name, frame[name]) for name in frame]
+        free = np.array([not each.shares for each in marginals])
+        main = np.zeros(len(frame))
+        if (
+            free.any()
+        ):  # categories have no order: they get that of the direction in which the numbers vary most
+            filled = np.nan_to_num(cls(marginals, np.eye(len(free))).scores(frame)[:, free])
+            main = filled @ np.linalg.svd(filled, full_matrices=False)[2][0]
+        marginals = [_ordered(each, main, frame[each.name]) for each in marginals]
+        wanted = correlation(cls(marginals, np.eye(len(free))).scores(frame))
+        # Pairs of columns alone may contradict each other: the nearest valid matrix is taken.
+        made = cls(marginals, corr_clipped(wanted, 1e-6))
         tied = ~np.logical_and.outer(free, free)
         latent = made.correlation
-        for _ in range(_ROUNDS if tied.sum() > len(plain) - sum(free) else 0):
+        for _ in range(_ROUNDS if len(free) > 1 and not free.all() else 0):
             reached = correlation(made.scores(made.draw(_CHECKED, seed, missing=False)))
             latent = np.clip(latent + np.where(tied, wanted - reached, 0), -0.999, 0.999)
-            made = cls(marginals, _valid(latent))
+            made = cls(marginals, cov2corr(corr_clipped(latent, 1e-6)))
         return made
 
     def scores(self, frame: pd.DataFrame) -> np.ndarray:
@@ -106,14 +100,16 @@ class GaussianCopula:
         uniform = ndtr(latent @ np.linalg.cholesky(self.correlation).T)
         gone = generator.random(uniform.shape) < [each.missing * missing for each in self.marginals]
         done = {}
-        for place, each in enumerate(self.marginals):
-            cells = pd.Series(each.drawn(uniform[:, place]))
-            if each.kind == "category":
-                cells = pd.Series(np.array(each.values, dtype=object)[cells.to_numpy()], dtype=object)
-            elif each.kind == "date":
-                cells = pd.Series(
-                    cells.to_numpy().astype("int64").astype("datetime64[D]").astype("datetime64[s]")
-                )
+        for place, each in enumerate(self.marginals):  # F^-1
+            if each.shares:
+                chosen = np.searchsorted(np.cumsum(each.shares)[:-1], uniform[:, place], side="right")
+                cells = pd.Series(each.values, dtype=object if each.kind == "category" else float)
+                cells = cells[chosen].reset_index(drop=True)
+            else:
+                quantiles = np.interp(uniform[:, place], each.levels, each.values)
+                cells = pd.Series(quantiles.round(each.decimals))
+            if each.kind == "date":
+                cells = pd.to_datetime(cells, unit="D").astype("datetime64[s]")
             elif each.kind == "whole":
                 cells = cells.astype("Int64")
             done[each.name] = cells.mask(gone[:, place], None if each.kind == "category" else pd.NA)
@@ -121,10 +117,7 @@ class GaussianCopula:
 
     def state(self) -> dict[str, Any]:
         """The whole model as numbers and texts, for JSON: ``from_state`` makes an equal one of it."""
-        columns = [
-            {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(each).items()}
-            for each in self.marginals
-        ]
+        columns = [asdict(each) for each in self.marginals]
         return {"columns": columns, "correlation": self.correlation.tolist()}
 
     @classmethod
@@ -135,10 +128,7 @@ class GaussianCopula:
             ValueError: something is missing, or the correlations are none.
         """
         try:
-            marginals = tuple(
-                Marginal(**{key: tuple(one) if isinstance(one, list) else one for key, one in each.items()})
-                for each in state["columns"]
-            )
+            marginals = [Marginal(**each) for each in state["columns"]]
             correlation = np.array(state["correlation"], dtype="float64")
             if correlation.shape != (len(marginals),) * 2 or not marginals:
                 raise ValueError(f"{len(marginals)} columns and correlations of shape {correlation.shape}")
@@ -163,34 +153,33 @@ def _marginal(name: str, column: pd.Series) -> Marginal:
     dated = pd.api.types.is_datetime64_any_dtype(column)
     if not dated and not pd.api.types.is_numeric_dtype(column):
         shares = there.value_counts(normalize=True)
-        return Marginal(name, "category", missing, tuple(shares.index), tuple(shares.tolist()))
+        return Marginal(name, "category", missing, list(shares.index), shares.tolist())
     cells = numbers(there)
-    whole = dated or bool((cells % 1 == 0).all())
     kind = "date" if dated else "whole" if pd.api.types.is_integer_dtype(column) else "number"
     # As many decimals as nearly all numbers have: one that is 0.30000000000000004 says nothing.
     exact = (d for d in range(10) if (np.abs(cells.round(d) - cells) < 1e-9).mean() >= 0.95)
-    how = {"decimals": 0 if whole else next(exact, 12)}
+    decimals = 0 if (cells % 1 == 0).all() else next(exact, 12)
     values, counts = np.unique(cells, return_counts=True)
     if len(values) <= FEW_VALUES and len(values) < len(cells):
-        return Marginal(
-            name, kind, missing, tuple(values.tolist()), tuple((counts / len(cells)).tolist()), **how
-        )
+        shares = (counts / len(cells)).tolist()
+        return Marginal(name, kind, missing, values.tolist(), shares, decimals=decimals)
     # Not each value of a small table, but about every fifth; and the second smallest and second largest: at
     # the ends one wrong number may stand, and the wide stretch before it would be filled.
     steps = np.linspace(0, 1, min(QUANTILES, max(2, len(cells) // 5)))
     last = 1 / max(2, len(cells) - 1)
     levels = np.unique([*steps, last, 1 - last])
-    return Marginal(
-        name, kind, missing, tuple(np.quantile(cells, levels).tolist()), (), tuple(levels.tolist()), **how
-    )
+    quantiles = np.quantile(cells, levels).tolist()
+    return Marginal(name, kind, missing, quantiles, levels=levels.tolist(), decimals=decimals)
 
 
 def _ordered(marginal: Marginal, main: np.ndarray, column: pd.Series) -> Marginal:
-    """Categories in the order of their mean in a direction ``(n,)``."""
+    """Categories in the order of their mean in a direction ``(n,)``; numbers are in order."""
+    if marginal.kind != "category":
+        return marginal
+    shares = dict(zip(marginal.values, marginal.shares, strict=True))
     means = pd.Series(main).groupby(column.to_numpy()).mean()
-    pairs = sorted(zip(marginal.values, marginal.shares, strict=True), key=lambda pair: means[pair[0]])
-    values, shares = zip(*pairs, strict=True)
-    return Marginal(marginal.name, marginal.kind, marginal.missing, values, shares)
+    values = sorted(shares, key=means.__getitem__)
+    return replace(marginal, values=values, shares=[shares[value] for value in values])
 
 
 def correlation(scores: np.ndarray) -> np.ndarray:
@@ -198,11 +187,3 @@ def correlation(scores: np.ndarray) -> np.ndarray:
     found = pd.DataFrame(scores).corr(min_periods=5).fillna(0).to_numpy(copy=True)
     np.fill_diagonal(found, 1)
     return found
-
-
-def _valid(matrix: np.ndarray) -> np.ndarray:
-    """The matrix with eigenvalues of at least 1e-6 and a diagonal of ones: pairs alone may contradict."""
-    values, vectors = np.linalg.eigh(matrix)
-    fixed = (vectors * np.maximum(values, 1e-6)) @ vectors.T
-    scale = np.sqrt(np.diag(fixed))
-    return fixed / np.outer(scale, scale)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,12 +13,10 @@ import numpy as np
 from aigc_lab import augment, deploy, evaluate, label
 from aigc_lab import train as training
 from aigc_lab.backend import import_keras
-from aigc_lab.clean.report import inspect
 from aigc_lab.collect.dataset import Dataset
-from aigc_lab.collect.own import from_file
+from aigc_lab.collect.own import FolderReport, from_file
 from aigc_lab.evaluate.distribution import METRICS
-from aigc_lab.evaluate.memorization import FALSE_ALARMS
-from aigc_lab.pipeline.parts import Row, Seen, Trained, check_budget
+from aigc_lab.pipeline.parts import FEW, Row, Seen, Trained, check_budget, inspected, near_copies, shares
 
 LEAST = 40
 SIDES = (28, 128)
@@ -34,8 +29,6 @@ _PASSES = 60  # over the training images, at most: more teach a small set by hea
 _RATE = {"vae": 3e-3, "gan": 2e-3}
 _JUDGED = 1000  # images a side
 _FEATURED = 10_000  # images; more of them are inspected by plain measurements, which take less memory
-_COPIES_LEAST = 100  # held-out images, see evaluate.copy_test
-_FEW = 100
 _ON = "photo features (EfficientNet-Lite0, block 10, at 64 x 64 pixels)"
 
 
@@ -63,34 +56,30 @@ def look(
     if size % 4 or not low <= size <= high:
         raise ValueError(f"size must be a multiple of 4 from {low} to {high} pixels, got {size}")
     source = Path(path).expanduser()
-    page = Path(folder) / "inspection.html"
     data = source if source.is_dir() else _resized(from_file(source), size)
     count = sum(len(files) for _, _, files in os.walk(data)) if data is source else len(data)
-    with contextlib.redirect_stdout(io.StringIO()):  # its summary is part of the report
-        found = inspect(
-            data,
-            page,
-            features=vectors if count <= _FEATURED else None,
-            label_check=label.issues if labels else None,
-            seed=seed,
-            modality="images",
-            size=(size, size),
-            progress=progress,
-        )
-    items, report = found.dataset, found.folder_report
+    found = inspected(
+        data,
+        folder,
+        features=vectors if count <= _FEATURED else None,
+        label_check=label.issues if labels else None,
+        seed=seed,
+        modality="images",
+        size=(size, size),
+        progress=progress,
+    )
+    items, report = found.dataset, found.folder_report or FolderReport(())
     if not labels:
         items = replace(items, labels=None, class_names=())
     notes = [*found.notes, f"Each image was brought to {size} x {size} pixels, whatever its proportions."]
-    if report is not None:
-        notes += [f"{note[:1].upper()}{note[1:]}." for note in report.notes]
-        notes += [f"{file}: {change}." for file, change in report.converted[:5]]
-        more = len(report.converted) - 5
-        notes += [f"{more} more files were changed when they were read, see the page of all issues."] * (
-            more > 0
-        )
+    notes += [f"{note[:1].upper()}{note[1:]}." for note in report.notes]
+    notes += [f"{file}: {change}." for file, change in report.converted[:5]]
+    if (more := len(report.converted) - 5) > 0:
+        notes.append(f"{more} more files were changed when they were read, see the page of all issues.")
     names = tuple(found.name(item) for item in range(len(items)))
-    skipped = report.skipped if report is not None else ()
-    return Seen("images", items, names, items.card, found.table, tuple(notes), skipped, None, page)
+    return Seen(
+        "images", items, names, items.card, found.table, tuple(notes), report.skipped, None, found.html
+    )
 
 
 def _resized(dataset: Dataset, side: int) -> Dataset:
@@ -256,49 +245,31 @@ def scores(trained: Trained, drawn: Dataset, kept: Dataset, held_out: Dataset, s
     size = min(len(held_out), len(drawn), _JUDGED)
     kept = kept[np.random.default_rng(seed).permutation(len(kept))[: 3 * _JUDGED]]
     known, real, fake = vectors(kept), vectors(held_out), vectors(drawn)
-    rows = []
-    wide = f"; fewer than {_FEW} a side leave wide intervals" if size < _FEW else ""
-    about = f"{size} held-out and {size} new images, {_ON}{wide}."
-    everything = np.concatenate([known, real])
-    values = {"kid": lambda: evaluate.kid(real[:size], fake[:size], seed=seed)}
+    scores: dict[str, Any] = {"kid": evaluate.kid(real[:size], fake[:size], seed=seed)}
     if size >= 12:  # five neighbours in random halves
         coverage = evaluate.precision_recall(real[:size], fake[:size], seed=seed)
-        values |= {"precision": lambda: coverage.precision, "recall": lambda: coverage.recall}
+        scores |= {"precision": coverage.precision, "recall": coverage.recall}
+    wide = f"; fewer than {FEW} a side leave wide intervals" if size < FEW else ""
+    about = f"{size} held-out and {size} new images, {_ON}{wide}."
+    rows, everything = [], np.concatenate([known, real])
     for metric in ("kid", "precision", "recall"):
         name, _, better = METRICS[metric]
-        if metric not in values:
+        if metric not in scores:
             rows.append(Row(name, None, None, better, f"needs 12 held-out images, there are {size}."))
             continue
         floor = evaluate.floor(everything, metric=metric, size=size, seed=seed)
-        rows.append(Row(name, values[metric](), floor, better, about))
-    rows.append(_copies(fake, known, real, seed))
+        rows.append(Row(name, scores[metric], floor, better, about))
+    near = f"share of {len(fake)} new images nearer to a training image than 99% of held-out ones are, {_ON}."
+    advice = ": compare the samples by eye."
+    rows.append(near_copies("images", (fake, known, real), near, seed, advice))
     if trained.class_names:
-        rows.append(_control(fake, drawn.labels, known, kept.labels, real, held_out.labels, seed))
+        judged = [(fake, drawn.labels), (real, held_out.labels)]
+        rows.append(_control(known, kept.labels, judged, seed))
     return rows
 
 
-def _copies(fake: np.ndarray, known: np.ndarray, real: np.ndarray, seed: int) -> Row:
-    """Near copies of training images."""
-    name = "near copies of training images"
-    if len(real) < _COPIES_LEAST or len(real) > len(known):
-        few = f"needs {_COPIES_LEAST} held-out images, there are {len(real)}: compare the samples by eye."
-        return Row(name, None, None, "lower", few)
-    found = evaluate.copy_test(fake, known, real, seed).near_copies
-    chance = evaluate.share(FALSE_ALARMS * len(real), len(real), name, "lower")
-    about = (
-        f"share of {len(fake)} new images nearer to a training image than 99% of held-out ones are, {_ON}."
-    )
-    return Row(name, found, chance, "lower", about)
-
-
 def _control(
-    fake: np.ndarray,
-    asked: np.ndarray,
-    known: np.ndarray,
-    labels: np.ndarray,
-    real: np.ndarray,
-    given: np.ndarray,
-    seed: int,
+    known: np.ndarray, labels: np.ndarray, judged: Sequence[tuple[np.ndarray, np.ndarray]], seed: int
 ) -> Row:
     """Whether a classifier of the training images sees the class that was asked for."""
     from sklearn.linear_model import LogisticRegression
@@ -306,31 +277,22 @@ def _control(
     from sklearn.preprocessing import StandardScaler
     from threadpoolctl import threadpool_limits
 
+    name = "class as asked"
     with threadpool_limits(limits=1):  # the matrices are small
         judge = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=300, random_state=seed))
         judge.fit(known, labels)
-        right, usual = (
-            (judge.predict(points) == names).sum() for points, names in ((fake, asked), (real, given))
-        )
-    name = "class as asked"
-    about = (
-        f"share of {len(fake)} new images that a classifier on {_ON} puts into the class that was asked for."
-    )
-    return Row(
-        name,
-        evaluate.share(int(right), len(fake), name),
-        evaluate.share(int(usual), len(real), name),
-        "higher",
-        about,
-    )
+        right = [judge.predict(points) == names for points, names in judged]
+    about = f"share of {len(judged[0][0])} new images that a classifier on {_ON} puts into the class that "
+    about += "was asked for."
+    return Row(name, *shares(name, right, "higher"), "higher", about)
 
 
 # Stage 7 ------------------------------------------------------------------------------------------------
 
 
-def export(trained: Trained, folder: str | os.PathLike[str], title: str, licence: str) -> dict[str, Any]:
-    """``deploy.export``, which compares each form with the model; the manifest."""
-    files = deploy.export(
+def export(trained: Trained, folder: str | os.PathLike[str], title: str, licence: str) -> None:
+    """``deploy.export``, which compares each form with the model."""
+    deploy.export(
         trained.model,
         folder,
         class_names=trained.class_names,
@@ -338,4 +300,3 @@ def export(trained: Trained, folder: str | os.PathLike[str], title: str, licence
         licence=licence,
         mixture=trained.mixture,
     )
-    return json.loads(files["manifest"].read_text(encoding="utf-8"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ from aigc_lab.clean.page import (
 )
 from aigc_lab.collect.dataset import Dataset, atomic_write
 from aigc_lab.evaluate.intervals import Score
-from aigc_lab.pipeline.parts import NOUNS, Result
+from aigc_lab.pipeline.parts import NOUNS, Result, Row, Seen
 
 _COLUMNS, _ROWS = 10, 5  # images of a sheet
 _SHOWN = 6  # examples of each check
@@ -38,34 +37,40 @@ def write_page(result: Result, folder: Path) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    seen, table = result.seen, result.decisions
-    parts = [
-        ("From your data", "你的数据", result.kept),
-        ("New, drawn by the model", "模型生成", result.drawn),
-    ]
-    samples = [_samples(*part, seen.kind) for part in parts if part[2] is not None] if result.trained else []
-    if seen.kind == "images" and result.trained is not None:
+    seen, table, trained = result.seen, result.decisions, result.trained
+    samples = []
+    if trained is not None:
+        samples.append(_samples("From your data", "你的数据", result.kept, seen.kind))
+        samples.append(_samples("New, drawn by the model", "模型生成", result.drawn, seen.kind))
+    if samples and seen.kind == "images":
         with atomic_write(folder / "samples.png") as stream:
-            stream.write(base64.b64decode(samples[-1]["uri"].partition(",")[2]))
+            stream.write(samples[-1]["png"])
     dropped = table[table["decision"] == "drop"]
     mine = table[(table["by"] == "you") & (table["decision"] == "keep")]
+    stays = np.flatnonzero(table["decision"] == "keep")
+    fixes = pd.DataFrame() if seen.fixes is None else seen.fixes.head(_LISTED)
+    fixes = fixes.map(_cell).assign(item=[seen.names[item] for item in fixes.get("item", ())])
     html = render(
         Path(__file__).with_name("report.html.j2"),
         result=result,
         seen=seen,
-        trained=result.trained,
+        trained=trained,
         noun=NOUNS[seen.kind],
-        notes=[*result.notes, *(result.trained.notes if result.trained else ()), *seen.notes],
+        notes=[*result.notes, *(trained.notes if trained else ()), *seen.notes],
         numbers={"all": len(table), "drop": len(dropped), "mine": int((table["by"] == "you").sum())},
         samples=samples,
         scores=[_score(row) for row in result.rows],
-        curve=_curve(result.trained.curve) if result.trained else None,
+        curve=_curve(trained.curve) if trained else None,
         checks=_checks(result),
-        decided=[*_listed(dropped, "dropped"), *_listed(mine, "kept")],
+        decided=[
+            {"name": row.name, "word": word, "by": row.by, "why": visible(row.why)}
+            for word, part in (("dropped", dropped), ("kept", mine))
+            for row in part.head(_LISTED).itertuples()
+        ],
         more=max(0, len(dropped) - _LISTED) + max(0, len(mine) - _LISTED),
         skipped=rows_and_kinds(seen.skipped),
-        fixes=_fixes(result),
-        balance=_balance(result),
+        fixes=fixes.to_dict("records"),
+        balance=balance(seen.items, seen.items[stays]) if isinstance(seen.items, Dataset) else None,
     )
     with atomic_write(folder / "report.html") as stream:
         stream.write(html.encode("utf-8", "replace"))  # a lone surrogate has no bytes in UTF-8
@@ -76,29 +81,16 @@ def write_page(result: Result, folder: Path) -> None:
 
 def _samples(title: str, chinese: str, items: Any, kind: str) -> dict[str, Any]:
     """Some items to look at: a sheet of images, texts, or rows of a table."""
-    some: dict[str, Any] = {
-        "title": title,
-        "chinese": chinese,
-        "uri": "",
-        "texts": [],
-        "heads": [],
-        "rows": [],
-    }
+    some = {"title": title, "chinese": chinese}
     if kind == "images":
         rows, named = _rows_of_images(items)
-        words = f"{sum(map(len, rows))} images" + (
-            f", a row for each class: {', '.join(named)}" if named else ""
-        )
-        sheet = _sheet(rows)
-        return some | {
-            "uri": _png(sheet),
-            "alt": f"{title}: {words}",
-            "words": words,
-            "width": 2 * sheet.shape[1],
-        }
+        words = f"{sum(map(len, rows))} images"
+        words += f", a row for each class: {', '.join(named)}" if named else ""
+        width, png = _sheet(rows)
+        uri = f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"
+        return some | {"png": png, "uri": uri, "words": words, "width": 2 * width}
     if kind == "text":
-        places = _spread(np.arange(len(items)), _ROWS + 1)
-        return some | {"texts": [excerpt(items.data[place]) for place in places]}
+        return some | {"texts": [excerpt(items.data[place]) for place in _spread(len(items), _ROWS + 1)]}
     shown = items.iloc[: 2 * _ROWS, :_TABLE_COLUMNS]
     rows = [[visible(_cell(cell))[:40] for cell in row] for row in shown.itertuples(index=False)]
     return some | {"heads": [visible(str(name)) for name in shown.columns], "rows": rows}
@@ -116,49 +108,36 @@ def _cell(cell: Any) -> str:
 def _rows_of_images(items: Dataset) -> tuple[list[np.ndarray], list[str]]:
     """A row for each class, or some rows; and the names of the classes."""
     if items.labels is None or len(items.class_names) < 2:
-        places = _spread(np.arange(len(items)), _ROWS * _COLUMNS)
-        return [items.data[places[start : start + _COLUMNS]] for start in range(0, len(places), _COLUMNS)], []
-    found = [
-        _spread(np.flatnonzero(items.labels == number), _COLUMNS) for number in range(len(items.class_names))
-    ]
-    rows = [
-        (name, items.data[places])
-        for name, places in zip(items.class_names, found, strict=True)
-        if len(places)
-    ]
-    return [images for _, images in rows[:12]], [name for name, _ in rows[:12]]
+        some = items.data[_spread(len(items), _ROWS * _COLUMNS)]
+        return [some[start : start + _COLUMNS] for start in range(0, len(some), _COLUMNS)], []
+    named = [name for name, count in items.counts().items() if count][:12]
+    parts = [items.only(name).data for name in named]
+    return [part[_spread(len(part), _COLUMNS)] for part in parts], named
 
 
-def _spread(places: np.ndarray, count: int) -> np.ndarray:
-    """So many of them, from the first to the last: neighbours in a folder are often alike."""
-    if len(places) <= count:
-        return places
-    return places[np.linspace(0, len(places) - 1, count).astype(int)]
+def _spread(count: int, most: int) -> np.ndarray:
+    """So many places, from the first to the last: neighbours in a folder are often alike."""
+    return np.linspace(0, count - 1, min(count, most)).astype(int)
 
 
-def _sheet(rows: list[np.ndarray]) -> np.ndarray:
-    """Images side by side on white, ``(height, width[, 3])``."""
-    _, height, width, *channels = rows[0].shape
-    sheet = np.full((len(rows) * (height + 2), _COLUMNS * (width + 2), *channels), 255, np.uint8)
-    for top, row in enumerate(rows):
-        for left, image in enumerate(row):
-            y, x = top * (height + 2), left * (width + 2)
-            sheet[y : y + height, x : x + width] = image
-    return sheet
-
-
-def _png(image: np.ndarray) -> str:
+def _sheet(rows: list[np.ndarray]) -> tuple[int, bytes]:
+    """Images side by side on white: the width, and a PNG."""
     from PIL import Image
 
-    stream = io.BytesIO()
-    Image.fromarray(image).save(stream, "png", optimize=True)
-    return f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode('ascii')}"
+    height, width = rows[0].shape[1] + 2, rows[0].shape[2] + 2
+    size = (_COLUMNS * width, len(rows) * height)
+    sheet, stream = Image.new("RGB" if rows[0].ndim == 4 else "L", size, "white"), io.BytesIO()
+    for top, row in enumerate(rows):
+        for left, image in enumerate(row):
+            sheet.paste(Image.fromarray(image), (left * width, top * height))
+    sheet.save(stream, "png", optimize=True)
+    return size[0], stream.getvalue()
 
 
 # Scores -------------------------------------------------------------------------------------------------
 
 
-def _score(row: Any) -> dict[str, Any]:
+def _score(row: Row) -> dict[str, Any]:
     """A line of the table of scores: numbers in words, and their places on a scale, in percent."""
     line = {"name": row.name, "about": row.about, "verdict": row.verdict, "better": row.better, "scale": None}
     line["beside"] = "floor" if row.against == "real items" else row.against
@@ -214,27 +193,20 @@ def _checks(result: Result) -> list[dict[str, Any]]:
     secret = set(seen.issues.loc[seen.issues["detector"] == "personal_data", "item"])
     checks, issues = [], seen.issues.assign(reason=seen.reasons())
     for name, found in issues.groupby("detector", sort=False):
-        known = name in all_words()["checks"]
-        words = (
-            words_on(name)
-            if known
-            else {"title": name.replace("_", " ").capitalize(), "chinese": "", "what": ""}
-        )
-        items = set(found["item"])
+        plain = {"title": name.replace("_", " ").capitalize(), "chinese": "", "what": ""}
+        words = words_on(name) if name in all_words()["checks"] else plain
+        shown = found.drop_duplicates("item").head(0 if name in seen.untrusted() else _SHOWN)
         cards = [
-            _card(result, int(row.item), str(row.reason), int(row.item) in secret)
-            for row in found.drop_duplicates("item")
-            .head(0 if name in seen.untrusted() else _SHOWN)
-            .itertuples()
+            _card(seen, int(row.item), str(row.reason), row.item in secret) for row in shown.itertuples()
         ]
+        items = set(found["item"])
         left_out = len(items & gone) if found["proposed"].any() else 0
         checks.append(words | {"count": len(items), "gone": left_out, "cards": cards})
     return sorted(checks, key=lambda check: (not check["cards"], -check["gone"]))
 
 
-def _card(result: Result, place: int, said: str, secret: bool) -> dict[str, Any]:
+def _card(seen: Seen, place: int, said: str, secret: bool) -> dict[str, Any]:
     """What the template's figure takes: a name, a thumbnail or some text, and the reason."""
-    seen = result.seen
     card = caption(visible(seen.names[place]), visible(said))
     if seen.kind == "images":
         uri, coarse = image_uri(seen.items.data[place])
@@ -245,25 +217,3 @@ def _card(result: Result, place: int, said: str, secret: bool) -> dict[str, Any]
         return card | {"text": excerpt(seen.items.data[place])}
     row = seen.items.iloc[place].head(_TABLE_COLUMNS)
     return card | {"text": excerpt(", ".join(f"{column}: {_cell(cell)}" for column, cell in row.items()))}
-
-
-def _fixes(result: Result) -> list[dict[str, str]]:
-    """What was mended, item by item; no more than a page can hold."""
-    fixes = result.seen.fixes
-    if fixes is None:
-        return []
-    shown = fixes.head(_LISTED).map(_cell)
-    return shown.assign(item=[result.seen.names[item] for item in fixes["item"][:_LISTED]]).to_dict("records")
-
-
-def _listed(table: pd.DataFrame, word: str) -> Iterable[dict[str, str]]:
-    for row in table.head(_LISTED).itertuples():
-        yield {"name": row.name, "word": word, "by": row.by, "why": visible(row.why)}
-
-
-def _balance(result: Result) -> dict[str, Any] | None:
-    """Items of each class before and after the decisions."""
-    items = result.seen.items
-    if not isinstance(items, Dataset):
-        return None
-    return balance(items, items[np.flatnonzero(result.decisions["decision"] == "keep")])

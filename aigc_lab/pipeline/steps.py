@@ -15,7 +15,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from difflib import get_close_matches
 from importlib import import_module
@@ -29,13 +29,12 @@ from aigc_lab import deploy
 from aigc_lab.clean.issues import drop as drop_items
 from aigc_lab.clean.page import csv_bytes
 from aigc_lab.collect.dataset import Dataset, atomic_write
-from aigc_lab.collect.own import Unreadable, decoded, read_columns
+from aigc_lab.collect.own import COLUMN_FILES, Unreadable, decoded, read_columns
 from aigc_lab.pipeline.page import write_page
 from aigc_lab.pipeline.parts import COLUMNS, KINDS, NOT_ANSWERED, NOUNS, Result, Seen
 
 _MODULES = {"images": "images", "text": "texts", "table": "tables"}
 _IMAGE_FILES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm")
-_COLUMN_FILES = (".csv", ".tsv", ".jsonl", ".parquet")
 _OURS = ("decisions.csv", "inspection.html", "samples.png", "model", "report.html")
 _DRAWN = 1000  # new items to be judged, at most
 _HELD_OUT = 2000  # items, at most
@@ -74,10 +73,10 @@ def kind_of(
         return "images"
     if suffix == ".txt":
         return "text"
-    if suffix in _COLUMN_FILES:
+    if suffix in COLUMN_FILES:
         named = text_column or "text" in read_columns(path, encoding, delimiter)
         return "text" if named else "table"
-    known = ", ".join((".npz", ".npy", ".txt", *_COLUMN_FILES))
+    known = ", ".join((".npz", ".npy", ".txt", *COLUMN_FILES))
     raise ValueError(f"{path.name} is not read; give a folder of images or texts, or one file: {known}")
 
 
@@ -96,11 +95,6 @@ def _kind_of_folder(folder: Path) -> str:
     return "text" if texts > images else "images"
 
 
-def module_of(kind: str) -> Any:
-    """The module of a kind: ``images``, ``texts`` or ``tables``."""
-    return import_module(f"aigc_lab.pipeline.{_MODULES[kind]}")
-
-
 def look(
     path: str | os.PathLike[str],
     folder: str | os.PathLike[str],
@@ -115,31 +109,29 @@ def look(
     Raises:
         OSError, ValueError: what cannot be read, or an option that the kind does not have.
     """
-    kind = _kind(path, kind, options)
-    for_look, _ = _sorted_options(kind, options)
-    return module_of(kind).look(path, folder, seed=seed, progress=progress, **for_look)
+    module, for_look, _ = _chosen(path, kind, options)
+    return module.look(path, folder, seed=seed, progress=progress, **for_look)
 
 
-def _kind(path: str | os.PathLike[str], kind: str, options: dict[str, Any]) -> str:
+def _chosen(
+    path: str | os.PathLike[str], kind: str, options: dict[str, Any]
+) -> tuple[Any, dict[str, Any], dict[str, Any]]:
+    """The module of a kind, and of the user's options those for its ``look`` and those for its ``train``."""
     if kind not in ("auto", *KINDS):
         raise ValueError(f"kind must be auto, {', '.join(KINDS)}, got {kind!r}")
-    if kind != "auto":
-        return kind
-    known = ("text_column", "encoding", "delimiter")
-    return kind_of(path, **{name: options[name] for name in known if name in options})
-
-
-def _sorted_options(kind: str, options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The options of the kind for its ``look`` and for its ``train``."""
-    names = [
+    if kind == "auto":
+        known = ("text_column", "encoding", "delimiter")
+        kind = kind_of(path, **{name: options[name] for name in known if name in options})
+    module = import_module(f"aigc_lab.pipeline.{_MODULES[kind]}")
+    looked, trained = (
         {one.name for one in inspect.signature(function).parameters.values() if one.kind is one.KEYWORD_ONLY}
         - {"seed", "progress", "seconds", "steps"}
-        for function in (module_of(kind).look, module_of(kind).train)
-    ]
-    if unknown := sorted(set(options) - names[0] - names[1]):
-        own = ", ".join(sorted(names[0] | names[1]))
+        for function in (module.look, module.train)
+    )
+    if unknown := sorted(set(options) - looked - trained):
+        own = ", ".join(sorted(looked | trained))
         raise ValueError(f"{unknown[0]} is not an option for {NOUNS[kind]}, which have {own}")
-    return tuple({name: options[name] for name in options if name in known} for known in names)
+    return module, *({name: options[name] for name in options if name in own} for own in (looked, trained))
 
 
 # What stays ---------------------------------------------------------------------------------------------
@@ -175,18 +167,17 @@ def decide(
     if both := set(keep) & set(drop):
         raise ValueError(f"{sorted(both)[0]!r} cannot be kept and dropped at once; name it only once")
 
-    issues = seen.issues.assign(
-        duplicate_of=seen.issues["duplicate_of"].where(seen.issues["duplicate_of"] >= 0)
-    )
-    proposed = issues[issues["proposed"].astype(bool)]
+    # To drop_items a copy of nothing has no number.
+    copies = seen.issues["duplicate_of"].where(seen.issues["duplicate_of"] >= 0)
+    issues = seen.issues.assign(duplicate_of=copies, proposed=seen.issues["proposed"].astype(bool))
+    proposed = issues[issues["proposed"]]
     gone = [item for item, word in mine.items() if word == "drop"]
     by_you = pd.DataFrame({"item": gone, "score": 1.0, "reason": "", "detector": "you"})
     count = np.arange(len(seen.names))
     without = set(drop_items(count, proposed).dropped["item"])
     dropped = set(drop_items(count, proposed[~proposed["item"].isin(mine)], by_you).dropped["item"])
-    issues = issues.assign(reason=seen.reasons())
-    issues = issues[~issues["detector"].isin(seen.untrusted())]
-    why = issues.sort_values("proposed", ascending=False, kind="stable").groupby("item")["reason"]
+    shown = issues.assign(reason=seen.reasons())[~issues["detector"].isin(seen.untrusted())]
+    why = shown.sort_values("proposed", ascending=False, kind="stable").groupby("item")["reason"]
     reasons = why.agg(lambda found: "; ".join(dict.fromkeys(found))).to_dict()
     rows = []
     for place, name in enumerate(seen.names):
@@ -225,7 +216,7 @@ def _read_decisions(path: Path, places: dict[str, int]) -> dict[int, str]:
     return mine
 
 
-def split(seen: Seen, decisions: pd.DataFrame, share: float = 0.2, seed: int = 0) -> tuple[Any, Any]:
+def split(seen: Seen, decisions: pd.DataFrame, seed: int = 0) -> tuple[Any, Any]:
     """The kept items as a training and a held-out part, at most 2,000; near copies stand on one side.
 
     Copies are what the issues call so. If nothing can be held out, because all are copies of one, the second
@@ -236,7 +227,7 @@ def split(seen: Seen, decisions: pd.DataFrame, share: float = 0.2, seed: int = 0
     kept, groups = _groups(seen, decisions)
     if len(set(groups)) < 2:
         return _take(seen.items, kept), _take(seen.items, kept[:0])
-    parts = GroupShuffleSplit(1, test_size=min(share, _HELD_OUT / len(kept)), random_state=seed)
+    parts = GroupShuffleSplit(1, test_size=min(0.2, _HELD_OUT / len(kept)), random_state=seed)
     ((train, held_out),) = parts.split(kept, groups=groups)
     return _take(seen.items, kept[train]), _take(seen.items, kept[held_out])
 
@@ -298,56 +289,47 @@ def run(
         OSError, ValueError: what cannot be read or written, or a bad option: one sentence.
     """
     target = _checked_output(Path(output).expanduser(), Path(path).expanduser())
+    times, begun = {}, time.perf_counter()
+
+    def done(number: str, found: str) -> None:
+        english, chinese = _STAGES[number]
+        times[english] = time.perf_counter() - begun - sum(times.values())
+        if progress:
+            print(f"[{number}/7] {english} {chinese}: {times[english]:.1f} s; {found}", flush=True)
+
     with _draft(target) as draft:
-        stages = _Stages(progress)
         before = _content(target / "decisions.csv")
-        kind = _kind(path, kind, options)
-        module, (for_look, for_train) = module_of(kind), _sorted_options(kind, options)
+        module, for_look, for_train = _chosen(path, kind, options)
         seen = module.look(path, draft, seed=seed, progress=progress, **for_look)
         seen = replace(seen, card=replace(seen.card, licence=licence or NOT_ANSWERED))
         table = decide(seen, target / "decisions.csv", keep=keep, drop=drop)
         kept, held_out = split(seen, table, seed=seed)
-        result = Result(
-            seen, table, kept, held_out, target, licence=licence, too_few=_too_few(seen, table, module)
-        )
-        stages.done("1-3", _found(result))
-        if not only_look and not result.too_few:
-            stages.done("4", "mirrored copies for training" if options.get("mirror") else "not asked for")
+        too_few = _too_few(seen, table, module.LEAST)
+        result = Result(seen, table, kept, held_out, target, licence=licence, too_few=too_few)
+        done("1-3", _found(result))
+        if not only_look and not too_few:
+            done("4", "mirrored copies for training" if options.get("mirror") else "not asked for")
             how = {"seconds": seconds, "steps": steps, "seed": seed, "progress": progress}
             trained = module.train(kept, held_out, **how, **for_train)
-            stages.done("5", str(trained.settings.get("model", "")))
+            done("5", str(trained.settings["model"]))
             drawn = module.draw(trained, min(_DRAWN, max(100, len(held_out))), seed)
             rows = tuple(module.scores(trained, drawn, kept, held_out, seed))
-            stages.done("6", f"{len(rows)} scores")
+            done("6", f"{len(rows)} scores")
             result = replace(result, trained=trained, drawn=drawn, rows=rows)
             result = replace(result, files=_export(module, result, draft / "model", seed))
-            stages.done("7", ", ".join(name for name, _, _ in result.files))
+            done("7", ", ".join(name for name, _, _ in result.files))
         with atomic_write(draft / "decisions.csv") as stream:
             stream.write(csv_bytes(_by_need(table)))
         if _content(target / "decisions.csv") != before:
             (draft / "decisions.csv").unlink()
             late = "decisions.csv was changed during this run and was left as it is: run again to obey it."
-            result = replace(result, notes=(*result.notes, late))
-        result = replace(result, seconds=dict(stages.seconds))
+            result = replace(result, notes=(late,))
+        result = replace(result, seconds=times)
         write_page(result, draft)
         _publish(draft, target)
     if progress:
         print(result)
     return result
-
-
-class _Stages:
-    """A line for each stage, and how long each took."""
-
-    def __init__(self, wanted: bool) -> None:
-        self.wanted, self.seconds, self.begun = wanted, {}, time.perf_counter()
-
-    def done(self, number: str, found: str) -> None:
-        english, chinese = _STAGES[number]
-        now = time.perf_counter()
-        self.seconds[english], self.begun = now - self.begun, now
-        if self.wanted:
-            print(f"[{number}/7] {english} {chinese}: {self.seconds[english]:.1f} s; {found}", flush=True)
 
 
 def _checked_output(target: Path, source: Path) -> Path:
@@ -356,27 +338,16 @@ def _checked_output(target: Path, source: Path) -> Path:
         raise NotADirectoryError(f"the output {target} is a file; name a folder")
     if source.is_dir() and target.resolve().is_relative_to(source.resolve()):
         raise ValueError(f"the output {target} would lie inside the folder {source}; choose another one")
-    there = {entry.name for entry in target.iterdir()} if target.exists() else set()
-    foreign = sorted(name for name in there - set(_OURS) if not name.startswith(".unfinished-"))
-    if foreign:
-        raise ValueError(
-            f"the output {target} holds {foreign[0]!r}, which is no part of earlier results; choose a new "
-            "or an empty folder"
-        )
-    for name in there & set(_OURS):
-        if (target / name).is_dir() != (name == "model"):
-            raise ValueError(f"{target / name} is not what an earlier run left there; choose another output")
-    if "model" in there:
-        listed = json.loads(_content(target / "model" / "export.json") or "{}").get("files", {})
-        ours = {
-            "export.json",
-            "model_card.md",
-            "latent_mixture.npz",
-            *(one["name"] for one in listed.values()),
-        }
-        if strange := sorted({entry.name for entry in (target / "model").iterdir()} - ours):
+    folder = target / "model"
+    listed = json.loads(_content(folder / "export.json") or "{}").get("files", {}).values()
+    kept = {"export.json", "model_card.md", "latent_mixture.npz", *(one["name"] for one in listed)}
+    for entry in sorted([*target.glob("*"), *folder.glob("*")]):
+        mine = entry.name in _OURS and entry.is_dir() == (entry == folder)
+        mine = entry.name in kept if entry.parent == folder else mine
+        if not mine and not entry.name.startswith(".unfinished-"):
             raise ValueError(
-                f"{target / 'model'} holds {strange[0]!r}, which is yours; move it, or choose another output"
+                f"the output {target} holds {entry.relative_to(target).as_posix()!r}, which is no part of "
+                "earlier results; choose a new or an empty folder"
             )
     return target
 
@@ -410,30 +381,20 @@ def _publish(draft: Path, target: Path) -> None:
     """Put everything in its place, the page last; on failure the old results are back."""
     old = draft / "old"
     old.mkdir()
-    moved = []
-    try:
+    with ExitStack() as undo:
         for name in (name for name in _OURS if (draft / name).exists()):
-            moved.append(name)
             if (target / name).exists():
                 os.rename(target / name, old / name)
+                undo.callback(os.rename, old / name, target / name)
             os.rename(draft / name, target / name)
-    except BaseException:
-        for name in moved:
-            if (old / name).exists():
-                with suppress(OSError):
-                    os.rename(target / name, draft / name)
-                os.rename(old / name, target / name)
-        raise
+            undo.callback(os.rename, target / name, draft / name)
+        undo.pop_all()
 
 
-def _too_few(seen: Seen, table: pd.DataFrame, module: Any) -> str:
+def _too_few(seen: Seen, table: pd.DataFrame, least: int) -> str:
     left = len(set(_groups(seen, table)[1]))
-    if left >= module.LEAST:
-        return ""
-    return (
-        f"{left} different {NOUNS[seen.kind]} are left, and a model needs at least {module.LEAST}: bring "
-        "more, or keep some of those that were dropped (decisions.csv)"
-    )
+    few = f"{left} different {NOUNS[seen.kind]} are left, and a model needs at least {least}: bring "
+    return "" if left >= least else f"{few}more, or keep some of those that were dropped (decisions.csv)"
 
 
 def _found(result: Result) -> str:
@@ -455,25 +416,22 @@ def _by_need(table: pd.DataFrame) -> pd.DataFrame:
 def _export(module: Any, result: Result, folder: Path, seed: int) -> tuple[tuple[str, int, str], ...]:
     """Write the model and its card; the exported files as (name, bytes, SHA-256)."""
     seen, trained = result.seen, result.trained
-    title = f"{seen.card.title}, {trained.settings.get('model', seen.kind)}"
-    manifest = module.export(trained, folder, title, result.licence or NOT_ANSWERED)
+    title = f"{seen.card.title}, {trained.settings['model']}"
+    module.export(trained, folder, title, result.licence or NOT_ANSWERED)
     scores: dict[str, Any] = {}
     for row in result.rows:
         for name, score in ((row.name, row.score), (f"{row.name}, floor", row.floor)):
-            scores[name] = (
-                f"not judged: {row.about}" if score is None else (score.value, score.low, score.high)
-            )
-    dropped = result.decisions[result.decisions["decision"] == "drop"]
+            scores[name] = (score.value, score.low, score.high) if score else f"not judged: {row.about}"
+    dropped = int((result.decisions["decision"] == "drop").sum())
     found = seen.issues.groupby("detector")["item"].nunique()
     lines = [f"- {name}: {count}" for name, count in found.items()] or ["- nothing was found"]
+    left_out = f"{dropped} of {len(seen.names)} items were left out of the training."
     deploy.model_card(
         folder,
         title=title,
         data_card=seen.card,
-        issues_found="\n".join(
-            [f"{len(dropped)} of {len(seen.names)} items were left out of the training.", "", *lines]
-        ),
-        scores=scores or {"none": "the kind has no scores"},
+        issues_found="\n".join([left_out, "", *lines]),
+        scores=scores,
         seeds=[seed],
         training=trained.settings,
         limits=[
@@ -483,4 +441,5 @@ def _export(module: Any, result: Result, folder: Path, seed: int) -> tuple[tuple
         ],
         licence=f"of the data: {result.licence}" if result.licence else NOT_ANSWERED,
     )
-    return tuple((one["name"], one["bytes"], one["sha256"]) for one in manifest["files"].values())
+    files = deploy.verify(folder)["files"].values()
+    return tuple((one["name"], one["bytes"], one["sha256"]) for one in files)

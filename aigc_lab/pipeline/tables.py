@@ -1,9 +1,4 @@
-"""Tables: a Gaussian copula of your own rows, and how it differs from them. Introduced in notebook 21.
-
-Each column keeps its own distribution; how the columns go together is one correlation matrix of normal scores
-(Nelsen 2006, "An Introduction to Copulas", section 2). Numbers of one kind that are tied to each other in any
-other way than rising and falling together are out of its reach.
-"""
+"""Tables: a Gaussian copula of your own rows, and how it differs from them. Introduced in notebook 21."""
 
 from __future__ import annotations
 
@@ -21,17 +16,26 @@ import numpy as np
 import pandas as pd
 from scipy.stats import ks_2samp, t
 
-from aigc_lab import evaluate
 from aigc_lab.clean import tables
 from aigc_lab.clean.issues import issue_table
 from aigc_lab.clean.personal import REGIONS, personal_data
 from aigc_lab.collect.dataset import own_card
 from aigc_lab.collect.own import read_columns, spelled
 from aigc_lab.evaluate.intervals import Score, centred, share
-from aigc_lab.evaluate.memorization import FALSE_ALARMS
-from aigc_lab.pipeline import stored
 from aigc_lab.pipeline.copula import GaussianCopula, correlation, numbers
-from aigc_lab.pipeline.parts import ISSUE_COLUMNS, Row, Seen, Trained
+from aigc_lab.pipeline.parts import (
+    FEW,
+    ISSUE_COLUMNS,
+    Row,
+    Seen,
+    Trained,
+    near_copies,
+    read_model,
+    real_range,
+    row_names,
+    shares,
+    write_model,
+)
 
 LEAST = 40
 KIND = "Gaussian copula"
@@ -39,7 +43,6 @@ _FAR = 3.0  # interquartile ranges beyond a quartile: "far out" (Tukey 1977, sec
 _JUDGED = 500  # rows a side
 _SPLITS, _TESTS, _FOLDS = 40, 10, 5
 _SHOWN = 40  # columns described
-_COPIES_LEAST = 100  # held-out rows, see evaluate.copy_test
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 _COMMA, _POINT = re.compile(r"[+-]?\d+,\d+"), re.compile(r"[+-]?\d+\.\d+")
 _PRIVATE = re.compile(
@@ -89,7 +92,7 @@ def look(
         raise ValueError(f"the table has no column {unknown[0]!r}; its columns are {', '.join(raw.columns)}")
     raw, notes = _decimals(raw, decimal)
     guessed, unused = tables.guess(raw)
-    for name in [name for name in raw if name not in given and name not in include]:
+    for name in raw.columns.difference([*given, *include], sort=False):
         if why := _looks_private(name, raw[name], regions):
             unused[name] = why
     used = {name: given.get(name) or guessed[name] for name in raw if name in given or name not in unused}
@@ -99,47 +102,44 @@ def look(
         reasons = "; ".join(f"{name}: {why}" for name, why in unused.items())
         raise ValueError(f"no column of {spelled(source.name)} can be modelled: {reasons[:300]}")
 
-    typed = _typed(raw[list(used)], used)
-    schema = tables.schema(used)
+    typed, schema = _typed(raw[list(used)], used), tables.schema(used)
     mended, changes = tables.fix(typed, schema)
-    found = tables.check(typed, schema)
     frame = _as_types(mended, used)
     if vain := list(frame.columns[frame.isna().all()]):
         notes.append(
             f"Columns that are not used, because nothing in them is what it should be: {', '.join(vain)}."
         )
         frame = frame.drop(columns=vain)
-        if frame.empty:
-            raise ValueError(
-                f"no cell of {spelled(source.name)} is what its column should hold; change the rules"
-            )
-    first = 2 if source.suffix.lower() in (".csv", ".tsv") else 1  # as a spreadsheet numbers its rows
-    names = tuple(f"row {number}" for number in range(first, first + len(frame)))
+    if frame.empty:
+        raise ValueError(
+            f"no cell of {spelled(source.name)} is what its column should hold; change the rules"
+        )
+    names = row_names(source, len(frame))
+    found = tables.check(typed, schema).query("detector != 'duplicate_row'")
     repeats, said = _repeats(frame, names)
     empty = [(item, 1.0, "every cell is empty") for item in np.flatnonzero(frame.isna().all(axis=1))]
-    cells = found[found["detector"] != "duplicate_row"].assign(duplicate_of=-1, proposed=False)
-    parts = [_issues("empty_row", empty, True), repeats, cells, _unusual(frame)]
+    cells = found.assign(duplicate_of=-1, proposed=False)
+    parts = [_issues("empty_row", empty, True), repeats, cells, *_unusual(frame)]
     issues = pd.concat([part for part in parts if len(part)] or [cells], ignore_index=True)
-    issues["name"] = [names[item] for item in issues["item"]]
+    issues = issues.assign(name=[names[item] for item in issues["item"]], suggested="")
 
     notes += [said] if said else []
     shown = "; ".join(f"{name}: {_described(frame[name])}" for name in list(frame)[:_SHOWN])
     more = f"; and {frame.shape[1] - _SHOWN} more" if frame.shape[1] > _SHOWN else ""
     notes.append(f"Columns: {shown}{more}. Rules of your own (rules=…, --rules) say more than this guess.")
-    missing = {name: int(count) for name, count in frame.isna().sum().items() if count}
+    missing = [f"{name} {count:,}" for name, count in frame.isna().sum().items() if count]
     if missing:
-        listed = ", ".join(f"{name} {count:,}" for name, count in missing.items())
+        listed = ", ".join(missing)
         notes.append(f"Missing cells of {len(frame):,}: {listed}. The model leaves as many empty.")
     lost = int((mended[list(frame)].notna() & frame.isna()).sum().sum())
     notes += [f"Cells that are not what their column holds, and count as missing: {lost:,}."] if lost else []
     if "far_out" in set(issues["detector"]):
         notes.append("Numbers that are far out stay, unless you drop their rows or a rule gives the range.")
     changes = changes[changes["before"].astype(str) != changes["after"].astype(str)]
-    fixes = changes.assign(reason=changes["change"])[["item", "column", "before", "after", "reason"]]
+    fixes = changes.rename(columns={"change": "reason"})[["item", "column", "before", "after", "reason"]]
     fixes["after"] = [value if value is not None else "(empty)" for value in fixes["after"]]
     card = replace(own_card(spelled(source.stem), "table"), size=f"{len(frame):,} rows")
-    issues = issues.assign(suggested="")[list(ISSUE_COLUMNS)]
-    return Seen("table", frame, names, card, issues, tuple(notes), (), fixes)
+    return Seen("table", frame, names, card, issues[list(ISSUE_COLUMNS)], tuple(notes), fixes=fixes)
 
 
 def _rules(rules: Any) -> dict[str, Any]:
@@ -147,7 +147,7 @@ def _rules(rules: Any) -> dict[str, Any]:
     if rules is None:
         return {}
     if not isinstance(rules, (str, os.PathLike)):
-        return dict(getattr(rules, "columns", rules))
+        return dict(rules)
     try:
         told = json.loads(Path(rules).expanduser().read_text(encoding="utf-8"))
         return {
@@ -223,11 +223,11 @@ def _as_types(frame: pd.DataFrame, used: Mapping[str, Any]) -> pd.DataFrame:
     """Whole numbers as Int64, others as float64, dates as datetime64, categories as texts, or NA."""
     done = {}
     for name in frame:
-        about = used[name].metadata
+        about, cells = used[name].metadata, frame[name]
         if "names" in about:
-            done[name] = frame[name].astype(object).where(frame[name].notna(), None)
+            done[name] = cells.astype(object).where(cells.notna(), None)
             continue
-        known = [None if isinstance(cell, str) or pd.isna(cell) else cell for cell in frame[name]]
+        known = [None if isinstance(cell, str) or pd.isna(cell) else cell for cell in cells]
         if "earliest" in about:
             done[name] = pd.Series(pd.to_datetime(known)).astype("datetime64[s]")
             continue
@@ -259,11 +259,9 @@ def _repeats(frame: pd.DataFrame, names: Sequence[str]) -> tuple[pd.DataFrame, s
     In a table of few categories most rows repeat. By chance, with columns that are independent, n (n - 1) / 2
     pairs times the product of the columns' own shares of equal pairs would.
     """
-    key = frame.astype(object).where(frame.notna(), None)
-    groups = key.groupby(list(key), dropna=False, sort=False).ngroup().to_numpy()
-    _, first, place = np.unique(groups, return_index=True, return_inverse=True)
-    first = first[place]
-    again = np.flatnonzero(first != np.arange(len(frame)))
+    places = pd.Series(frame.index)
+    first = places.groupby([frame[name] for name in frame], dropna=False).transform("min").to_numpy()
+    again = np.flatnonzero(first != places)
     alike = [(frame[name].value_counts(normalize=True, dropna=False) ** 2).sum() for name in frame]
     chance = len(frame) * (len(frame) - 1) / 2 * float(np.prod(alike))
     if chance > 0.05 * len(again):
@@ -273,7 +271,7 @@ def _repeats(frame: pd.DataFrame, names: Sequence[str]) -> tuple[pd.DataFrame, s
     return table.assign(duplicate_of=first[table["item"]]), ""
 
 
-def _unusual(frame: pd.DataFrame) -> pd.DataFrame:
+def _unusual(frame: pd.DataFrame) -> list[pd.DataFrame]:
     """Numbers far out on every scale, and categories that occur once and are nearly another one."""
     far, odd = [], []
     for name in frame:
@@ -293,8 +291,7 @@ def _unusual(frame: pd.DataFrame) -> pd.DataFrame:
                 if near := get_close_matches(rare, often, 1, 0.75):
                     item = int(np.flatnonzero(frame[name] == rare)[0])
                     odd.append((item, 0.7, f"{name}: {rare!r} occurs once; is it {near[0]!r}?"))
-    parts = [_issues("far_out", far), _issues("rare_category", odd)]
-    return pd.concat([part for part in parts if len(part)] or parts[:1])
+    return [_issues("far_out", far), _issues("rare_category", odd)]
 
 
 def _far_out(cells: np.ndarray) -> np.ndarray:
@@ -374,56 +371,57 @@ def scores(
     pool = pd.concat([kept, held_out], ignore_index=True)
     generator = np.random.default_rng(seed)
 
-    wide = f"; fewer than {_COPIES_LEAST} a side leave wide intervals" if size < _COPIES_LEAST else ""
+    wide = f"; fewer than {FEW} a side leave wide intervals" if size < FEW else ""
 
     def two_real_sets() -> tuple[pd.DataFrame, pd.DataFrame]:
         order = generator.permutation(len(pool))
         return pool.iloc[order[:size]], pool.iloc[order[size : 2 * size]]
 
-    rows = []
-    name = "told apart by a classifier"
-    about = (
-        f"two-sample test: how often a random forest is right on {size} new and {size} held-out rows{wide}"
-    )
-    if size < 2 * _FOLDS:
-        few = f"needs {2 * _FOLDS} held-out rows, there are {size}"
-        rows.append(Row(name, None, None, "lower", few))
-    else:
+    name, score, floor = "told apart by a classifier", None, None
+    about = f"needs {2 * _FOLDS} held-out rows, there are {size}"
+    if size >= 2 * _FOLDS:
+        about = "two-sample test: how often a random forest is right on "
+        about += f"{size} new and {size} held-out rows{wide}"
         usual = [two_sample(*two_real_sets(), seed).value for _ in range(_TESTS)]
         mean, spread = float(np.mean(usual)), float(np.std(usual, ddof=1))
         reach = float(t.ppf(0.975, _TESTS - 1)) * spread * (1 + 1 / _TESTS) ** 0.5
         method = f"where another pair of real sets would lie, from {_TESTS} pairs"
         score = two_sample(new, real, seed)
         floor = replace(score, value=mean, low=mean - reach, high=mean + reach, method=method)
-        rows.append(Row(name, score, floor, "lower", about))
+    rows = [Row(name, score, floor, "lower", about)]
 
-    values = _distances(model, new, real)
+    distances = _distances(model, new, real)
     usual = np.array([_distances(model, *two_real_sets()) for _ in range(_SPLITS)])
     drawings = [generator.integers(0, size, (2, size)) for _ in range(_SPLITS)]
     spread = np.array([_distances(model, new.iloc[one], real.iloc[two]) for one, two in drawings])
-    worst = columns[int(values[:-1].argmax())]
     ways = "Kolmogorov-Smirnov for numbers and dates, total variation for categories, missing cells included"
-    for name, measure, about in (
-        ("columns one by one, mean", lambda each: each[..., :-1].mean(axis=-1), ways),
-        ("columns one by one, worst", lambda each: each[..., :-1].max(axis=-1), f"here {worst}; {ways}"),
-        (
-            "columns two by two",
-            lambda each: each[..., -1],
-            "largest difference of a correlation, of normal scores",
-        ),
+    worst = f"here {columns[int(distances[:-1].argmax())]}; {ways}"
+    pairs = "largest difference of a correlation, of normal scores"
+    for name, about, measure in (
+        ("columns one by one, mean", ways, lambda each: each[..., :-1].mean(axis=-1)),
+        ("columns one by one, worst", worst, lambda each: each[..., :-1].max(axis=-1)),
+        ("columns two by two", pairs, lambda each: each[..., -1]),
     ):
-        if name == "columns two by two" and len(columns) < 2:
+        if about == pairs and len(columns) < 2:
             rows.append(Row(name, None, None, "lower", "there is only one column"))
             continue
-        value, floors = float(measure(values)), measure(usual)
-        method = f"bootstrap over rows, {_SPLITS} resamples, centred on the value"
+        value = float(measure(distances))
         low, high = centred(value, measure(spread))
+        method = f"bootstrap over rows, {_SPLITS} resamples, centred on the value"
         score = Score(value, max(low, 0.0), high, name, "", "lower", method=method)
-        low, high = np.quantile(floors, [0.025, 0.975])
-        method = f"range over {_SPLITS} pairs of real sets"
-        floor = Score(float(floors.mean()), float(low), float(high), name, "", "lower", method=method)
+        floor = real_range(score, measure(usual), f"range over {_SPLITS} pairs of real sets")
         rows.append(Row(name, score, floor, "lower", f"{size} new and {size} held-out rows{wide}; {about}"))
-    return [*rows, *_copies(model, drawn, kept, held_out, seed)]
+
+    known, *others = (
+        list(side.astype(str).itertuples(index=False, name=None)) for side in (kept, drawn, held_out)
+    )
+    known = set(known)
+    equal = shares("equal rows", [[row in known for row in side] for side in others], "lower")
+    about = f"share of {len(drawn)} new rows that are a training row, cell by cell"
+    rows.append(Row("equal to a training row", *equal, "lower", about))
+    points = [_points(model, side, kept) for side in (drawn, kept, held_out)]
+    about = f"share of {len(drawn)} new rows nearer to a training row than 99% of held-out rows are"
+    return [*rows, near_copies("rows", points, about, seed)]
 
 
 def two_sample(first: pd.DataFrame, second: pd.DataFrame, seed: int = 0) -> Score:
@@ -435,20 +433,14 @@ def two_sample(first: pd.DataFrame, second: pd.DataFrame, seed: int = 0) -> Scor
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
     both = pd.concat([first, second], ignore_index=True)
-    points = np.stack([_codes(both[name]) for name in both], axis=1)
+    for name in both.select_dtypes(object):  # a category is its place in the alphabet
+        both[name] = both[name].astype("category").cat.codes.replace(-1, np.nan)
+    points = np.stack([numbers(both[name]) for name in both], axis=1)
     sides = np.repeat([0, 1], [len(first), len(second)])
     folds = StratifiedKFold(_FOLDS, shuffle=True, random_state=seed)
     forest = RandomForestClassifier(50, min_samples_leaf=2, random_state=seed)
     right = int((cross_val_predict(forest, points, sides, cv=folds) == sides).sum())
     return share(right, len(sides), "accuracy", "lower")
-
-
-def _codes(column: pd.Series) -> np.ndarray:
-    """Numbers, dates as days, categories as their place in the alphabet; NaN where missing."""
-    if column.dtype != object:
-        return numbers(column)
-    codes = pd.factorize(column, sort=True)[0].astype("float64")
-    return np.where(codes < 0, np.nan, codes)
 
 
 def _distances(model: GaussianCopula, first: pd.DataFrame, second: pd.DataFrame) -> np.ndarray:
@@ -471,31 +463,6 @@ def total_variation(first: pd.Series, second: pd.Series) -> float:
     return float(one.sub(other, fill_value=0).abs().sum() / 2)
 
 
-def _copies(
-    model: GaussianCopula, drawn: pd.DataFrame, kept: pd.DataFrame, held_out: pd.DataFrame, seed: int
-) -> list[Row]:
-    """Rows that are training rows, and rows that are nearer to one than real rows are."""
-    known = set(map(tuple, kept.astype(str).to_numpy()))
-    same = [
-        sum(row in known for row in map(tuple, side.astype(str).to_numpy())) for side in (drawn, held_out)
-    ]
-    equal = [
-        share(hits, len(side), "equal rows", "lower")
-        for hits, side in zip(same, (drawn, held_out), strict=True)
-    ]
-    about = f"share of {len(drawn)} new rows that are a training row, cell by cell"
-    rows = [Row("equal to a training row", *equal, "lower", about)]
-    name = "near copies of training rows"
-    if not _COPIES_LEAST <= len(held_out) <= len(kept):
-        few = f"needs {_COPIES_LEAST} held-out rows, there are {len(held_out)}"
-        return [*rows, Row(name, None, None, "lower", few)]
-    points = [_points(model, side, kept) for side in (drawn, kept, held_out)]
-    found = evaluate.copy_test(*points, seed).near_copies
-    chance = share(FALSE_ALARMS * len(held_out), len(held_out), name, "lower")
-    about = f"share of {len(drawn)} new rows nearer to a training row than 99% of held-out rows are"
-    return [*rows, Row(name, found, chance, "lower", about)]
-
-
 def _points(model: GaussianCopula, frame: pd.DataFrame, kept: pd.DataFrame) -> np.ndarray:
     """Rows as points (n, d): numbers in standard deviations, each category a direction, missing a mean."""
     parts = []
@@ -514,25 +481,11 @@ def _points(model: GaussianCopula, frame: pd.DataFrame, kept: pd.DataFrame) -> n
 # Stage 7 ------------------------------------------------------------------------------------------------
 
 
-def export(trained: Trained, folder: str | os.PathLike[str], title: str, licence: str) -> dict[str, Any]:
-    """The copula as JSON, read back and compared: all numbers and, for the same seed, the same rows."""
-    rows = trained.model.draw(100, seed=1)
-
-    def difference(path: Path) -> float:
-        again = load(path)
-        return (
-            0.0 if again.state() == trained.model.state() and again.draw(100, seed=1).equals(rows) else np.inf
-        )
-
-    facts = {"kind": KIND, "title": title, "licence": licence, "holds": trained.notes[0]}
-    return stored.write(folder, "model.json.gz", trained.model.state(), facts, difference)
+def export(trained: Trained, folder: str | os.PathLike[str], title: str, licence: str) -> None:
+    """The copula as JSON, read back and compared."""
+    write_model(trained, folder, {"kind": KIND, "title": title, "licence": licence}, load)
 
 
 def load(path: str | os.PathLike[str]) -> GaussianCopula:
-    """The model of ``model.json.gz``, to draw rows with nothing but this library.
-
-    Raises:
-        FileNotFoundError: no such file.
-        ValueError: a damaged file, or one of another kind.
-    """
-    return stored.read(path, KIND, GaussianCopula.from_state)
+    """The model of ``model.json.gz``, to draw rows with nothing but this library; see ``read_model``."""
+    return read_model(path, KIND, GaussianCopula.from_state)

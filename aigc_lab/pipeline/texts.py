@@ -6,8 +6,6 @@ It counts which character follows which, and so needs seconds and no GPU. Introd
 from __future__ import annotations
 
 import bz2
-import contextlib
-import io
 import lzma
 import os
 import re
@@ -23,10 +21,9 @@ import numpy as np
 
 from aigc_lab import label
 from aigc_lab.clean.personal import REGIONS
-from aigc_lab.clean.report import inspect
 from aigc_lab.collect.dataset import Dataset, own_card
 from aigc_lab.collect.own import FolderReport, from_file, from_folder
-from aigc_lab.evaluate.intervals import Score, share
+from aigc_lab.evaluate.intervals import Score
 from aigc_lab.evaluate.text import (
     END,
     CharacterNgram,
@@ -36,8 +33,19 @@ from aigc_lab.evaluate.text import (
     self_bleu,
     tokens,
 )
-from aigc_lab.pipeline import stored
-from aigc_lab.pipeline.parts import ISSUE_COLUMNS, Row, Seen, Trained, check_budget
+from aigc_lab.pipeline.parts import (
+    ISSUE_COLUMNS,
+    Row,
+    Seen,
+    Trained,
+    check_budget,
+    inspected,
+    read_model,
+    real_range,
+    row_names,
+    shares,
+    write_model,
+)
 
 LEAST = 30
 KIND = "character n-gram model"
@@ -66,7 +74,7 @@ def look(
     delimiter: str | None = None,
     regions: Sequence[str] | str = REGIONS,
 ) -> Seen:
-    """Stages 1 to 3: read, inspect, mend, and mask personal data. Nothing is written back.
+    """Stages 1 to 3: read, inspect, mend, and mask personal data.
 
     Args:
         path: a folder of ``.txt`` files, or a file as ``collect.from_file`` reads it.
@@ -88,14 +96,9 @@ def look(
         dataset = from_file(source, text_column or "text", label_column, encoding, delimiter)
         if dataset.modality != "text":
             raise ValueError(f"{source.name} holds {dataset.modality}, not texts")
-        # As a spreadsheet numbers its rows: there the names of the columns are row 1.
-        first = 2 if source.suffix.lower() in (".csv", ".tsv") else 1
-        report = FolderReport(tuple(f"row {number}" for number in range(first, first + len(dataset))))
-    page = Path(folder) / "inspection.html"
-    with contextlib.redirect_stdout(io.StringIO()):  # its summary is part of the report
-        found = inspect(
-            dataset, page, None, label.issues, seed, progress=progress, regions=regions, report=report
-        )
+        report = FolderReport(row_names(source, len(dataset)))
+    how = {"label_check": label.issues, "seed": seed, "progress": progress, "regions": regions}
+    found = inspected(dataset, folder, report=report, **how)
     mended, changes = text.fix(dataset)
     issues = _with_new_copies(found.table, mended, report.kept)
     copies = issues["duplicate_of"] >= 0
@@ -116,7 +119,7 @@ def look(
         notes.append("Each file is one text: cut long ones up, or write a text a line into one .txt file.")
     fixes = changes[["item", "column", "before", "after", "reason"]]
     card = replace(items.card, size=items.card.size or f"{len(items):,} texts")
-    return Seen("text", items, report.kept, card, issues, tuple(notes), report.skipped, fixes, page)
+    return Seen("text", items, report.kept, card, issues, tuple(notes), report.skipped, fixes, found.html)
 
 
 def _with_new_copies(table: Any, mended: Dataset, names: Sequence[str]) -> Any:
@@ -204,12 +207,16 @@ def train(
 
 def _some(texts: Sequence[str], seed: int) -> list[str]:
     """The texts, or so many of them, drawn at random, that they stay within the limit."""
-    order = np.random.default_rng(seed).permutation(len(texts))
-    ends = list(accumulate(len(texts[place]) for place in order))
-    if ends[-1] <= _MOST:
+    if sum(map(len, texts)) <= _MOST:
         return list(texts)
-    some = [texts[place] for place, end in zip(order, ends, strict=True) if end <= _MOST]
-    return some or [texts[order[0]][:_MOST]]
+    mixed = [texts[place] for place in np.random.default_rng(seed).permutation(len(texts))]
+    return _first(mixed, _MOST, len) or [mixed[0][:_MOST]]
+
+
+def _first(texts: Sequence[str], budget: int, size: Callable[[str], int]) -> list[str]:
+    """The first texts that have so many characters, or tokens, together."""
+    ends = accumulate(map(size, texts))
+    return [text for text, end in zip(texts, ends, strict=True) if end <= budget]
 
 
 def draw(trained: Trained, count: int, seed: int = 0) -> Dataset:
@@ -245,23 +252,31 @@ def scores(trained: Trained, drawn: Dataset, kept: Dataset, held_out: Dataset, s
     # Longer sets repeat themselves more, so all are cut to one number of tokens.
     budget = min(sum(len(tokens(text)) for text in texts) for texts in (new, real))
     about = f"{size} texts, cut to {budget:,} words, marks and Chinese characters"
+    pool = [*others, *real]
+
+    def cut(texts: Sequence[str]) -> list[str]:
+        return _first(texts, budget, lambda text: len(tokens(text))) or list(texts[:1])
+
     for name, measure, better in (
         ("different pairs of words (distinct-2)", distinct, "higher"),
         ("likeness to each other (self-BLEU-4)", self_bleu, "lower"),
     ):
         try:
-            score, floor = _varied(measure, new, [*others, *real], budget, generator)
+            score, usual = measure(cut(new)), []
+            for _ in range(_SPLITS):
+                some = [pool[place] for place in generator.permutation(len(pool))]
+                usual.append(measure(cut(some), resamples=0).value)
+            floor = real_range(score, usual, f"range over {_SPLITS} random sets of real texts")
             rows.append(Row(name, score, floor, better, about))
         except ValueError as error:  # too few words
             rows.append(Row(name, None, None, better, str(error)))
 
-    known = {word for text in others for word in tokens(text)}
-    unknown = [
-        share(sum(word not in known for word in words), len(words), "unknown words", "lower")
-        for words in ([word for text in texts for word in tokens(text)] or [""] for texts in (new, real))
+    known, name = {word for text in others for word in tokens(text)}, "unknown words"
+    marks = [
+        [word not in known for text in texts for word in tokens(text)] or [True] for texts in (new, real)
     ]
     about = f"share of the words of {size} texts that no training text has (for Chinese: characters)"
-    rows.append(Row("unknown words", *unknown, "lower", about))
+    rows.append(Row(name, *shares(name, marks, "lower"), "lower", about))
 
     length = _run_length(others)
     about = f"share of the characters of {size} texts in a run of {length} or more of one training text"
@@ -292,32 +307,6 @@ def _prediction(model: CharacterNgram, training: Sequence[str], held_out: Sequen
     return Row("bits per character, held-out texts", score, floor, "lower", about, against=best)
 
 
-def _varied(
-    measure: Callable[..., Score],
-    new: Sequence[str],
-    pool: Sequence[str],
-    budget: int,
-    generator: np.random.Generator,
-) -> tuple[Score, Score]:
-    """The measure of new texts, and its range over random sets of real ones with as many tokens."""
-    score = measure(_cut(new, budget))
-    values = []
-    for _ in range(_SPLITS):
-        some = [pool[place] for place in generator.permutation(len(pool))]
-        values.append(measure(_cut(some, budget), resamples=0).value)
-    low, high = np.quantile(values, [0.025, 0.975])
-    method = f"range over {_SPLITS} random sets of real texts"
-    return score, replace(
-        score, value=float(np.mean(values)), low=float(low), high=float(high), method=method
-    )
-
-
-def _cut(texts: Sequence[str], budget: int) -> list[str]:
-    """The first texts that have so many tokens together."""
-    ends = accumulate(len(tokens(text)) for text in texts)
-    return [text for text, end in zip(texts, ends, strict=True) if end <= budget] or list(texts[:1])
-
-
 def _run_length(texts: Sequence[str]) -> int:
     """Characters in a row that are no chance: 30, for Chinese 10, but not more than most texts have."""
     everything = "".join(texts)
@@ -328,25 +317,11 @@ def _run_length(texts: Sequence[str]) -> int:
 # Stage 7 ------------------------------------------------------------------------------------------------
 
 
-def export(trained: Trained, folder: str | os.PathLike[str], title: str, licence: str) -> dict[str, Any]:
-    """The counts as JSON, read back and compared: the same bits and, for the same seed, the same texts."""
-    model, longest = trained.model, trained.settings["longest new text"]
-    texts = model.write(50, longest, seed=1)
-
-    def difference(path: Path) -> float:
-        again = load(path)
-        same = again.state() == model.state() and again.write(50, longest, seed=1) == texts
-        return float(np.abs(again.bits(texts)[0] - model.bits(texts)[0]).max()) if same else np.inf
-
-    facts = {"kind": KIND, "title": title, "licence": licence, "holds": trained.notes[0]}
-    return stored.write(folder, "model.json.gz", model.state(), facts, difference)
+def export(trained: Trained, folder: str | os.PathLike[str], title: str, licence: str) -> None:
+    """The counts as JSON, read back and compared."""
+    write_model(trained, folder, {"kind": KIND, "title": title, "licence": licence}, load)
 
 
 def load(path: str | os.PathLike[str]) -> CharacterNgram:
-    """The model of ``model.json.gz``, to write texts with nothing but this library.
-
-    Raises:
-        FileNotFoundError: no such file.
-        ValueError: a damaged file, or one of another kind.
-    """
-    return stored.read(path, KIND, CharacterNgram.from_state)
+    """The model of ``model.json.gz``, to write texts with nothing but this library; see ``read_model``."""
+    return read_model(path, KIND, CharacterNgram.from_state)

@@ -21,8 +21,14 @@ from aigc_lab.pipeline.__main__ import main
         (["in", "--output", "in"], "would lie inside the folder in"),
         (["in", "--output", "mine"], "the output mine holds 'thesis', which is no part of earlier results"),
         (["in", "--output", "file.txt"], "the output file.txt is a file; name a folder"),
-        (["in", "--output", "odd"], "is not what an earlier run left there"),
-        (["in", "--output", "models"], "holds 'weights.h5', which is yours"),
+        (
+            ["in", "--output", "odd"],
+            "the output odd holds 'report.html', which is no part of earlier results",
+        ),
+        (
+            ["in", "--output", "models"],
+            "the output models holds 'model/weights.h5', which is no part of earl",
+        ),
         (["in", "--output", "file.txt/results"], "cannot write into the output file.txt/results"),
         (["in", "--size", "50"], "size must be a multiple of 4 from 28 to 128 pixels, got 50"),
         (

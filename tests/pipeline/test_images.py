@@ -82,9 +82,11 @@ def test_drawings_in_grey_with_a_gan(tmp_path: Path):
     assert rows["KID"].score.value > rows["KID"].floor.high and "wide intervals" in rows["KID"].about
     assert rows["precision"].verdict == rows["near copies of training images"].verdict == "not judged"
     assert "needs 12 held-out images, there are 10" in rows["precision"].about
-    manifest = images.export(trained, tmp_path / "model", "title", "mine")
+    images.export(trained, tmp_path / "model", "title", "mine")
     told = deploy.onnx_metadata(tmp_path / "model" / "generator.onnx")
-    assert told["licence"] == manifest["licence"] == "mine" and told["class_names"] == ["c0", "c1"]
+    assert told["licence"] == deploy.verify(tmp_path / "model")["licence"] == "mine" and told[
+        "class_names"
+    ] == ["c0", "c1"]
 
 
 def test_copies_of_the_training_images_are_seen():
