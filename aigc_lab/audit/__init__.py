@@ -7,6 +7,6 @@ licences of data sets, packages and weights are read by ``licences``. Introduced
 from aigc_lab.audit import licences
 from aigc_lab.audit.checks import RESULTS, Finding
 from aigc_lab.audit.licences import Licence, strictest
-from aigc_lab.audit.report import Report, norms, report
+from aigc_lab.audit.report import Report, report
 
-__all__ = ["RESULTS", "Finding", "Licence", "Report", "licences", "norms", "report", "strictest"]
+__all__ = ["RESULTS", "Finding", "Licence", "Report", "licences", "report", "strictest"]

@@ -7,49 +7,47 @@ Introduced in notebook 20.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 UNKNOWN = "NOASSERTION"  # SPDX for: nothing was said
-# Pattern in words -> SPDX identifier; the first that fits a piece of text takes it, so the narrow come first.
+# Pattern in words, SPDX identifier, family; the first that fits takes its words, so the narrow come first.
 _WORDS = tuple(
-    (re.compile(pattern, re.IGNORECASE), name)
-    for pattern, name in (
-        (r"states? (none|no licen[cs]e)|not stated|unknown|no licen[cs]e|not answered", UNKNOWN),
-        (r"no known (copyright )?restrictions?", "LicenseRef-no-known-restrictions"),
-        (r"unrestricted use", "LicenseRef-unrestricted-use"),
-        (r"CC[ -]BY-NC(-SA|-ND)?[ -]?(\d\.\d)?", "CC-BY-NC{1}-{2}"),
-        (r"CC[ -]BY-SA[ -]?(\d\.\d)", "CC-BY-SA-{1}"),
-        (r"CC[ -]BY-ND[ -]?(\d\.\d)", "CC-BY-ND-{1}"),
-        (r"CC[ -]BY[ -]?(\d\.\d)", "CC-BY-{1}"),
-        (r"CC0([ -]1\.0)?", "CC0-1.0"),
-        (r"ODbL([ -]1\.0)?|Open Database Licen[cs]e", "ODbL-1.0"),
-        (r"public domain", "LicenseRef-public-domain"),
-        (r"AGPL\S*|Affero", "AGPL-3.0-or-later"),
-        (r"LGPL-([\d.]+)-(only|or-later)", "LGPL-{1}-{2}"),
-        (r"LGPLv2\+?|Lesser General Public License v2", "LGPL-2.1-or-later"),
-        (r"LGPL|Lesser General Public License", "LicenseRef-LGPL"),
-        (r"GPL-([\d.]+)-(only|or-later)", "GPL-{1}-{2}"),
-        (r"GPLv3\+?|General Public License v3", "GPL-3.0-or-later"),
-        (r"GPL|GNU General Public License", "LicenseRef-GPL"),
-        (r"MPL[ -]?2\.0|Mozilla Public License 2\.0", "MPL-2.0"),
-        (r"Apache", "Apache-2.0"),
-        (r"MIT-CMU|HPND", "MIT-CMU"),
-        (r"MIT-0", "MIT-0"),
-        (r"\bMIT\b|Permission is hereby granted, free of charge", "MIT"),
-        (r"0BSD", "0BSD"),
-        (r"BSD.?3\S*|3.?Clause( BSD)?|Neither the name", "BSD-3-Clause"),
-        (r"BSD.?2\S*|2.?Clause( BSD)?|Redistribution and use in source", "BSD-2-Clause"),
-        (r"\bBSD\b", "LicenseRef-BSD"),
-        (r"\bISC\b", "ISC"),
-        (r"PSF-2\.0|PSFL?\b|Python Software Foundation", "PSF-2.0"),
-        (r"CNRI-Python", "CNRI-Python"),
-        (r"\bZlib\b", "Zlib"),
+    (re.compile(pattern, re.IGNORECASE), name, kind)
+    for pattern, name, kind in (
+        (r"states? (none|no licen[cs]e)|not stated|unknown|no licen[cs]e|not answered", UNKNOWN, "unknown"),
+        (r"no known (copyright )?restrictions?", "LicenseRef-no-known-restrictions", "unknown"),
+        (r"unrestricted use", "LicenseRef-unrestricted-use", "unknown"),
+        (r"CC[ -]BY-NC(-SA|-ND)?[ -]?(\d\.\d)?", "CC-BY-NC{1}-{2}", "non-commercial"),
+        (r"CC[ -]BY-SA[ -]?(\d\.\d)", "CC-BY-SA-{1}", "share-alike"),
+        (r"CC[ -]BY-ND[ -]?(\d\.\d)", "CC-BY-ND-{1}", "no derivatives"),
+        (r"CC[ -]BY[ -]?(\d\.\d)", "CC-BY-{1}", "attribution"),
+        (r"CC0([ -]1\.0)?", "CC0-1.0", "public domain"),
+        (r"ODbL([ -]1\.0)?|Open Database Licen[cs]e", "ODbL-1.0", "share-alike"),
+        (r"public[ -]domain", "LicenseRef-public-domain", "public domain"),
+        (r"AGPL\S*|Affero", "AGPL-3.0-or-later", "strong copyleft"),
+        (r"LGPL-([\d.]+)-(only|or-later)", "LGPL-{1}-{2}", "weak copyleft"),
+        (r"LGPLv2\+?|Lesser General Public License v2", "LGPL-2.1-or-later", "weak copyleft"),
+        (r"LGPL|Lesser General Public License", "LicenseRef-LGPL", "weak copyleft"),
+        (r"GPL-([\d.]+)-(only|or-later)", "GPL-{1}-{2}", "strong copyleft"),
+        (r"GPLv3\+?|General Public License v3", "GPL-3.0-or-later", "strong copyleft"),
+        (r"GPL|GNU General Public License", "LicenseRef-GPL", "strong copyleft"),
+        (r"MPL[ -]?2\.0|Mozilla Public License 2\.0", "MPL-2.0", "weak copyleft"),
+        (r"Apache", "Apache-2.0", "permissive"),
+        (r"MIT-CMU|HPND", "MIT-CMU", "permissive"),
+        (r"MIT-0", "MIT-0", "permissive"),
+        (r"\bMIT\b|Permission is hereby granted, free of charge", "MIT", "permissive"),
+        (r"0BSD", "0BSD", "permissive"),
+        (r"BSD.?3\S*|3.?Clause( BSD)?|Neither the name", "BSD-3-Clause", "permissive"),
+        (r"BSD.?2\S*|2.?Clause( BSD)?|Redistribution and use in source", "BSD-2-Clause", "permissive"),
+        (r"\bBSD\b", "LicenseRef-BSD", "permissive"),
+        (r"\bISC\b", "ISC", "permissive"),
+        (r"PSF-2\.0|PSFL?\b|Python Software Foundation", "PSF-2.0", "permissive"),
+        (r"CNRI-Python", "CNRI-Python", "permissive"),
+        (r"\bZlib\b", "Zlib", "permissive"),
     )
 )
 # Family -> may be used commercially, what it asks for, what is made from it may be. From mild to strict.
@@ -73,14 +71,6 @@ FAMILIES: dict[str, tuple[bool | None, tuple[str, ...], str]] = {
     "unknown": (None, ("read it or ask",), "not known: ask first"),
 }
 _ORDER = tuple(FAMILIES)
-_STARTS = (
-    ("CC0", "public domain"), ("LicenseRef-public", "public domain"), ("CC-BY-NC", "non-commercial"),
-    ("CC-BY-ND", "no derivatives"), ("CC-BY-SA", "share-alike"), ("ODbL", "share-alike"),
-    ("CC-BY", "attribution"), ("LGPL", "weak copyleft"), ("LicenseRef-LGPL", "weak copyleft"),
-    ("MPL", "weak copyleft"),
-    ("GPL", "strong copyleft"), ("LicenseRef-GPL", "strong copyleft"), ("AGPL", "strong copyleft"),
-    ("LicenseRef-no-", "unknown"), ("LicenseRef-unr", "unknown"), (UNKNOWN, "unknown"),
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -127,7 +117,7 @@ def read(words: str) -> tuple[str, ...]:
         return min(choices, key=lambda names: max(_ORDER.index(family(one)) for one in names))
     found: list[tuple[int, str]] = []
     rest = words
-    for pattern, name in _WORDS:
+    for pattern, name, _ in _WORDS:
         for match in pattern.finditer(rest):
             parts = [match.group(0), *(group or "" for group in match.groups())]
             found.append((match.start(), name.format(*parts).rstrip("-")))
@@ -136,10 +126,8 @@ def read(words: str) -> tuple[str, ...]:
 
 
 def family(spdx: str) -> str:
-    """The family of an SPDX identifier; what is not in the table of exceptions is permissive."""
-    known = {name for _, name in _WORDS}
-    chosen = next((kind for start, kind in _STARTS if spdx.startswith(start)), None)
-    return chosen or ("permissive" if spdx in known else "unknown")
+    """The family of an SPDX identifier; ``"unknown"`` where the table of words does not know it."""
+    return next((kind for pattern, _, kind in _WORDS if pattern.search(spdx)), "unknown")
 
 
 def strictest(licences: Iterable[str]) -> str:
@@ -196,14 +184,6 @@ def package(name: str) -> Licence:
                 spdx = tuple(one for one in read(long[:3000]) if one.startswith("BSD"))[:1] or spdx
             return Licence(name, spdx, words[:80], where)
     return Licence(name, (UNKNOWN,), field[:80] or "nothing", "by hand")
-
-
-def locked(lock: str | os.PathLike[str]) -> tuple[list[str], list[str]]:
-    """Names in a lock file (``name==version`` lines): those installed here, and those that are not."""
-    lines = Path(lock).read_text(encoding="utf-8").splitlines()
-    names = dict.fromkeys(match[1] for line in lines if (match := re.match(r"([\w.-]+)==", line)))
-    there = {one.metadata["Name"].lower().replace("_", "-") for one in metadata.distributions()}
-    return [one for one in names if one in there], [one for one in names if one not in there]
 
 
 def data_sets(names: Sequence[str] = ()) -> list[Licence]:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aigc_lab.audit.checks import CHECKS, RESULTS, Finding, opened
+from aigc_lab.audit.checks import CHECKS, RESULTS, Export, Finding, NotChecked
 from aigc_lab.clean.page import image_uri, render
 from aigc_lab.collect.dataset import atomic_write
 
@@ -41,7 +42,7 @@ class Report:
         """A row for each part: part, result, number, reason, fix."""
         import pandas as pd
 
-        return pd.DataFrame([{name: getattr(one, name) for name in _COLUMNS} for one in self.findings])
+        return pd.DataFrame(list(self.findings))[["part", "result", "number", "reason", "fix"]]
 
     def as_json(self) -> str:
         """Everything but the pictures."""
@@ -69,24 +70,6 @@ class Report:
         return Path(path)
 
 
-def norms() -> pd.DataFrame:
-    """The checklist of ``norms.yaml``: what two laws ask of generated content, and what this software does.
-
-    Columns: law, short, article, since, who, says, here, how, read. ``attrs["read_on"]`` is the date on which
-    it was read. No legal advice.
-    """
-    import pandas as pd
-    import yaml
-
-    told = yaml.safe_load(Path(__file__).with_name("norms.yaml").read_text(encoding="utf-8"))
-    table = pd.DataFrame(told["rules"]).astype({"since": str})
-    table.attrs["read_on"] = str(told["read_on"])
-    return table
-
-
-_COLUMNS = ("part", "result", "number", "reason", "fix")
-
-
 def report(
     folder: str | os.PathLike[str],
     key: str | int | None = None,
@@ -110,9 +93,14 @@ def report(
         FileNotFoundError: no such folder, or it holds no export.
         ValueError: a damaged manifest, or fewer than one sample.
     """
-    seen = opened(Path(folder), samples, seed, items)
-    options: dict[str, dict[str, Any]] = {"copies": {"seed": seed}, "watermark": {"key": key}}
-    findings = tuple(check(seen, **options.get(name, {})) for name, check in CHECKS.items())
+    seen = Export(Path(folder), key, samples, seed, items)
+    findings, drawn = [], 0
+    for name, check in CHECKS.items():
+        try:
+            findings.append(check(seen))
+        except NotChecked as why:
+            findings.append(Finding(name, "not checked", "", str(why), why.fix))
+    with suppress(NotChecked):
+        drawn = len(seen.samples)
     title = str(seen.manifest.get("title") or Path(folder).resolve().name)
-    drawn = 0 if seen.samples is None else len(seen.samples)
-    return Report(title, str(seen.manifest.get("kind", "unknown")), drawn, findings)
+    return Report(title, str(seen.manifest.get("kind", "unknown")), drawn, tuple(findings))

@@ -48,11 +48,6 @@ def test_a_package_says_its_licence_or_is_read_by_hand():
     assert licences.package("no-such-package-here").said == "not installed here"
 
 
-def test_a_lock_file_gives_names(tmp_path):
-    (tmp_path / "lock").write_text("numpy==2.0 \\\n    --hash=x\nno-such-thing==1.0 ; x\nnumpy==2.1\n")
-    assert licences.locked(tmp_path / "lock") == (["numpy"], ["no-such-thing"])
-
-
 def test_the_strictest_licence_wins():
     assert audit.strictest(["MIT", "CC-BY-4.0"]) == "CC-BY-4.0"
     assert audit.strictest(["MIT", "CC-BY-SA-4.0", "CC-BY-4.0"]) == "CC-BY-SA-4.0"
