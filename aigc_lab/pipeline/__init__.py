@@ -5,19 +5,7 @@
 ``steps.run`` does the same from Python. Introduced in notebook 21.
 """
 
-from aigc_lab.pipeline.parts import ISSUE_COLUMNS, KINDS, Result, Row, Seen, Trained
+from aigc_lab.pipeline.parts import ISSUE_COLUMNS, Result, Row, Seen, Trained
 from aigc_lab.pipeline.steps import decide, kind_of, look, run, split
 
-__all__ = [
-    "ISSUE_COLUMNS",
-    "KINDS",
-    "Result",
-    "Row",
-    "Seen",
-    "Trained",
-    "decide",
-    "kind_of",
-    "look",
-    "run",
-    "split",
-]
+__all__ = ["ISSUE_COLUMNS", "Result", "Row", "Seen", "Trained", "decide", "kind_of", "look", "run", "split"]

@@ -19,14 +19,11 @@ from aigc_lab.evaluate.distribution import METRICS
 from aigc_lab.pipeline.parts import FEW, Row, Seen, Trained, check_budget, inspected, near_copies, shares
 
 LEAST = 40
-SIDES = (28, 128)
-MODELS = ("vae", "gan")
 _LATENT = 16  # dimensions
 _CLASS_LEAST = 20  # training images: more than the latent space has dimensions
 _MOST_CLASSES = 12
-_BATCH = {"vae": 32, "gan": 16}
+_BATCH, _RATE = {"vae": 32, "gan": 16}, {"vae": 3e-3, "gan": 2e-3}
 _PASSES = 60  # over the training images, at most: more teach a small set by heart
-_RATE = {"vae": 3e-3, "gan": 2e-3}
 _JUDGED = 1000  # images a side
 _FEATURED = 10_000  # images; more of them are inspected by plain measurements, which take less memory
 _ON = "photo features (EfficientNet-Lite0, block 10, at 64 x 64 pixels)"
@@ -52,9 +49,8 @@ def look(
     Raises:
         OSError, ValueError: see ``collect.from_folder`` and ``collect.from_file``; a bad size.
     """
-    low, high = SIDES
-    if size % 4 or not low <= size <= high:
-        raise ValueError(f"size must be a multiple of 4 from {low} to {high} pixels, got {size}")
+    if size % 4 or not 28 <= size <= 128:
+        raise ValueError(f"size must be a multiple of 4 from 28 to 128 pixels, got {size}")
     source = Path(path).expanduser()
     data = source if source.is_dir() else _resized(from_file(source), size)
     count = sum(len(files) for _, _, files in os.walk(data)) if data is source else len(data)
@@ -131,8 +127,8 @@ def train(
     Raises:
         ValueError: an unknown model, or no time.
     """
-    if model not in MODELS:
-        raise ValueError(f"model must be {' or '.join(MODELS)}, got {model!r}")
+    if model not in _BATCH:
+        raise ValueError(f"model must be {' or '.join(_BATCH)}, got {model!r}")
     check_budget(seconds, steps)
     import_keras()
     from aigc_lab.models import gan, vae
