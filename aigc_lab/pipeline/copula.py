@@ -125,16 +125,13 @@ class GaussianCopula:
         """The model that ``state`` describes.
 
         Raises:
-            ValueError: something is missing, or the correlations are none.
+            KeyError, TypeError, ValueError: something is missing, or the correlations are none.
         """
-        try:
-            marginals = [Marginal(**each) for each in state["columns"]]
-            correlation = np.array(state["correlation"], dtype="float64")
-            if correlation.shape != (len(marginals),) * 2 or not marginals:
-                raise ValueError(f"{len(marginals)} columns and correlations of shape {correlation.shape}")
-            np.linalg.cholesky(correlation)
-        except (KeyError, TypeError, ValueError, np.linalg.LinAlgError) as error:
-            raise ValueError(f"it is no copula as state() gives it: {error}") from error
+        marginals = [Marginal(**each) for each in state["columns"]]
+        correlation = np.array(state["correlation"], dtype="float64")
+        if correlation.shape != (len(marginals),) * 2:
+            raise ValueError(f"{len(marginals)} columns and correlations of shape {correlation.shape}")
+        np.linalg.cholesky(correlation)
         return cls(marginals, correlation)
 
 

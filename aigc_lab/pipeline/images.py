@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from aigc_lab import augment, deploy, evaluate, label
 from aigc_lab import train as training
@@ -80,8 +81,6 @@ def look(
 
 def _resized(dataset: Dataset, side: int) -> Dataset:
     """Images of a file at the wanted size, grey ``(n, side, side)`` or RGB ``(n, side, side, 3)``."""
-    from PIL import Image
-
     data = dataset.data
     if dataset.modality != "images":
         raise ValueError(f"{dataset.card.title} holds {dataset.modality}, not images")

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 
 from aigc_lab.clean.page import (
     all_words,
@@ -122,8 +123,6 @@ def _spread(count: int, most: int) -> np.ndarray:
 
 def _sheet(rows: list[np.ndarray]) -> tuple[int, bytes]:
     """Images side by side on white: the width, and a PNG."""
-    from PIL import Image
-
     height, width = rows[0].shape[1] + 2, rows[0].shape[2] + 2
     size = (_COLUMNS * width, len(rows) * height)
     sheet, stream = Image.new("RGB" if rows[0].ndim == 4 else "L", size, "white"), io.BytesIO()

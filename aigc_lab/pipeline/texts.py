@@ -15,11 +15,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from aigc_lab import label
+from aigc_lab.clean import text as checks
 from aigc_lab.clean.personal import REGIONS
 from aigc_lab.collect.dataset import Dataset, own_card
 from aigc_lab.collect.own import FolderReport, from_file, from_folder
@@ -87,8 +88,6 @@ def look(
     Raises:
         OSError, ValueError: see ``collect.from_folder`` and ``collect.from_file``; a file of images.
     """
-    from aigc_lab.clean import text  # here, because its libraries are slow to import
-
     source = Path(path).expanduser()
     if source.is_dir():
         dataset, report = from_folder(source, modality="text", encoding=encoding, progress=progress)
@@ -99,14 +98,14 @@ def look(
         report = FolderReport(row_names(source, len(dataset)))
     how = {"label_check": label.issues, "seed": seed, "progress": progress, "regions": regions}
     found = inspected(dataset, folder, report=report, **how)
-    mended, changes = text.fix(dataset)
+    mended, changes = checks.fix(dataset)
     issues = _with_new_copies(found.table, mended, report.kept)
     copies = issues["duplicate_of"] >= 0
     named = [re.sub(r"item (\d+)", lambda one: report.kept[int(one[1])], why) for why in issues["reason"]]
     issues["reason"] = issues["reason"].mask(copies, named)
 
-    private = text.personal_data(mended, regions)
-    items = text.mask(mended, private)
+    private = checks.personal_data(mended, regions)
+    items = checks.mask(mended, private)
     changes = changes.assign(column="text", reason=changes["change"])
     hidden = changes["item"].isin({*private["item"], *found.issues["personal_data"]["item"]})
     changes.loc[hidden, ["before", "after"]] = "[not shown: holds personal data]"
@@ -122,15 +121,11 @@ def look(
     return Seen("text", items, report.kept, card, issues, tuple(notes), report.skipped, fixes, found.html)
 
 
-def _with_new_copies(table: Any, mended: Dataset, names: Sequence[str]) -> Any:
+def _with_new_copies(table: pd.DataFrame, mended: Dataset, names: Sequence[str]) -> pd.DataFrame:
     """The issues and, proposed to drop, what became a copy or an empty text when it was mended."""
-    import pandas as pd
-
-    from aigc_lab.clean import text
-
     known = set(table.loc[table["proposed"].astype(bool), "item"])
     parts = [table]
-    for find in (text.exact_duplicates, text.near_duplicates, text.uninformative):
+    for find in (checks.exact_duplicates, checks.near_duplicates, checks.uninformative):
         new = find(mended)
         new = new[~new["item"].isin(known)].assign(suggested="", proposed=True)
         new["reason"] = "when mended: " + new["reason"]
@@ -181,8 +176,6 @@ def train(
         model = larger
         if steps is None and time.perf_counter() - start > seconds:
             break
-    import pandas as pd
-
     size = sum(map(len, texts))
     settings = {
         "model": f"{KIND} (interpolated Kneser-Ney), order {model.order}",
