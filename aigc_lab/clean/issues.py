@@ -5,7 +5,7 @@ Introduced in notebook 00.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +41,16 @@ def issue_table(
     if duplicate_of is not None:
         table["duplicate_of"] = np.asarray(duplicate_of, dtype=np.int64)
     return table.sort_values(["score", "item"], ascending=[False, True], ignore_index=True)
+
+
+def each_alone(
+    detector: str, things: Iterable[Any], look: Callable[[Any], tuple[float, str] | None]
+) -> pd.DataFrame:
+    """The issues of a detector that looks at each thing alone and gives a score and a reason, or None."""
+    found = {item: look(thing) for item, thing in enumerate(things)}
+    found = {item: issue for item, issue in found.items() if issue}
+    scores, reasons = zip(*found.values(), strict=True) if found else ((), ())
+    return issue_table(detector, list(found), scores, reasons)
 
 
 def score(issues: Any, truth_mask: np.ndarray) -> dict[str, float]:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from aigc_lab.clean.issues import issue_table, label_note
+from aigc_lab.clean.issues import each_alone, issue_table, label_note
 from aigc_lab.clean.language import other_language
 from aigc_lab.clean.minhash import as_texts, behind_the_first, comparable, near_duplicate_pairs, with_texts
 from aigc_lab.clean.personal import mask as mask
@@ -33,11 +33,7 @@ Texts = Dataset | Sequence[str]
 
 
 def _issues(detector: str, dataset: Texts, look: Callable[[str], tuple[float, str] | None]) -> pd.DataFrame:
-    """The issues of a detector that looks at each text alone and gives a score and a reason, or None."""
-    found = {item: look(text) for item, text in enumerate(as_texts(dataset, detector))}
-    found = {item: issue for item, issue in found.items() if issue}
-    scores, reasons = zip(*found.values(), strict=True) if found else ((), ())
-    return issue_table(detector, list(found), scores, reasons)
+    return each_alone(detector, as_texts(dataset, detector), look)
 
 
 # --- texts that repeat earlier ones ---

@@ -132,16 +132,6 @@ def test_a_wrong_rate_needs_company_and_is_learned_from_it():
     assert not len(sounds.odd_rate(dataset[:10]))
 
 
-def test_lengths_are_compared_within_a_class():
-    rng = np.random.default_rng(0)
-    waves = [voice(150, k, 0.3 + 0.02 * rng.normal()) for k in range(20)]
-    waves += [voice(150, k, 0.1 + 0.01 * rng.normal()) for k in range(20)]
-    dataset = replace(made(*waves), labels=np.repeat([0, 1], 20), class_names=("long", "short"))
-    assert not len(sounds.odd_length(dataset))
-    swapped = replace(dataset, labels=np.where(np.arange(40) == 3, 1, dataset.labels))
-    assert sounds.odd_length(swapped)["item"].tolist() == [3]
-
-
 def test_what_a_recording_sounds_like_does_not_depend_on_gain_and_place():
     later = np.pad(0.3 * voice(), (400, 0))
     one, two, nothing = sounds.describe(made(voice(), later, np.zeros(4000)))
@@ -160,7 +150,7 @@ def test_all_detectors_take_an_empty_set_and_silence():
 
 @pytest.mark.parametrize(
     "find",
-    [*(f for n, f in sounds.DETECTORS.items() if n != "exact_duplicate"), sounds.odd_length, sounds.describe],
+    [*(f for n, f in sounds.DETECTORS.items() if n != "exact_duplicate"), sounds.describe],
 )
 def test_bad_input_ends_in_one_sentence(find):
     with pytest.raises(ValueError, match="listens to audio, and the data set holds images"):
@@ -169,9 +159,3 @@ def test_bad_input_ends_in_one_sentence(find):
         find(replace(made(voice()), sample_rate=None))
     with pytest.raises(ValueError, match=r"at least 0.05 s, and these are 0.013 s"):
         find(made(voice(), total=100))
-
-
-def test_thresholds_out_of_range_are_refused():
-    for find, name in ((sounds.clipped, "share"), (sounds.silent, "peak"), (sounds.odd_rate, "threshold")):
-        with pytest.raises(ValueError, match=f"{name} must be a number from 0 to 1, got 2"):
-            find(made(voice()), **{name: 2})
