@@ -117,7 +117,7 @@ class CharacterNgram:
 
     def probability(self, character: str, context: str) -> float:
         """p(character | context); of the context only the last ``order - 1`` characters count."""
-        context = (START * (self.order - 1) + context)[len(context) :] if self.order > 1 else ""
+        context = self._last(context)
         chance = 1 / self.alphabet
         for length in range(self.order):
             key = context[len(context) - length :]
@@ -169,17 +169,17 @@ class CharacterNgram:
         if count < 1 or longest < 1:
             raise ValueError(f"write at least one text of at least one character, got {count} and {longest}")
         generator = np.random.default_rng(seed)
-        return [self._one_text(generator, longest) for _ in range(count)]
+        texts = []
+        for _ in range(count):
+            text = ""
+            while len(text) < longest and (character := self._draw(self._last(text), generator)) != END:
+                text += character
+            texts.append(text)
+        return texts
 
-    def _one_text(self, generator: np.random.Generator, longest: int) -> str:
-        text = START * (self.order - 1)
-        start = len(text)
-        while len(text) - start < longest:
-            character = self._draw(text[len(text) - self.order + 1 :] if self.order > 1 else "", generator)
-            if character == END:
-                break
-            text += character
-        return text[start:]
+    def _last(self, text: str) -> str:
+        """The last ``order - 1`` characters, with start signs before a text that is shorter."""
+        return (START * (self.order - 1) + text)[len(text) :]
 
     def _draw(self, context: str, generator: np.random.Generator) -> str:
         for length in range(self.order - 1, -1, -1):
@@ -237,39 +237,19 @@ def distinct(texts: Sequence[str], size: int = 2, resamples: int = 40, seed: int
         everything = [run for item in chosen for run in runs[item]]
         return len(set(everything)) / max(len(everything), 1)
 
-    return _with_halves(value, len(runs), f"distinct-{size}", "share", "higher", resamples, seed)
-
-
-def bleu(candidate: str, references: Sequence[str], size: int = 4) -> float:
-    """How much of a text's n-grams, n = 1 to ``size``, stands in the references; 0 to 1.
-
-    Papineni et al. 2002, section 2: the geometric mean of the clipped precisions, times the brevity
-    penalty against the reference of the closest length. A precision of 0 counts as 0.1 hits (Chen and
-    Cherry 2014, method 1). Of a text that is shorter than ``size``, only the n that fit are used.
-
-    Raises:
-        ValueError: no references, or a text without tokens.
-    """
-    words = tokens(candidate)
-    others = [tokens(text) for text in checked_texts(references)]
-    if not words:
-        raise ValueError("the text has no tokens, so BLEU is not defined; leave it out")
-    logs = []
-    for n in range(1, min(size, len(words)) + 1):
-        counts = Counter(ngrams(words, n))
-        allowed: Counter[tuple[str, ...]] = Counter()
-        for other in others:
-            allowed |= Counter(ngrams(other, n))
-        logs.append(_log_precision(sum((counts & allowed).values()), sum(counts.values())))
-    return _brevity(len(words), [len(other) for other in others]) * math.exp(np.mean(logs))
+    return _with_halves(value, len(runs), f"distinct-{size}", "higher", resamples, seed)
 
 
 def self_bleu(texts: Sequence[str], size: int = 4, resamples: int = 20, seed: int = 0) -> Score:
     """Mean BLEU of each text against all others (Zhu et al. 2018): 1 where all say the same.
 
-    Equal to calling ``bleu`` once for each text, but each n-gram's largest and second largest count
-    are found once, so the time grows with the number of characters and not with the square of the texts.
-    Texts without a token are left out.
+    BLEU (Papineni et al. 2002, section 2): how much of a text's n-grams, n = 1 to ``size``, stands in the
+    others. The geometric mean of the clipped precisions, times the brevity penalty against the text of the
+    closest length. A precision of 0 counts as 0.1 hits (Chen and Cherry 2014, method 1). Of a text that is
+    shorter than ``size``, only the n that fit are used. Texts without a token are left out.
+
+    Each n-gram's largest and second largest count are found once, so the time grows with the number of
+    characters and not with the square of the texts.
 
     Args:
         texts: the set; size: longest n-gram.
@@ -300,14 +280,15 @@ def self_bleu(texts: Sequence[str], size: int = 4, resamples: int = 20, seed: in
                 for run, count in counts.items():
                     owner, first, second = best[run]
                     hits += min(count, second if owner == item else first)
-                logs.append(_log_precision(hits, sum(counts.values())))
+                logs.append(math.log((hits or _SMOOTHING) / counts.total()))
             place = int(np.searchsorted(order, lengths[item]))
             others = np.delete(order, place)  # one text of this length is the text itself
             nearby = others[max(0, place - 1) : place + 1]
-            total += _brevity(int(lengths[item]), nearby.tolist()) * math.exp(np.mean(logs))
+            closest = min(nearby.tolist(), key=lambda other: abs(other - lengths[item]))  # ties: the shorter
+            total += math.exp(min(0.0, 1 - closest / lengths[item])) * math.exp(np.mean(logs))
         return total / len(chosen)
 
-    return _with_halves(value, len(words), f"self-BLEU-{size}", "share", "lower", resamples, seed, least=2)
+    return _with_halves(value, len(words), f"self-BLEU-{size}", "lower", resamples, seed, least=2)
 
 
 def copy_rate(texts: Sequence[str], training: Sequence[str]) -> Score:
@@ -357,14 +338,13 @@ def copied_share(
         return float(hits[list(chosen)].sum() / max(sizes[list(chosen)].sum(), 1))
 
     name = f"copied in runs of {length}"
-    return _with_halves(value, len(hits), name, "share", "lower", resamples, seed)
+    return _with_halves(value, len(hits), name, "lower", resamples, seed)
 
 
 def _with_halves(
     value: Callable[[Sequence[int]], float],
     count: int,
     name: str,
-    unit: str,
     better: str,
     resamples: int,
     seed: int,
@@ -379,17 +359,7 @@ def _with_halves(
         low, high = centred(whole, np.array(drawn))
         low, high = max(low, 0.0), min(high, 1.0)
         method = f"spread over {resamples} random halves, centred on the value"
-    return Score(whole, low, high, name, unit, better, method=method)
-
-
-def _log_precision(hits: int, count: int) -> float:
-    return math.log((hits or _SMOOTHING) / count)
-
-
-def _brevity(length: int, others: Sequence[int]) -> float:
-    """1, or exp(1 - r / c) for a text of c tokens whose closest reference has r > c; ties: the shorter."""
-    closest = min(others, key=lambda other: (abs(other - length), other))
-    return 1.0 if length >= closest else math.exp(1 - closest / length)
+    return Score(whole, low, high, name, "share", better, method=method)
 
 
 def _plain(text: str) -> str:
