@@ -30,9 +30,7 @@ _DENSE = (
     *((0x3040, 0x312F), (0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xAC00, 0xD7AF), (0xF900, 0xFAFF)),
     (0x20000, 0x3347F),  # the rarer Han characters
 )
-_BLOCK = 1 << 20  # characters that are hashed at once: bounds the memory, and keeps near the processor
-_ROW = 256  # shingles: longer texts are cut into rows of so many, and the lowest of all rows counts
-_CELLS = 1 << 16  # shingles that one ranking is applied to at once: they stay in the processor's cache
+_BLOCK = 1 << 16  # characters that are hashed at once: their shingles stay in the processor's cache
 _HUBS = 20  # of a large bucket: that many by content and as many by position are paired with all
 
 
@@ -126,9 +124,14 @@ def minhash(texts: Any, permutations: int = 128, seed: int = 0) -> np.ndarray:
     texts = as_texts(texts, "minhash")
     count = int(checked_number("permutations", permutations, 1, 4096))
     factors = np.random.default_rng([seed, 128]).integers(0, 2**32, count, dtype=np.uint32) | np.uint32(1)
-    signatures = np.empty((len(texts), count), dtype=np.uint32)
+    signatures = np.full((len(texts), count), np.uint32(0xFFFFFFFF))
     for start, end in _blocks(texts):
-        signatures[start:end] = _lowest(shingle_hashes(texts[start:end]), factors)
+        shingled = shingle_hashes(texts[start:end])
+        filled = np.flatnonzero(shingled.counts)
+        ranks = np.empty_like(shingled.hashes)
+        for ranking, factor in enumerate(factors):
+            np.multiply(shingled.hashes, factor, out=ranks)
+            signatures[start + filled, ranking] = np.minimum.reduceat(ranks, shingled.starts[filled])
     return signatures
 
 
@@ -141,17 +144,17 @@ def s_curve(similarity: Any, bands: int, rows: int) -> np.ndarray:
     return 1 - (1 - np.asarray(similarity, dtype=np.float64) ** rows) ** bands
 
 
-def bands_for(threshold: float, permutations: int = 128, recall: float = 0.99) -> tuple[int, int]:
+def bands_for(threshold: float, permutations: int = 128) -> tuple[int, int]:
     """Bands and rows with the fewest false candidates that miss few pairs at the threshold.
 
     Returns:
         ``(bands, rows)`` with ``bands * rows <= permutations``: as many rows as leave a pair of exactly
-        the threshold's similarity a candidate with probability ``recall`` or more (one row if none does).
+        the threshold's similarity a candidate with probability 0.99 or more (one row if none does).
     """
     threshold = checked_number("threshold", threshold, 0, 1)
     permutations = int(checked_number("permutations", permutations, 1, 4096))
     rows = 1
-    while rows < permutations and s_curve(threshold, permutations // (rows + 1), rows + 1) >= recall:
+    while rows < permutations and s_curve(threshold, permutations // (rows + 1), rows + 1) >= 0.99:
         rows += 1
     return permutations // rows, rows
 
@@ -344,35 +347,6 @@ def _blocks(texts: Sequence[str]) -> Iterator[tuple[int, int]]:
         length += len(text)
     if start < len(texts):
         yield start, len(texts)
-
-
-def _lowest(shingled: Shingles, factors: np.ndarray) -> np.ndarray:
-    """The lowest rank of each text in each ranking, ``(n, permutations)``."""
-    rows_each = -(-shingled.counts // _ROW)
-    owner = np.repeat(np.arange(len(rows_each)), rows_each)
-    number = np.arange(len(owner)) - np.repeat(np.cumsum(rows_each) - rows_each, rows_each)
-    starts = shingled.starts[owner] + number * _ROW
-    counts = np.minimum(shingled.counts[owner] - number * _ROW, _ROW)
-    lowest = np.full((len(rows_each), len(factors)), np.uint32(0xFFFFFFFF))  # of a text without shingles
-    order = np.argsort(counts, kind="stable")  # rows of about one length together, so that little is padded
-    lengths = counts[order]
-    place = 0
-    while place < len(order):
-        longest = lengths[place] + max(4, lengths[place] // 8)
-        alike = int(np.searchsorted(lengths, longest, side="right"))
-        rows = order[place : min(alike, place + max(64, _CELLS // longest))]
-        place += len(rows)
-        width = int(counts[rows[-1]])
-        # Short rows repeat their last shingle: that does not change their lowest one.
-        within = np.minimum(np.arange(width)[:, None], counts[rows] - 1)
-        hashes = shingled.hashes[starts[rows] + within]
-        ranks = np.empty_like(hashes)
-        best = np.empty((len(factors), len(rows)), dtype=np.uint32)
-        for ranking, factor in enumerate(factors):
-            np.multiply(hashes, factor, out=ranks)
-            np.minimum.reduce(ranks, axis=0, out=best[ranking])
-        np.minimum.at(lowest, owner[rows], best.T)
-    return lowest
 
 
 def _bucket_codes(keys: np.ndarray, ranking: np.ndarray, count: int) -> np.ndarray:
