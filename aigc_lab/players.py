@@ -19,7 +19,6 @@ from PIL import Image
 
 from aigc_lab import language, sound
 
-PICTURES = ("spectrogram", "wave", None)
 FORMS = {"MP3": "audio/mpeg", "WAV": "audio/wav"}
 MP3_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)  # all that the form has
 LONGEST_WAV = 32_000  # bytes of sound, 2 s at 8 kHz: up to here a WAV file is small, and it is exact
@@ -28,6 +27,7 @@ COLOURS = 24  # of a spectrogram, so that its file stays small: steps of 2.5 dB
 BANDS = 64  # rows of a spectrogram
 TICKS = (0.1, 0.2, 0.5, 1, 2, 4, 8, 16)  # kHz
 OCTAVES = 62.5 * 2.0 ** np.arange(10)  # Hz: limits of the bands that the words name
+SIZE = "display:block;width:100%;max-width:20rem"
 GRID = (
     "display:grid;gap:1rem;align-items:start;max-width:{most}rem;grid-template-columns:repeat(auto-fill,"
     "minmax(max(min(100%,14rem),calc((100% - {gaps}rem)/{columns})),1fr))"
@@ -35,48 +35,14 @@ GRID = (
 
 
 @dataclass(frozen=True)
-class Player:
-    """One sound as it is shown: its file, its picture (PNG, or nothing), and words for both."""
-
-    caption: str
-    seconds: float
-    form: str
-    file: bytes
-    picture: bytes
-    alt: str
-    name: str
-
-    def html(self) -> str:
-        """A figure: the picture with its words, the player with its name, the caption."""
-        caption, alt, name = (html.escape(words) for words in (self.caption, self.alt, self.name))
-        shown = ""
-        if self.picture:
-            address = f"data:image/png;base64,{base64.b64encode(self.picture).decode('ascii')}"
-            style = "display:block;width:100%;max-width:20rem;height:auto"
-            shown = f'<img src="{address}" alt="{alt}" style="{style}">'
-        content = base64.b64encode(self.file).decode("ascii")
-        return (
-            f'<figure class="lab-sound" style="margin:0;min-width:0">{shown}'
-            f'<audio controls preload="metadata" aria-label="{name}" '
-            f'style="display:block;width:100%;max-width:20rem" '
-            f'src="data:{FORMS[self.form]};base64,{content}"></audio>'
-            f"<figcaption>{caption} · {_short(self.seconds)} s</figcaption></figure>"
-        )
-
-
-@dataclass(frozen=True)
 class Players:
     """Sounds to look at and listen to; the last line of a cell shows them."""
 
-    each: tuple[Player, ...]
-    columns: int
+    page: str
+    text: str
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        style = GRID.format(columns=self.columns, gaps=self.columns - 1, most=21 * self.columns)
-        figures = "\n".join(player.html() for player in self.each)
-        lines = [f"{player.caption} ({player.seconds:.2f} s)" for player in self.each]
-        page = f'<div class="lab-sounds" style="{style}">\n{figures}\n</div>'
-        return {"text/html": language.html(page), "text/plain": "\n".join(lines)}
+        return {"text/html": language.html(self.page), "text/plain": self.text}
 
 
 def sounds(
@@ -102,7 +68,7 @@ def sounds(
         ValueError: no sound, a wave that is empty, has NaN, more than one channel or values outside
             [-1, 1]; no rate; an unknown picture or form; no column.
     """
-    if picture not in PICTURES or form not in (None, *FORMS):
+    if picture not in ("spectrogram", "wave", None) or form not in (None, *FORMS):
         raise ValueError(
             f"picture is spectrogram, wave or None and form is MP3, WAV or None; got {picture!r} and {form!r}"
         )
@@ -110,16 +76,21 @@ def sounds(
         raise ValueError("give sounds as {caption: wave}, at least one")
     if columns < 1 or int(columns) != columns:
         raise ValueError(f"columns must be a whole number from 1 up, got {columns}")
-    made = []
+    figures, lines = [], []
     for caption, given in waves.items():
         wave, own = given if isinstance(given, tuple) and len(given) == 2 else (given, rate)
-        made.append(_player(str(caption), *_checked(caption, wave, own), picture, form))
-    return Players(tuple(made), int(columns))
+        wave, own = _checked(caption, wave, own)
+        figures.append(_figure(str(caption), wave, own, picture, form))
+        lines.append(f"{caption} ({len(wave) / own:.2f} s)")
+    style = GRID.format(columns=int(columns), gaps=int(columns) - 1, most=21 * int(columns))
+    page = "\n".join([f'<div class="lab-sounds" style="{style}">', *figures, "</div>"])
+    return Players(page, "\n".join(lines))
 
 
 def described(wave: np.ndarray, rate: int) -> str:
     """What a sound is like, for a reader who can neither see nor hear it: length, level, loudest octave."""
-    level, peak = (_decibels(value) for value in (np.sqrt(np.mean(np.square(wave))), np.abs(wave).max()))
+    amplitudes = np.array([sound.root_mean_square(wave), np.abs(wave).max()])
+    level, peak = 20 * np.log10(np.maximum(amplitudes, 1e-10))
     words = f"{len(wave) / rate:.2f} seconds at {rate / 1000:g} kHz"
     if peak < -80:
         return f"{words}, silence"
@@ -172,17 +143,31 @@ def wave_picture(wave: np.ndarray, rate: int) -> bytes:
     return _png(figure)
 
 
-def _player(caption: str, wave: np.ndarray, rate: int, picture: str | None, form: str | None) -> Player:
+def _figure(caption: str, wave: np.ndarray, rate: int, picture: str | None, form: str | None) -> str:
+    """One sound as HTML: its picture with words for it, the player with its name, the caption."""
     words = f"{caption}: {described(wave, rate)}"
-    drawn = b""
+    shown = ""
     if picture is not None:
-        drawn = {"spectrogram": spectrogram, "wave": wave_picture}[picture](wave, rate)
+        drawn = spectrogram(wave, rate) if picture == "spectrogram" else wave_picture(wave, rate)
+        alt = html.escape(f"{picture.capitalize()} of {words}")
+        shown = f'<img src="{_address("image/png", drawn)}" alt="{alt}" style="{SIZE};height:auto">'
     form = form or ("WAV" if 2 * len(wave) <= LONGEST_WAV else "MP3")
-    enough = [each for each in MP3_RATES if each >= rate] or [MP3_RATES[-1]]
-    played = enough[0] if form == "MP3" else max(rate, MP3_RATES[0])
+    played = max(rate, MP3_RATES[0])
+    if form == "MP3":
+        played = next((each for each in MP3_RATES if each >= rate), MP3_RATES[-1])
     file = sound.encoded(sound.resampled(wave, rate, played), played, form)
-    kind = {"spectrogram": "Spectrogram", "wave": "Wave"}.get(picture, "")
-    return Player(caption, len(wave) / rate, form, file, drawn, f"{kind} of {words}", f"Sound: {words}")
+    seconds = len(wave) / rate
+    lasts = f"{seconds:.3f}" if seconds < 0.1 else f"{seconds:.2f}" if seconds < 1 else f"{seconds:.1f}"
+    return (
+        f'<figure class="lab-sound" style="margin:0;min-width:0">{shown}'
+        f'<audio controls preload="metadata" aria-label="{html.escape(f"Sound: {words}")}" style="{SIZE}" '
+        f'src="{_address(FORMS[form], file)}"></audio>'
+        f"<figcaption>{html.escape(caption)} · {lasts} s</figcaption></figure>"
+    )
+
+
+def _address(kind: str, content: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
 def _checked(caption: Any, wave: Any, rate: Any) -> tuple[np.ndarray, int]:
@@ -227,14 +212,6 @@ def _rows(rate: int, size: int) -> np.ndarray:
     between[below, np.arange(BANDS)] = 1 - (at - below)
     between[below + 1, np.arange(BANDS)] = at - below
     return np.maximum(sound.mel_matrix(rate, size, BANDS), between)
-
-
-def _short(seconds: float) -> str:
-    return f"{seconds:.3f}" if seconds < 0.1 else f"{seconds:.2f}" if seconds < 1 else f"{seconds:.1f}"
-
-
-def _decibels(value: float) -> float:
-    return 20 * np.log10(max(float(value), 1e-10))
 
 
 def _axes(seconds: float) -> tuple[Figure, Any]:
