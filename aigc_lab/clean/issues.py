@@ -173,9 +173,10 @@ def checked_number(name: str, value: float, low: float, high: float = float("inf
     return float(value)
 
 
-def label_note(dataset: Dataset, item: int, first: int) -> str:
-    """What a reason says if an item and the earlier copy of it do not agree on their label."""
-    if dataset.labels is None or dataset.labels[item] == dataset.labels[first]:
+def label_note(dataset: Any, item: int, first: int) -> str:
+    """What a reason says if an item and the earlier copy of it in a data set do not agree on their label."""
+    labels = dataset.labels if isinstance(dataset, Dataset) else None
+    if labels is None or labels[item] == labels[first]:
         return ""
     names = dataset.class_names
-    return f", but labelled {names[dataset.labels[item]]} here and {names[dataset.labels[first]]} there"
+    return f", but labelled {names[labels[item]]} here and {names[labels[first]]} there"

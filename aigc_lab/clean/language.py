@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from aigc_lab.clean.issues import issue_table
+from aigc_lab.clean.issues import each_alone
 from aigc_lab.clean.minhash import as_texts
 from aigc_lab.collect.dataset import Dataset
 
@@ -75,32 +75,33 @@ def other_language(
         ValueError: no texts, or an expected language that is not known.
     """
     texts = as_texts(dataset, "other_language")
-    looked_at = range(len(texts)) if among is None else np.flatnonzero(among)
-    judged = {item: found for item in looked_at if (found := _judged(texts[item]))}
-    languages = _expected(expected, judged.values())
-    items, scores, reasons = [], [], []
-    for item, found in judged.items():
-        score, strange_script = _strangeness(found, languages)
-        if score > 0 and (strange_script or score >= 0.9):
-            items.append(item)
-            scores.append(score)
-            script, names = found.script.lower(), " or ".join(languages)
-            reasons.append(f"reads as {found.language} ({script} script), expected {names}")
-    return issue_table("other_language", items, scores, reasons)
+    looked_at = np.ones(len(texts), dtype=bool) if among is None else among
+    judged = [_judged(text) if looked else None for text, looked in zip(texts, looked_at, strict=True)]
+    languages = _expected(expected, [found for found in judged if found])
+
+    def look(found: _Judged | None) -> tuple[float, str] | None:
+        score = _strangeness(found, languages) if found else 0.0
+        if not score:
+            return None
+        script, names = found.script.lower(), " or ".join(languages)
+        return score, f"reads as {found.language} ({script} script), expected {names}"
+
+    return each_alone("other_language", judged, look)
 
 
-def _strangeness(found: _Judged, languages: Sequence[str]) -> tuple[float, bool]:
-    """From 0 to 1 the share of strange letters or, in an expected script, of other languages; which it is."""
+def _strangeness(found: _Judged, languages: Sequence[str]) -> float:
+    """The share of strange letters or, in an expected script, the chance of other languages; 0 if too low."""
     scripts = {script for script, codes in _WRITTEN_IN.items() if set(codes) & set(languages)}
     share = sum(found.shares.get(script, 0.0) for script in scripts)
     if found.language == "ja":  # the Chinese characters in it do not make it Chinese
         share = float("ja" in languages)
     if share < 0.3:  # names and terms are often foreign
-        return 1 - share, True
+        return 1 - share
     if found.script != "LATIN" or "LATIN" not in scripts:
-        return 0.0, False  # neighbours such as Russian and Ukrainian are not told apart
+        return 0.0  # neighbours such as Russian and Ukrainian are not told apart
     known = sum(found.chances.get(language, 0.0) for language in languages)
-    return max(0.0, found.shares["LATIN"] * (1 - known)), False
+    strange = found.shares["LATIN"] * (1 - known)
+    return strange if strange >= 0.9 else 0.0
 
 
 def _expected(expected: Any, judged: Collection[_Judged]) -> tuple[str, ...]:

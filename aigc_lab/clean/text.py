@@ -55,7 +55,8 @@ def exact_duplicates(dataset: Texts) -> pd.DataFrame:
     scores = [1.0 if twin[item] != item else 0.9 for item in copies]
     how = {1.0: "same text as", 0.9: "but for width, case and white space the same text as"}
     reasons = [
-        f"{how[score]} item {twin[item] if score == 1 else first[item]}{_note(dataset, item, first[item])}"
+        f"{how[score]} item {twin[item] if score == 1 else first[item]}"
+        f"{label_note(dataset, item, first[item])}"
         for item, score in zip(copies, scores, strict=True)
     ]
     return issue_table("exact_duplicates", copies, scores, reasons, [first[item] for item in copies])
@@ -77,14 +78,10 @@ def near_duplicates(dataset: Texts, threshold: float = 0.8) -> pd.DataFrame:
     texts = as_texts(dataset, "near_duplicates")
     items, firsts, found = behind_the_first(*near_duplicate_pairs(texts, threshold))
     reasons = [
-        f"nearly item {first}: {share:.0%} of their shingles are the same{_note(dataset, item, first)}"
+        f"nearly item {first}: {share:.0%} of their shingles are the same{label_note(dataset, item, first)}"
         for item, first, share in zip(items, firsts, found, strict=True)
     ]
     return issue_table("near_duplicates", items, found, reasons, firsts)
-
-
-def _note(dataset: Texts, item: int, first: int) -> str:
-    return label_note(dataset, item, first) if isinstance(dataset, Dataset) else ""
 
 
 # --- mojibake: bytes that were read in the wrong encoding ---
@@ -362,27 +359,30 @@ def uninformative(dataset: Texts) -> pd.DataFrame:
         Issues. The score is 1 for nothing at all and for bytes that are no text, 0.9 for a single
         character, 0.8 for marks only, 0.7 for a piece of up to 12 characters, four times or more.
     """
-    return _issues("uninformative", dataset, _nothing_said)
 
+    def look(text: str) -> tuple[float, str] | None:
+        looked_at = text[:100_000]
+        visible = "".join(looked_at.split())
+        if not visible:
+            return (1.0, "empty") if not text.strip() else None
+        kinds = ((unicodedata.category(character), character) for character in looked_at)
+        strange = sum(kind in ("Cc", "Cs", "Co", "Cn") and one not in _LAYOUT for kind, one in kinds)
+        if "\0" in text or strange > max(1, 0.1 * len(looked_at)):
+            return (
+                1.0,
+                f"no text: {strange} of {len(looked_at)} characters are control characters or unassigned",
+            )
+        if len(visible) == 1:
+            return 0.9, f"a single character, {visible!r}"
+        # Letters, numbers, and symbols such as emoji: for most texts one of the first characters settles it.
+        if not any(unicodedata.category(character).startswith(("L", "N", "So")) for character in visible):
+            return 0.8, f"marks only: {visible[:20]!r}"
+        for length in range(1, min(12, len(visible) // 4) + 1):
+            if visible[length:] == visible[:-length]:
+                return 0.7, f"{visible[:length]!r}, {len(visible) // length} times"
+        return None
 
-def _nothing_said(text: str) -> tuple[float, str] | None:
-    looked_at = text[:100_000]
-    visible = "".join(looked_at.split())
-    if not visible:
-        return (1.0, "empty") if not text.strip() else None
-    kinds = ((unicodedata.category(character), character) for character in looked_at)
-    strange = sum(kind in ("Cc", "Cs", "Co", "Cn") and one not in _LAYOUT for kind, one in kinds)
-    if "\0" in text or strange > max(1, 0.1 * len(looked_at)):
-        return 1.0, f"no text: {strange} of {len(looked_at)} characters are control characters or unassigned"
-    if len(visible) == 1:
-        return 0.9, f"a single character, {visible!r}"
-    # Letters, numbers, and symbols such as emoji. One in the first few characters settles it for most texts.
-    if not any(unicodedata.category(character).startswith(("L", "N", "So")) for character in visible):
-        return 0.8, f"marks only: {visible[:20]!r}"
-    for length in range(1, min(12, len(visible) // 4) + 1):
-        if visible[length:] == visible[:-length]:
-            return 0.7, f"{visible[:length]!r}, {len(visible) // length} times"
-    return None
+    return _issues("uninformative", dataset, look)
 
 
 # --- repair ---
@@ -464,15 +464,15 @@ DETECTORS: Mapping[str, Callable[..., pd.DataFrame]] = {
 }
 
 
-def detect_all(dataset: Texts, expected: Any = None) -> dict[str, Any]:
+def detect_all(dataset: Texts) -> dict[str, pd.DataFrame]:
     """Every detector's issues, keyed by the corruption it looks for.
 
     ``other_language`` comes last and looks only at texts that are neither garbled nor empty of meaning:
-    mojibake is a language of its own to any model. ``expected`` are the languages, see there.
+    mojibake is a language of its own to any model.
     """
     found = {name: find(dataset) for name, find in DETECTORS.items() if find is not other_language}
     readable = np.ones(len(as_texts(dataset, "detect_all")), dtype=bool)
     for name in ("mojibake", "junk"):
         readable[found[name]["item"]] = False
-    found["foreign_language"] = other_language(dataset, expected, among=readable)
+    found["foreign_language"] = other_language(dataset, among=readable)
     return found

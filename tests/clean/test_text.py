@@ -69,7 +69,7 @@ def test_everything_at_once(bases, base, seed):
 
 def test_what_is_really_in_the_dialogues():
     dialogues = collect.load("dialogues")
-    found = text.detect_all(dialogues, ("en", "zh"))
+    found = text.detect_all(dialogues)
     assert {name: table["item"].nunique() for name, table in found.items()} == {
         "exact_duplicate": 1130,
         "near_duplicate": 9,
@@ -392,7 +392,7 @@ BAD = {
 @pytest.mark.parametrize("name", BAD)
 def test_every_detector_takes_any_text(name):
     own = dataset(BAD[name], "a plain sentence of English words", BAD[name])
-    found = text.detect_all(own, "en")
+    found = text.detect_all(own)
     assert all(table["item"].between(0, 2).all() for table in found.values())
     assert found["exact_duplicate"]["item"].tolist() == [2]
     clean.drop(own, *found.values())
@@ -406,14 +406,14 @@ def test_a_single_line_of_megabytes(megabytes):
     line = " ".join(words[rng.integers(0, 7, 170_000 * megabytes)])
     assert len(line.encode()) > 1_000_000 * megabytes
     own = dataset(line, line + " end", "a short text")
-    found = text.detect_all(own, "en")
+    found = text.detect_all(own)
     assert found["near_duplicate"]["item"].tolist() == [1]
     assert len(found["personal_data"]) > 40_000 * megabytes
     assert text.fix(own)[0].data == own.data
 
 
 def test_no_texts():
-    assert all(table.empty for table in text.detect_all(dataset(), "en").values())
+    assert all(table.empty for table in text.detect_all(dataset()).values())
     assert text.fix(dataset())[0].data == ()
 
 
