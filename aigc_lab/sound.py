@@ -83,17 +83,15 @@ def log_mel(wave: np.ndarray, rate: int, size: int = SIZE, hop: int = HOP, bands
     return np.log10(np.maximum(gathered * 2 / _window(size).sum(), FLOOR))
 
 
-def griffin_lim(
-    magnitude: np.ndarray, length: int, hop: int = HOP, iterations: int = 60, seed: int = 0
-) -> np.ndarray:
+def griffin_lim(magnitude: np.ndarray, length: int, hop: int = HOP, iterations: int = 60) -> np.ndarray:
     """A wave ``(..., length)`` whose spectrum has about the given magnitude ``(..., frames, size // 2 + 1)``.
 
-    The phase begins at random. Each step makes a wave, takes its phase and keeps the magnitude: the
-    distance cannot grow (Griffin and Lim 1984, section III); the momentum is that of Perraudin et al. 2013,
-    algorithm 2, with alpha = .99.
+    The phase begins at random (always the same). Each step makes a wave, takes its phase and keeps the
+    magnitude: the distance cannot grow (Griffin and Lim 1984, section III); the momentum is that of Perraudin
+    et al. 2013, algorithm 2, with alpha = .99.
     """
     size = 2 * (magnitude.shape[-1] - 1)
-    turns = np.random.default_rng(seed).uniform(0, 2 * np.pi, magnitude.shape)
+    turns = np.random.default_rng(0).uniform(0, 2 * np.pi, magnitude.shape)
     phase = np.exp(1j * turns).astype("complex64")
     before = np.zeros_like(phase)
     for _ in range(iterations):

@@ -23,6 +23,7 @@ BLOCK, TILE = 8, 64  # pixels; a tile has 8 x 8 blocks
 PLACES = tuple((u, v) for u in range(5) for v in range(5) if 2 <= u + v <= 5 and max(u, v) >= 2)
 _ROWS, _COLUMNS = map(list, zip(*PLACES, strict=True))
 GREY = np.array([0.299, 0.587, 0.114])  # BT.601
+_SHORTEST = 32  # tokens that a score needs
 
 
 @dataclass(frozen=True)
@@ -150,11 +151,7 @@ def green(previous: Any, candidates: Any, key: str | int, share: float = 0.5) ->
 
 
 def text_score(
-    tokens: str | Sequence[Any] | np.ndarray,
-    key: str | int,
-    share: float = 0.5,
-    once: bool = True,
-    shortest: int = 32,
+    tokens: str | Sequence[Any] | np.ndarray, key: str | int, share: float = 0.5, once: bool = True
 ) -> TextScore:
     """How many tokens are green, against what a text without the mark has: z = (g - share n) / sd.
 
@@ -164,13 +161,13 @@ def text_score(
             there, the pairs are not independent, and z is wider than a standard normal.
 
     Raises:
-        ValueError: fewer than ``shortest`` tokens, for which z means little, or a share outside (0, 1).
+        ValueError: fewer than 32 tokens, for which z means little, or a share outside (0, 1).
     """
     if not 0 < share < 1:
         raise ValueError(f"the green share must lie between 0 and 1, got {share}")
     row = numbers(tokens)
-    if len(row) < shortest:
-        raise ValueError(f"the text has {len(row)} tokens; a score needs at least {shortest}")
+    if len(row) < _SHORTEST:
+        raise ValueError(f"the text has {len(row)} tokens; a score needs at least {_SHORTEST}")
     before, after = row[:-1], row[1:]
     if once:
         first = np.unique(_mixed(before) + after, return_index=True)[1]  # one number for each pair

@@ -167,11 +167,10 @@ def test_griffin_lim_comes_near_and_nearer_with_more_steps() -> None:
     assert errors[2] < 0.2
 
 
-def test_griffin_lim_repeats_itself_with_its_seed() -> None:
+def test_griffin_lim_repeats_itself() -> None:
     wanted = np.abs(sound.spectrum(wave_of(800)))
-    first, again, other = (sound.griffin_lim(wanted, 800, iterations=3, seed=seed) for seed in (0, 0, 1))
+    first, again = (sound.griffin_lim(wanted, 800, iterations=3) for _ in range(2))
     assert np.array_equal(first, again)
-    assert not np.allclose(first, other, atol=1e-3)
 
 
 # -- rates and files ----------------------------------------------------------------------------------

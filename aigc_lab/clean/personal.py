@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator, Sequence
 from importlib import import_module
 from itertools import product
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -89,10 +89,7 @@ def checked_regions(regions: Sequence[str] | str) -> tuple[str, ...]:
     return wanted
 
 
-class _Span(NamedTuple):
-    kind: str
-    start: int
-    end: int
+_Span = tuple[str, int, int]  # kind, start, end
 
 
 def personal_data(dataset: Dataset | Sequence[str], regions: Sequence[str] | str = REGIONS) -> pd.DataFrame:
@@ -112,13 +109,12 @@ def personal_data(dataset: Dataset | Sequence[str], regions: Sequence[str] | str
     """
     regions = checked_regions(regions)
     texts = as_texts(dataset, "personal_data")
-    rows = [(item, span) for item, text in enumerate(texts) for span in _spans(text, regions)]
-    rows.sort(key=lambda row: -_SURENESS[row[1].kind])  # as issue_table sorts: by score, then item
-    items, spans = zip(*rows, strict=True) if rows else ((), ())
-    scores = [_SURENESS[span.kind] for span in spans]
-    reasons = [f"{span.kind} in characters {span.start} to {span.end}" for span in spans]
-    table = issue_table("personal_data", items, scores, reasons)
-    places = [(span.kind, span.start, span.end, texts[item][span.start : span.end]) for item, span in rows]
+    rows = [(item, *span) for item, text in enumerate(texts) for span in _spans(text, regions)]
+    rows.sort(key=lambda row: -_SURENESS[row[1]])  # as issue_table sorts: by score, then item
+    scores = [_SURENESS[kind] for _, kind, _, _ in rows]
+    reasons = [f"{kind} in characters {start} to {end}" for _, kind, start, end in rows]
+    table = issue_table("personal_data", [row[0] for row in rows], scores, reasons)
+    places = [(kind, start, end, texts[item][start:end]) for item, kind, start, end in rows]
     table[["kind", "start", "end", "text"]] = np.array(places, dtype=object).reshape(-1, 4)
     return table.astype({"kind": object, "start": np.int64, "end": np.int64, "text": object})
 
@@ -154,24 +150,24 @@ def _spans(text: str, regions: tuple[str, ...]) -> list[_Span]:
     if "@" not in text and not re.search(r"\d|::", text):
         return []
     found, taken = [], bytearray(len(text))
-    for span in _candidates(text, regions):
-        if not any(taken[span.start : span.end]):
-            taken[span.start : span.end] = b"\1" * (span.end - span.start)
-            found.append(span)
-    return sorted(found, key=lambda span: span.start)
+    for kind, start, end in _candidates(text, regions):
+        if not any(taken[start:end]):
+            taken[start:end] = b"\1" * (end - start)
+            found.append((kind, start, end))
+    return sorted(found, key=lambda span: span[1])
 
 
 def _candidates(text: str, regions: tuple[str, ...]) -> Iterator[_Span]:
     if "@" in text:
-        yield from (_Span("e-mail", *match.span()) for match in _EMAIL.finditer(text))
+        yield from (("e-mail", *match.span()) for match in _EMAIL.finditer(text))
     for kind, pattern, checked_by in _NUMBERS:
         for match in re.finditer(pattern, text):
             if _is_valid(match.group(), checked_by):
-                yield _Span(kind, *match.span())
+                yield kind, *match.span()
     for match in _IP.finditer(text):
         before = text[max(0, match.start() - 12) : match.start()]
         if _somebodys_address(match.group()) and not _VERSION_BEFORE.search(before):
-            yield _Span("IP address", *match.span())
+            yield "IP address", *match.span()
     yield from _telephones(text, regions)
 
 
@@ -221,4 +217,4 @@ def _telephones(text: str, regions: tuple[str, ...]) -> Iterator[_Span]:
                 if re.search(r"[ .\-/]\d$", written):  # a single last digit is a decimal or a list
                     continue
                 if grouped or ("." not in written and written.lstrip("(").startswith(("+", "0"))):
-                    yield _Span("telephone", start, end)
+                    yield "telephone", start, end

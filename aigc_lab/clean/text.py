@@ -271,12 +271,6 @@ def _first_entity(text: str) -> str:
     return next(found, "")
 
 
-def _without_markup(text: str) -> str:
-    if not (_first_entity(text) or _TAG.search(text)):
-        return text
-    return _ENTITY.sub(lambda each: html.unescape(each.group()), _TAG.sub("", text))
-
-
 # --- notices that say something of the page and nothing of the text ---
 
 _EDGE = 5000  # characters from either end are looked at
@@ -418,7 +412,7 @@ def fix(dataset: Texts) -> tuple[Any, pd.DataFrame]:
 
     steps = {
         "encoding": lambda text: _RESIDUES.sub(_LOST, _right_encoding(text)[0]),
-        "markup": _without_markup,
+        "markup": lambda text: _ENTITY.sub(lambda each: html.unescape(each.group()), _TAG.sub("", text)),
         "control characters": lambda text: _CONTROL.sub("", text),
         "normal form": normal_form,
         "white space": _tidy,
