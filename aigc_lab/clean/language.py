@@ -24,19 +24,16 @@ if TYPE_CHECKING:
 
 # By script, the languages that write it; the first stands for it where nothing else is known.
 _WRITTEN_IN = {
-    script: codes.split()
-    for script, codes in {
-        "HAN": "zh ja",
-        "KANA": "ja",
-        "HANGUL": "ko",
-        "CYRILLIC": "ru uk bg sr mk be kk mn",
-        "ARABIC": "ar fa ur ps ug",
-        "GREEK": "el",
-        "HEBREW": "he",
-        "THAI": "th",
-        "DEVANAGARI": "hi mr ne",
-        "LATIN": "en de fr es it pt nl sv da no fi pl cs sk sl hr hu ro tr id vi ca et lv lt la",
-    }.items()
+    "HAN": "zh ja",
+    "KANA": "ja",
+    "HANGUL": "ko",
+    "CYRILLIC": "ru uk bg sr mk be kk mn",
+    "ARABIC": "ar fa ur ps ug",
+    "GREEK": "el",
+    "HEBREW": "he",
+    "THAI": "th",
+    "DEVANAGARI": "hi mr ne",
+    "LATIN": "en de fr es it pt nl sv da no fi pl cs sk sl hr hu ro tr id vi ca et lv lt la",
 }
 _WEIGHT = {"HAN": 2.5, "KANA": 1.5, "HANGUL": 2.0}  # letters that a character is worth
 
@@ -62,7 +59,6 @@ def other_language(
     Shakespeare (names, exclamations, Latin), and every German, French or Spanish text of ``corrupt``.
 
     Args:
-        dataset: texts.
         expected: codes of ISO 639-1, such as ``"en"`` or ``("en", "zh")``; None: the languages that at least
             a tenth of the texts are in.
         among: booleans ``(n,)``, the texts to look at; None: all.
@@ -91,7 +87,7 @@ def other_language(
 
 def _strangeness(found: _Judged, languages: Sequence[str]) -> float:
     """The share of strange letters or, in an expected script, the chance of other languages; 0 if too low."""
-    scripts = {script for script, codes in _WRITTEN_IN.items() if set(codes) & set(languages)}
+    scripts = {script for script, codes in _WRITTEN_IN.items() if set(codes.split()) & set(languages)}
     share = sum(found.shares.get(script, 0.0) for script in scripts)
     if found.language == "ja":  # the Chinese characters in it do not make it Chinese
         share = float("ja" in languages)
@@ -109,7 +105,7 @@ def _expected(expected: Any, judged: Collection[_Judged]) -> tuple[str, ...]:
         counts = Counter(one.language for one in judged).most_common()
         return tuple(code for code, count in counts if 10 * count >= len(judged)) or ("en",)
     codes = (expected,) if isinstance(expected, str) else tuple(expected)
-    known = {code for written in _WRITTEN_IN.values() for code in written}
+    known = set(" ".join(_WRITTEN_IN.values()).split())
     if not codes or not all(isinstance(code, str) and code in known for code in codes):
         raise ValueError(f"expected must be ISO 639-1 codes such as 'en' or 'zh', got {expected!r}")
     return codes
@@ -128,7 +124,7 @@ def _judged(text: str) -> _Judged | None:
     if shares.get("KANA", 0) >= 0.1 and shares["KANA"] + shares.get("HAN", 0) >= 0.5:
         return _Judged("ja", "KANA", shares, {})
     if script != "LATIN":
-        language = _WRITTEN_IN[script][0] if script in _WRITTEN_IN else script.lower()
+        language = _WRITTEN_IN[script].split()[0] if script in _WRITTEN_IN else script.lower()
         return _Judged(language, script, shares, {}) if weights[script] >= 3 else None
     if weights["LATIN"] < 16:
         return None
@@ -152,5 +148,5 @@ def _identifier() -> Any:
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
     identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-    identifier.set_languages(list(_WRITTEN_IN["LATIN"]))
+    identifier.set_languages(_WRITTEN_IN["LATIN"].split())
     return identifier

@@ -221,12 +221,7 @@ def content_order(texts: Sequence[str]) -> np.ndarray:
 
 
 def similarities(texts: Sequence[str], pairs: np.ndarray) -> np.ndarray:
-    """The Jaccard similarity of each pair of texts (as they are), ``float64 (m,)``.
-
-    Args:
-        texts: texts.
-        pairs: integers ``(m, 2)``, positions in ``texts``.
-    """
+    """The Jaccard similarity ``float64 (m,)`` of texts (as they are) at each pair ``(m, 2)`` of places."""
     from scipy.sparse import csr_array
 
     used, places = np.unique(np.asarray(pairs, dtype=np.int64), return_inverse=True)
@@ -256,12 +251,9 @@ def near_duplicate_pairs(texts: Any, threshold: float = 0.8) -> tuple[np.ndarray
     ``comparable``; of those equal in it the first stands for all. Which texts make a pair does not depend
     on their order.
 
-    Args:
-        texts: a text data set or a sequence of ``str``.
-        threshold: pairs from this Jaccard similarity up are near-duplicates.
-
     Returns:
-        Positions ``int64 (m, 2)``, the earlier first, sorted; similarities ``float64 (m,)``.
+        Positions ``int64 (m, 2)``, the earlier first, sorted; similarities ``float64 (m,)`` of at least
+        ``threshold``.
 
     Raises:
         ValueError: no texts, or a threshold outside 0..1.
@@ -278,14 +270,10 @@ def near_duplicate_pairs(texts: Any, threshold: float = 0.8) -> tuple[np.ndarray
 
 
 def behind_the_first(pairs: np.ndarray, similarity: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Which item of each pair goes, in favour of which that stays.
+    """Which item of each pair ``(m, 2)``, the earlier one first, goes, in favour of which that stays.
 
     Items are visited in order; one goes only in favour of an earlier one that stays itself: the most similar
     of these. So a chain of texts, each like the next, is not merged into one.
-
-    Args:
-        pairs: positions ``(m, 2)``, the earlier first.
-        similarity: ``(m,)``.
 
     Returns:
         The items that go, the item that stays for each, and their similarity.

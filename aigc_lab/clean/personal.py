@@ -96,7 +96,6 @@ def personal_data(dataset: Dataset | Sequence[str], regions: Sequence[str] | str
     """E-mail addresses, telephone, identity, bank account and card numbers, and IP addresses.
 
     Args:
-        dataset: texts.
         regions: ISO 3166 codes, or ``"all"``; telephone numbers written without a country code are checked
             against the numbering plans of these. With ``"all"``, many a number is one somewhere.
 
@@ -121,10 +120,6 @@ def personal_data(dataset: Dataset | Sequence[str], regions: Sequence[str] | str
 
 def mask(dataset: Dataset | Sequence[str], issues: Any) -> Any:
     """The texts with each place that ``personal_data`` found replaced by its kind, such as ``[E-MAIL]``.
-
-    Args:
-        dataset: the texts that were looked at; they stay as they are.
-        issues: what ``personal_data`` returned for them.
 
     Returns:
         A new data set, or a tuple of texts if no data set was given.

@@ -65,15 +65,11 @@ def exact_duplicates(dataset: Texts) -> pd.DataFrame:
 def near_duplicates(dataset: Texts, threshold: float = 0.8) -> pd.DataFrame:
     """Texts whose shingles are nearly those of an earlier one, see ``minhash.near_duplicate_pairs``.
 
-    Texts that are equal in the form of ``minhash.comparable`` are not reported again. Each issue refers to an
-    item that stays, so a chain of texts, each like the next, is not merged into one.
-
-    Args:
-        dataset: texts.
-        threshold: pairs from this Jaccard similarity up are near-duplicates.
+    Texts that are equal in the form of ``minhash.comparable`` are not reported again.
 
     Returns:
-        Issues with ``duplicate_of``; the score is the Jaccard similarity.
+        Issues with ``duplicate_of``, an item that stays (``minhash.behind_the_first``); the score is the
+        Jaccard similarity, from ``threshold`` up.
     """
     texts = as_texts(dataset, "near_duplicates")
     items, firsts, found = behind_the_first(*near_duplicate_pairs(texts, threshold))
@@ -398,10 +394,8 @@ def fix(dataset: Texts) -> tuple[Any, pd.DataFrame]:
     """Repair encodings, drop control characters, bring characters to one form, tidy white space.
 
     Nothing is dropped that a reader would miss: indentation, double spaces inside a line and single empty
-    lines stay, so that program code and poems survive. Fixing twice changes nothing more.
-
-    Args:
-        dataset: texts; they stay as they are.
+    lines stay, so that program code and poems survive. Fixing twice changes nothing more. The given set
+    stays as it is.
 
     Returns:
         The fixed data set (or tuple of texts, if no data set was given), and a table of what was changed:
