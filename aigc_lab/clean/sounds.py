@@ -83,7 +83,7 @@ def clipped(dataset: Dataset) -> pd.DataFrame:
     def look(wave: np.ndarray) -> tuple[float, str] | None:
         runs = _runs(np.abs(wave) >= 0.999 * np.abs(wave).max())
         share = runs[runs >= 3].sum() / len(wave)
-        reason = f"{share:.1%} of its samples are cut off flat, up to {runs.max()} in a row"
+        reason = f"{share:.1%} of its samples are cut off flat, up to {runs.max(initial=0)} in a row"
         return (share, reason) if share > _FLAT else None
 
     return _issues("clipped", dataset, look)
