@@ -7,14 +7,12 @@ from typing import Any
 
 from aigc_lab.backend import import_keras
 
-_FAMILIES = ("diffusion", "gan", "repair", "stored", "super_resolution", "transformer", "vae")
-
 __all__ = ["diffusion", "gan", "repair", "stored", "super_resolution", "transformer", "vae"]
 
 
 def __getattr__(name: str) -> Any:
     # Lazy, because a family imports Keras, and with it a backend.
-    if name in _FAMILIES:
+    if name in __all__:
         import_keras()
         return importlib.import_module(f"{__name__}.{name}")
-    raise AttributeError(f"aigc_lab.models has no family {name!r}; there is {', '.join(_FAMILIES)}")
+    raise AttributeError(f"aigc_lab.models has no family {name!r}; there is {', '.join(__all__)}")

@@ -1,4 +1,4 @@
-"""What the VAE and the GAN share: images from latent points, saving, and checks of what a caller brings."""
+"""What the families share: training, saving, images from latent points, checks of what a caller brings."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import numpy as np
 from keras import ops
 
 
-class LatentModel(keras.Model):
-    """A model that draws images from latent points.
+class TrainedModel(keras.Model):
+    """A model that ``train.fit`` and Keras' own ``fit`` train alike, and that is saved with its parts.
 
-    A subclass sets ``image_shape``, ``latent_size``, ``class_count`` (0 without classes) and ``trackers``,
-    which Keras' own ``fit`` shows beside the loss. It names its ``networks`` (parts that are saved) and its
-    ``settings``, and has ``loss_terms`` (see ``train``) and ``draw``: a batch of points to its images.
+    A subclass has ``loss_terms`` (see ``train``). It names its ``networks`` (Functional models, or None) and
+    its ``settings``, which are its arguments; of ``loss_terms`` Keras' own ``fit`` shows the ``trackers``.
     """
 
-    networks: tuple[str, ...]
-    settings: tuple[str, ...]
+    networks: tuple[str, ...] = ("network",)
+    settings: tuple[str, ...] = ()
+    trackers: Any = ()
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """What Keras' own ``fit`` minimises (the same number as ``loss_terms``)."""
@@ -29,17 +29,57 @@ class LatentModel(keras.Model):
             tracker.update_state(terms[tracker.name])
         return terms["loss"]
 
+    def get_config(self) -> dict[str, Any]:
+        parts = {name: getattr(self, name) for name in self.networks}
+        return {
+            **super().get_config(),
+            **{name: part and keras.saving.serialize_keras_object(part) for name, part in parts.items()},
+            **{name: getattr(self, name) for name in self.settings},
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> TrainedModel:
+        for name in cls.networks:
+            if config[name] is not None:
+                config[name] = keras.saving.deserialize_keras_object(config[name], custom_objects)
+        return cls(**config)
+
+    def build(self, input_shape: Any = None) -> None:
+        # The networks are Functional models: they are built when they are made.
+        self.built = True
+
+    def full_precision(self, outputs: Any) -> Any:
+        """What a network gives, in the precision of the weights: a sum of 784 nats needs more than 8 bits."""
+        return keras.tree.map_structure(lambda each: ops.cast(each, self.variable_dtype), outputs)
+
+
+class LatentModel(TrainedModel):
+    """A model that draws images from latent points.
+
+    A subclass sets ``image_shape``, ``latent_size`` and ``class_count`` (0 without classes), and has ``draw``: a
+    batch of points (and one-hot labels) in a list to its images.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        # autocast=False: in mixed precision the layers compute in half, what is summed here does not.
+        super().__init__(autocast=False, **options)
+
     def decode(self, z: np.ndarray, labels: Any = None) -> np.ndarray:
         """Images ``(n, *image_shape)`` for latent points ``(n, latent_size)``.
 
         Raises:
             ValueError: points of another shape, or labels that are no class numbers of this model.
         """
+        latent = self.checked_points(z)
+        (pixels,) = in_batches(self.draw, [latent, *one_hot(labels, self.class_count, len(latent))])
+        return pixels
+
+    def checked_points(self, z: np.ndarray) -> np.ndarray:
+        """Latent points as float32, or a ValueError where their shape is not ``(n, latent_size)``."""
         latent = np.asarray(z, "float32")
         if latent.ndim != 2 or latent.shape[1] != self.latent_size:
             raise ValueError(f"latent points must have shape (n, {self.latent_size}), got {latent.shape}")
-        (pixels,) = in_batches(self.draw, [latent, *one_hot(labels, self.class_count, len(latent))])
-        return pixels
+        return latent
 
     def sample(self, n: int, labels: Any = None, seed: int = 0, temperature: float = 1.0) -> np.ndarray:
         """``n`` new images; without ``labels`` a conditional model takes each class in turn.
@@ -54,31 +94,6 @@ class LatentModel(keras.Model):
         if labels is None and self.class_count:
             labels = np.arange(n) % self.class_count
         return self.decode(temperature * z, labels)
-
-    def get_config(self) -> dict[str, Any]:
-        parts = {name: getattr(self, name) for name in self.networks}
-        return {
-            **super().get_config(),
-            **{name: part and keras.saving.serialize_keras_object(part) for name, part in parts.items()},
-            **{name: getattr(self, name) for name in self.settings},
-        }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> LatentModel:
-        for name in cls.networks:
-            if config[name] is not None:
-                config[name] = keras.saving.deserialize_keras_object(config[name], custom_objects)
-        return cls(**config)
-
-    def build(self, input_shape: Any = None) -> None:
-        # The networks are Functional models: they are built when they are made.
-        self.built = True
-
-    def full_precision(self, outputs: Any) -> Any:
-        """What a network gives, in the precision of the weights: a sum of 784 nats needs more than 8 bits."""
-        if isinstance(outputs, (tuple, list)):
-            return [self.full_precision(each) for each in outputs]
-        return ops.cast(outputs, self.variable_dtype)
 
     def unpack(self, inputs: Any) -> tuple[Any, list[Any]]:
         """Images, and the one-hot condition as a list that is empty when the model has none."""
@@ -119,7 +134,7 @@ class LatentModel(keras.Model):
             warnings.warn(f"{what}: the model can only learn to copy it; add other images", stacklevel=3)
 
 
-def built(model: LatentModel) -> LatentModel:
+def built(model: TrainedModel) -> Any:
     """The model, ready to be saved before its first batch."""
     model.build()
     return model
@@ -131,7 +146,8 @@ def check_sizes(
     """What no builder takes.
 
     Raises:
-        ValueError: a size below 1, a height or width that is no multiple, or too many latent dimensions.
+        ValueError: a size below 1, a height or width that is no multiple, or more latent dimensions than an
+            image has values.
     """
     height, image_width, _ = image_shape
     if height % multiple or image_width % multiple:
@@ -184,21 +200,32 @@ def one_hot(labels: Any, class_count: int, count: int) -> list[np.ndarray]:
     return [np.eye(class_count, dtype="float32")[labels]]
 
 
-def in_batches(network: Any, inputs: list[np.ndarray], size: int = 500) -> list[np.ndarray]:
-    """Run ``network`` on slices, so that memory stays bounded however many items come in."""
-    count = len(inputs[0])
-    if not count:
+def in_batches(network: Any, inputs: list[np.ndarray]) -> list[np.ndarray]:
+    """Run ``network`` on 500 items at a time, so that memory stays bounded however many come in."""
+    if not len(inputs[0]):
         raise ValueError("there are no items; give at least one")
     parts = []
-    for start in range(0, count, size):
-        outputs = network([ops.convert_to_tensor(each[start : start + size]) for each in inputs])
-        outputs = outputs if isinstance(outputs, (tuple, list)) else [outputs]
-        parts.append([ops.convert_to_numpy(ops.stop_gradient(each)) for each in outputs])
+    for start in range(0, len(inputs[0]), 500):
+        outputs = network([ops.convert_to_tensor(each[start : start + 500]) for each in inputs])
+        parts.append([as_array(each) for each in keras.tree.flatten(outputs)])
     return [np.concatenate(each) for each in zip(*parts, strict=True)]
 
 
+def as_array(tensor: Any) -> np.ndarray:
+    """A tensor's numbers, on every backend, whether a gradient was asked for or not."""
+    return ops.convert_to_numpy(ops.stop_gradient(tensor))
+
+
+def residual(hidden: Any) -> Any:
+    """A residual block of two 3 x 3 convolutions: Lim and others 2017 (EDSR, 1707.02921, figure 2c)."""
+    width = hidden.shape[-1]
+    inner = keras.layers.Conv2D(width, 3, padding="same", activation="relu")(hidden)
+    return hidden + keras.layers.Conv2D(width, 3, padding="same")(inner)
+
+
 def checked_photograph(image: Any, remedy: str, slack: float = 1e-6) -> np.ndarray:
-    """A photograph of any kind: ``(height, width[, channels])``, up to 4 channels, 8 or 16 bits or float.
+    """A photograph of any kind: uint8, uint16 or float in [0, 1]; ``(height, width)``, or with 1 (grey), 2 (grey
+    and alpha), 3 (RGB) or 4 (RGB and alpha) channels.
 
     Args:
         remedy: what to do about missing values, for the message.

@@ -18,7 +18,7 @@ import numpy as np
 from keras import layers, ops
 
 from aigc_lab.backend import seeded
-from aigc_lab.models.base import LatentModel, built, check_sizes, label_input, one_hot
+from aigc_lab.models.base import LatentModel, as_array, built, check_sizes, label_input, one_hot
 from aigc_lab.models.gan import input_gradient
 
 TARGETS = ("velocity", "noise")
@@ -68,8 +68,7 @@ class Diffusion(LatentModel):
     Args:
         network: ``[x_t, time]``, or ``[x_t, time, label]`` with labels one-hot and all zeros for none;
             x_t ``(n, *image_shape)``, time ``(n, 1)`` -> the target, of the shape of x_t.
-        target: what the network predicts: ``"velocity"`` or ``"noise"``.
-        schedule: ``"straight"`` or ``"cosine"``.
+        target: what the network predicts, one of ``TARGETS``; schedule: a key of ``SCHEDULES``.
         value_range: lowest and highest value of the data, which the model moves to -1 and 1; samples are
             clipped to it. None: the data are taken as they are, such as points of mean 0 and variance 1.
         label_drop: share of the training items whose label is hidden, for guidance (Ho and Salimans 2022,
@@ -80,7 +79,6 @@ class Diffusion(LatentModel):
         ValueError: an unknown target or schedule, or a share outside 0 to 1.
     """
 
-    networks = ("network",)
     settings = ("target", "schedule", "value_range", "label_drop", "seed")
 
     def __init__(
@@ -93,7 +91,7 @@ class Diffusion(LatentModel):
         seed: int = 0,
         **options: Any,
     ) -> None:
-        super().__init__(autocast=False, **options)
+        super().__init__(**options)
         if target not in TARGETS or schedule not in SCHEDULES:
             raise ValueError(
                 f"target is one of {', '.join(TARGETS)} and schedule one of {', '.join(SCHEDULES)}; "
@@ -108,7 +106,6 @@ class Diffusion(LatentModel):
         self.middle, self.reach = (low + high) / 2, (high - low) / 2
         self.rule = SCHEDULES[schedule]
         self.noise = keras.random.SeedGenerator(seed)
-        self.trackers: list[Any] = []
         self.image_shape = tuple(network.inputs[0].shape[1:])
         self.latent_size = math.prod(self.image_shape)
         self.class_count = int(network.inputs[2].shape[-1]) if len(network.inputs) > 2 else 0
@@ -177,11 +174,7 @@ class Diffusion(LatentModel):
 
         Args:
             labels: class numbers ``(n,)``, or one for all.
-            seed: of the noise; equal seeds give equal items.
-            how: steps, sampler, guidance, correct, watch: see ``follow``.
-
-        Raises:
-            ValueError: n below 1, labels that are no class numbers, or as ``follow``.
+            how: steps, sampler, guidance, correct, watch, and what is raised: see ``follow``.
         """
         if n < 1 or int(n) != n:
             raise ValueError(f"n must be a whole number from 1 up, got {n}")
@@ -196,9 +189,7 @@ class Diffusion(LatentModel):
 
         ``how`` as for ``follow``; with the sampler ``"ddpm"`` one point leads to many items.
         """
-        noise = np.asarray(z, "float32")
-        if noise.ndim != 2 or noise.shape[1] != self.latent_size:
-            raise ValueError(f"latent points must have shape (n, {self.latent_size}), got {noise.shape}")
+        noise = self.checked_points(z)
         noise = noise.reshape(len(noise), *self.image_shape)  # (n, latent_size) -> (n, *image_shape)
         return self.follow(noise, LATEST, labels, np.random.default_rng(0), **how)
 
@@ -247,47 +238,34 @@ class Diffusion(LatentModel):
         times = np.linspace(first, 0, int(steps) + 1).tolist()
         for time, following in itertools.pairwise(times):
             velocity = self.velocity(mixed, time, label, guidance)
-            if sampler in ("ddim", "ddpm"):
-                mixed = self._remixed(mixed, time, following, velocity, sampler, correct, generator)
-            else:
+            if sampler in ("euler", "heun"):
                 there = mixed + (following - time) * velocity
                 if sampler == "heun" and following > 0:
                     velocity = (velocity + self.velocity(there, following, label, guidance)) / 2
                 mixed = mixed + (following - time) * velocity
+            else:  # the predicted clean item with old noise, and with DDPM some new
+                (a, s), (next_a, next_s) = self.rule.shares(time), self.rule.shares(following)
+                clean, noise = self.parts(mixed, time, velocity)
+                if correct is not None:
+                    clean = (correct(self.middle + self.reach * clean, time) - self.middle) / self.reach
+                    noise = (mixed - a * clean) / s
+                # Variance of x at the next time, given x now and the clean item (Ho et al., equation 7).
+                new = (s**2 - (a / next_a) ** 2 * next_s**2) * (next_s / s) ** 2 if sampler == "ddpm" else 0.0
+                mixed = next_a * clean + math.sqrt(max(next_s**2 - new, 0.0)) * noise
+                if new > 0:
+                    mixed = mixed + math.sqrt(new) * generator.standard_normal(mixed.shape, "float32")
+                mixed = mixed.astype("float32")
             if watch is not None:
                 watch(self.middle + self.reach * mixed, following)
         items = self.middle + self.reach * mixed
         return items if self.value_range is None else np.clip(items, *self.value_range)
 
-    def _remixed(
-        self,
-        mixed: np.ndarray,
-        time: float,
-        following: float,
-        velocity: np.ndarray,
-        sampler: str,
-        correct: Any,
-        generator: np.random.Generator,
-    ) -> np.ndarray:
-        """x at the time ``following``: the predicted clean item with old noise, and with DDPM some new."""
-        (a, s), (next_a, next_s) = self.rule.shares(time), self.rule.shares(following)
-        clean, noise = self.parts(mixed, time, velocity)
-        if correct is not None:
-            clean = (correct(self.middle + self.reach * clean, time) - self.middle) / self.reach
-            noise = (mixed - a * clean) / s
-        # Variance of x at the next time, given x now and the clean item (Ho et al., equation 7).
-        new = (s**2 - (a / next_a) ** 2 * next_s**2) * (next_s / s) ** 2 if sampler == "ddpm" else 0.0
-        mixed = next_a * clean + math.sqrt(max(next_s**2 - new, 0.0)) * noise
-        if new > 0:
-            mixed = mixed + math.sqrt(new) * generator.standard_normal(mixed.shape, "float32")
-        return mixed.astype("float32")
-
     def log_density(self, items: np.ndarray, labels: Any = None, steps: int = 50) -> np.ndarray:
         """log p(x) in nats, ``(n,)``, by the change of variables along the path from data to noise.
 
         ``d log p(x_t) / dt = -div v`` (Chen et al. 2018, arXiv 1806.07366, equation 8), so log p of the data
-        is that of the noise it flows to, plus the integral of the divergence; Heun's rule for both. The
-        divergence is exact: one derivative for each dimension.
+        is that of the noise it flows to, plus the integral of the divergence, which is exact: one derivative
+        for each dimension. Heun's rule for both.
 
         Raises:
             ValueError: items of another shape, of more than 16 dimensions, no steps, or wrong labels.
@@ -315,8 +293,7 @@ class Diffusion(LatentModel):
                 input_gradient(lambda each, place=place: field(each)[:, place], points)[:, place]
                 for place in range(self.latent_size)
             )
-            both = field(points), divergence
-            return tuple(ops.convert_to_numpy(ops.stop_gradient(each)) for each in both)
+            return as_array(field(points)), as_array(divergence)
 
         # A velocity can be asked for at pure noise; a predicted noise divided by a(1) = 0 cannot.
         times = np.linspace(0, 1 if self.target == "velocity" else LATEST, steps + 1)
@@ -367,18 +344,17 @@ def unet(
 
     Args:
         image_shape: height, width, channels; height and width must be multiples of 4, or of 4 patches.
-        class_count: 0 for an unconditional model, else the number of classes.
+        class_count: 0 for an unconditional model.
         width: channels on the finest grid; twice and three times as many on the coarser ones.
         seed: of the weights and of the noise; equal seeds give equal models.
         patch: pixels a side of a place of the finest grid; 2 makes a large picture four times cheaper.
         class_parts: of what a class is made, such as (10, 6) for 60 classes of a digit and a speaker, with
             the class number 6 * digit + speaker. The network is told the parts: what it learns of a digit
             holds for every speaker.
-        options: of ``Diffusion``: target, schedule, value_range, label_drop.
+        options: of ``Diffusion``.
 
     Raises:
-        ValueError: a height or width that is no multiple of 4 patches, a size below 1, or parts whose product
-            is not the number of classes.
+        ValueError: see ``base.check_sizes``; or parts whose product is not the number of classes.
     """
     if patch < 1 or int(patch) != patch:
         raise ValueError(f"patch must be a whole number of pixels from 1 up, got {patch}")
@@ -476,11 +452,7 @@ class ClipDiffusion(Diffusion):
         return super().sample(n, labels, seed, **how)
 
     def continued(self, known: np.ndarray, seed: int = 0, **how: Any) -> np.ndarray:
-        """Clips ``(n, frames, h, w, c)`` that begin with ``known`` ``(n, k, h, w, c)``.
-
-        Args:
-            seed: of the noise; equal seeds give equal clips.
-            how: steps, sampler and watch: see ``follow``.
+        """Clips ``(n, frames, h, w, c)`` that begin with ``known`` ``(n, k, h, w, c)``; ``how``: see ``follow``.
 
         Raises:
             ValueError: frames of another shape, more than the model learned to take, or the sampler
@@ -527,10 +499,10 @@ def clip_network(
         width: channels at half the resolution; twice as many at a quarter.
         mean, spread: mean and standard deviation of the data, where they lie between -1 and 1.
         seed: of the weights and of the noise; equal seeds give equal models.
-        options: root, and those of ``Diffusion`` but for target, schedule and label_drop.
+        options: root, value_range.
 
     Raises:
-        ValueError: a height or width that is no multiple of 4, a size below 1, or no frame left to draw.
+        ValueError: see ``base.check_sizes``; or no frame left to draw.
     """
     frames = image_shape[0]
     check_sizes(tuple(image_shape[1:]), 1, 0, width, multiple=4)

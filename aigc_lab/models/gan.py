@@ -1,10 +1,8 @@
 """The generative adversarial network (GAN): a generator and a discriminator that compete.
 
 Goodfellow et al. 2014, "Generative Adversarial Nets" (arXiv 1406.2661): the discriminator is paid for
-telling real images from generated ones, the generator for being mistaken. Three parts: the losses with the
-gradient penalty, the networks (``dense_gan`` and ``dcgan``), and the model that plays both sides in one step.
-The variants differ in a loss object and a penalty only. Introduced in notebooks 08 (the mathematics) and 09
-(images).
+telling real images from generated ones, the generator for being mistaken. The variants differ in a loss and a
+penalty only. Introduced in notebooks 08 (the mathematics) and 09 (images).
 """
 
 from __future__ import annotations
@@ -36,35 +34,12 @@ def generator_loss(fake_logits: Any) -> Any:
     return ops.mean(ops.softplus(-fake_logits))
 
 
-class NonSaturating:
-    """The losses of Goodfellow et al. 2014 (arXiv 1406.2661) as they are trained."""
-
-    discriminator = staticmethod(discriminator_loss)
-    generator = staticmethod(generator_loss)
-
-    @staticmethod
-    def measures(real_logits: Any, fake_logits: Any) -> dict[str, Any]:
-        """Mean D of either kind, and how many of both are told apart (logit above or below zero)."""
-        right = ops.mean(ops.cast(real_logits > 0, "float32")) + ops.mean(
-            ops.cast(fake_logits < 0, "float32")
-        )
-        return {
-            "real_probability": ops.mean(ops.sigmoid(real_logits)),
-            "fake_probability": ops.mean(ops.sigmoid(fake_logits)),
-            "accuracy": right / 2,
-        }
-
-
-class Saturating(NonSaturating):
-    """The minimax game itself: the generator minimises mean log(1 - D(G(z))), equation 1 of 1406.2661.
+def saturating_loss(fake_logits: Any) -> Any:
+    """mean log(1 - D(G(z))) in nats, at most zero: the minimax game itself, equation 1 of 1406.2661.
 
     Its gradient vanishes where the discriminator is sure that an image is a fake.
     """
-
-    @staticmethod
-    def generator(fake_logits: Any) -> Any:
-        """mean log(1 - D(G(z))) in nats, at most zero."""
-        return -ops.mean(ops.softplus(fake_logits))
+    return -ops.mean(ops.softplus(fake_logits))
 
 
 class Wasserstein:
@@ -83,13 +58,12 @@ class Wasserstein:
         """-mean f(G(z)); its zero means nothing, for the critic may add any constant."""
         return -ops.mean(fake_logits)
 
-    @staticmethod
-    def measures(real_logits: Any, fake_logits: Any) -> dict[str, Any]:
-        """The estimated distance mean f(x) - mean f(G(z))."""
-        return {"distance": ops.mean(real_logits) - ops.mean(fake_logits)}
 
-
-LOSSES = {"non-saturating": NonSaturating, "saturating": Saturating, "wasserstein": Wasserstein}
+LOSSES = {  # the discriminator's of real and fake logits, the generator's of fake ones
+    "non-saturating": (discriminator_loss, generator_loss),
+    "saturating": (discriminator_loss, saturating_loss),
+    "wasserstein": (Wasserstein.discriminator, Wasserstein.generator),
+}
 
 
 def gradient_penalty(critic: Any, real: Any, fake: Any, mix: Any) -> Any:
@@ -134,6 +108,37 @@ def input_gradient(function: Any, points: Any) -> Any:
         return torch.autograd.grad(function(points).sum(), points, create_graph=True)[0]
 
 
+def judged(
+    discriminator: Any, images: Any, condition: list[Any], training: bool | None, fixed: bool = False
+) -> Any:
+    """A discriminator's logits, without a trace in its state.
+
+    With ``fixed`` their gradient reaches the images and not the weights of the discriminator.
+    """
+    weights = [variable.value for variable in discriminator.trainable_variables]
+    weights = [ops.stop_gradient(each) for each in weights] if fixed else weights
+    state = [variable.value for variable in discriminator.non_trainable_variables]
+    return discriminator.stateless_call(weights, state, _joined(images, condition), training=training)[0]
+
+
+def both_judged(
+    discriminator: Any, real: Any, fake: Any, condition: list[Any], training: bool | None
+) -> dict[str, Any]:
+    """Three sets of logits: of real images and of fakes that are cut off from the generator, for the loss of
+    the discriminator; and of the fakes by a discriminator whose weights are cut off, for that of the generator.
+    """
+    count = ops.shape(real)[0]
+    # Real and fake in one call, because spectral normalisation has a state.
+    both = ops.concatenate([real, ops.stop_gradient(fake)])
+    twice = [ops.concatenate([each, each]) for each in condition]
+    logits = discriminator(_joined(both, twice), training=training)  # (2 n, 1)
+    return {
+        "real_logits": logits[:count],
+        "fake_logits": logits[count:],
+        "fake_logits_for_generator": judged(discriminator, fake, condition, training, fixed=True),
+    }
+
+
 # -- the networks -------------------------------------------------------------------------------------
 
 
@@ -154,11 +159,10 @@ def dense_gan(
 
     Args:
         width: units of each hidden layer, two in either network.
-        image_shape, latent_size, seed: as for ``dcgan``.
-        augmentation, momentum, options: of ``GAN``: loss, penalty, discriminator_rate.
+        augmentation, momentum, options: of ``GAN``.
 
     Raises:
-        ValueError: a size below 1, or classes: only ``dcgan`` can be told what to draw.
+        ValueError: see ``base.check_sizes``; or classes: only ``dcgan`` can be told what to draw.
     """
     check_sizes(image_shape, latent_size, 0, width)
     if options.get("class_count"):
@@ -208,16 +212,14 @@ def dcgan(
     classes of drawings the recall was 0.53 with it and 0.02 with spectral normalisation.
 
     For 64 x 64 pixels in colour take small batches and a small penalty: ``penalty=0.1, average=0.1``, and 16
-    images a step at a rate of 2e-3. On crops of six photographs, after a minute on one core, 64 images a step
-    and the default penalty drew smears (KID on photo features 2,510), these the subjects (2,250); the floor
-    lies between -19 and 53. A Gaussian VAE comes nearer in the same time (1,750).
+    images a step at a rate of 2e-3. After a minute on one core, 64 images a step and the default penalty drew
+    smears (KID on photo features 2,510), these the subjects (2,250). A Gaussian VAE comes nearer (1,750).
 
     Args:
         image_shape: height, width, channels; height and width must be multiples of 4.
-        latent_size: dimensions of z.
-        class_count: 0 for an unconditional model, else the number of classes.
+        class_count: 0 for an unconditional model.
         width: channels on the finest grid, twice as many on each coarser one.
-        seed: seed of the weights and of the latent points; equal seeds give equal models.
+        seed: of the weights and of the latent points; equal seeds give equal models.
         penalty: weight of the gradient penalty. WGAN-GP is ``loss="wasserstein", penalty=10``.
         penalty_share: of the batch. A quarter makes a step a fifth cheaper, and no difference in KID was
             seen over two seeds.
@@ -232,10 +234,10 @@ def dcgan(
         spread: the discriminator also sees how much the images of a group of four differ (Karras et al.
             2018, arXiv 1710.10196, section 3), so that a generator of one image is found out. The batch
             size must then be a multiple of 16.
-        augmentation, options: of ``GAN``: loss, discriminator_rate.
+        augmentation, options: of ``GAN``.
 
     Raises:
-        ValueError: a height or width that is no multiple of 4, or a size below 1.
+        ValueError: see ``base.check_sizes``.
     """
     check_sizes(image_shape, latent_size, class_count, width, multiple=4)
     with seeded(seed):
@@ -335,19 +337,18 @@ def _normalisation(spectral: bool) -> Any:
 class GAN(LatentModel):
     """A generator and a discriminator that one ``train.fit`` trains together.
 
-    ``loss`` is the sum of both losses, built so that its gradient is what two separate passes give: the
-    discriminator sees fakes that are cut off from the generator (``stop_gradient``), and the generator's loss
-    goes through a discriminator whose weights are cut off (``stateless_call``). The sum itself says nothing
-    about quality. Both players step at the same time, from the same fakes: the *simultaneous* update, where
-    the usual loop lets the generator answer a discriminator that has moved already. Step for step the usual
-    loop draws better, in equal time no difference was seen (``benchmarks/gan_step.py``).
+    ``loss`` is the sum of both losses, built so that its gradient is what two separate passes give (see
+    ``both_judged``); it says nothing about quality. Both players step at the same time, from the same fakes:
+    the *simultaneous* update, where the usual loop lets the generator answer a discriminator that has moved
+    already. Step for step the usual loop draws better, in equal time no difference was seen
+    (``benchmarks/gan_step.py``).
 
     Args:
         generator: latent points ``(n, latent_size)`` -> images ``(n, *image_shape)``.
         discriminator: images -> logits ``(n, 1)``, each from its own image alone: no batch normalisation,
             since real and fake images are judged in one call. Both networks of a conditional model take
             a list, with the one-hot labels last.
-        loss: ``"non-saturating"``, ``"saturating"`` or ``"wasserstein"``; see ``LOSSES``.
+        loss: a key of ``LOSSES``.
         penalty: weight of the gradient penalty; 10 in Gulrajani et al. 2017, 0 for none.
         penalty_share: the penalty is the mean over this share of the batch. Its expectation is the
             same for every share; a smaller one costs less time and varies more from step to step.
@@ -394,8 +395,7 @@ class GAN(LatentModel):
         batch_multiple: int = 1,
         **options: Any,
     ) -> None:
-        # autocast=False: in mixed precision the layers compute in half, what is summed here does not.
-        super().__init__(autocast=False, **options)
+        super().__init__(**options)
         if loss not in LOSSES:
             raise ValueError(f"there is no loss {loss!r}; choose one of {', '.join(LOSSES)}")
         if penalty < 0 or discriminator_rate <= 0 or not 0 <= momentum < 1:
@@ -409,7 +409,7 @@ class GAN(LatentModel):
             raise ValueError(f"average must be a share from 0 up to 1, got {average}")
         self.generator, self.discriminator, self.augmentation = generator, discriminator, augmentation
         self.seed, self.class_count, self.batch_multiple = seed, class_count, batch_multiple
-        self.loss_name, self.game, self.penalty = loss, LOSSES[loss](), float(penalty)
+        self.loss_name, self.penalty = loss, float(penalty)
         self.momentum, self.discriminator_rate = momentum, discriminator_rate
         self.penalty_share = float(penalty_share)
         self.noise = keras.random.SeedGenerator(seed)
@@ -421,8 +421,7 @@ class GAN(LatentModel):
             self.taken = self.add_weight(name="steps_taken", initializer="zeros", trainable=False)
         # Keras' own fit shows these beside the loss.
         one = np.zeros((1, 1), "float32")
-        shown = ["discriminator", "generator", *self.game.measures(one, one)]
-        shown += ["penalty"] if penalty else []
+        shown = ["discriminator", "generator", *self.measures(one, one), *(["penalty"] if penalty else [])]
         self.trackers = [keras.metrics.Mean(name=name) for name in shown]
         self.image_shape = tuple(generator.outputs[0].shape[1:])
         self.latent_size = int(generator.inputs[0].shape[-1])
@@ -444,17 +443,8 @@ class GAN(LatentModel):
         latent = keras.random.normal((count, self.latent_size), seed=self.noise)
         fakes = self.full_precision(self.generator(_joined(latent, condition), training=training))
         shown_real, shown_fake = self._augmented(real, training), self._augmented(fakes, training)
-        cut_off = ops.stop_gradient(shown_fake)
-        # Real and fake in one call, because spectral normalisation has a state.
-        both = ops.concatenate([shown_real, cut_off])
-        twice = [ops.concatenate([each, each]) for each in condition]
-        logits = self.full_precision(self.discriminator(_joined(both, twice), training=training))  # (2 n, 1)
-        outputs = {
-            "fakes": fakes,
-            "real_logits": logits[:count],
-            "fake_logits": logits[count:],
-            "fake_logits_for_generator": self._judge(shown_fake, condition, True, training),
-        }
+        logits = both_judged(self.discriminator, shown_real, shown_fake, condition, training)
+        outputs = {"fakes": fakes, **self.full_precision(logits)}
         if self.penalty:
             # The batch comes in random order: its first items are a random part.
             some = slice(int(np.ceil(self.penalty_share * count)) if isinstance(count, int) else None)
@@ -462,7 +452,12 @@ class GAN(LatentModel):
             first = shown_real[some]
             mix = keras.random.uniform((ops.shape(first)[0], *[1] * (len(first.shape) - 1)), seed=self.noise)
             outputs["penalty"] = gradient_penalty(
-                lambda between: self._judge(between, labels, False, training=False), first, cut_off[some], mix
+                lambda between: self.full_precision(
+                    judged(self.discriminator, between, labels, training=False)
+                ),
+                first,
+                ops.stop_gradient(shown_fake)[some],
+                mix,
             )
         return outputs
 
@@ -473,31 +468,34 @@ class GAN(LatentModel):
         for mean, new in zip(self.averaged.weights, self.generator.weights, strict=True):
             mean.assign(keep * mean + (1 - keep) * ops.stop_gradient(new))
 
-    def _judge(self, images: Any, condition: list[Any], fixed: bool, training: bool | None) -> Any:
-        """The discriminator's logits, without a trace in its state.
-
-        With ``fixed`` their gradient reaches the images and not the weights of the discriminator.
-        """
-        weights = [variable.value for variable in self.discriminator.trainable_variables]
-        weights = [ops.stop_gradient(each) for each in weights] if fixed else weights
-        state = [variable.value for variable in self.discriminator.non_trainable_variables]
-        inputs = _joined(images, condition)
-        logits, _ = self.discriminator.stateless_call(weights, state, inputs, training=training)
-        return self.full_precision(logits)
-
     def loss_terms(self, inputs: Any, outputs: dict[str, Any]) -> dict[str, Any]:
-        """Both losses and their sum, the penalty before its weight, and what the loss object measures."""
-        discriminator = self.game.discriminator(outputs["real_logits"], outputs["fake_logits"])
-        generator = self.game.generator(outputs["fake_logits_for_generator"])
-        terms = {"discriminator": discriminator, "generator": generator}
-        total = discriminator + generator
+        """Both losses and their sum, the penalty before its weight, and the ``measures``."""
+        real, fake = outputs["real_logits"], outputs["fake_logits"]
+        of_discriminator, of_generator = LOSSES[self.loss_name]
+        terms = {
+            "discriminator": of_discriminator(real, fake),
+            "generator": of_generator(outputs["fake_logits_for_generator"]),
+        }
+        total = terms["discriminator"] + terms["generator"]
         if self.penalty:
             terms["penalty"] = outputs["penalty"]
             total = total + self.penalty * outputs["penalty"]
-        return {"loss": total, **terms, **self.game.measures(outputs["real_logits"], outputs["fake_logits"])}
+        return {"loss": total, **terms, **self.measures(real, fake)}
+
+    def measures(self, real_logits: Any, fake_logits: Any) -> dict[str, Any]:
+        """Mean D of either kind, and the share told apart (logit above or below zero); or, of a critic, the
+        estimated distance mean f(x) - mean f(G(z))."""
+        if self.loss_name == "wasserstein":
+            return {"distance": ops.mean(real_logits) - ops.mean(fake_logits)}
+        right = [ops.mean(ops.cast(each, "float32")) for each in (real_logits > 0, fake_logits < 0)]
+        return {
+            "real_probability": ops.mean(ops.sigmoid(real_logits)),
+            "fake_probability": ops.mean(ops.sigmoid(fake_logits)),
+            "accuracy": sum(right) / 2,
+        }
 
     def check_training_data(self, x: np.ndarray, labels: Any = None) -> None:
-        """As for every model that draws images; it also warns of a class that has no image."""
+        """As every ``LatentModel``; it also warns of a class that has no image."""
         super().check_training_data(x, labels)
         missing = sorted(set(range(self.class_count)) - set(np.unique(labels).tolist()))
         if missing:
@@ -533,7 +531,7 @@ class GAN(LatentModel):
         return self.full_precision(generator(_joined(inputs[0], inputs[1:])))
 
     def drawing_network(self) -> keras.Model:
-        """The generator that draws, its inputs in a list: what is exported."""
+        """The generator that draws: what is exported."""
         generator = self.averaged if self.average else self.generator
         inputs = [keras.Input(each.shape[1:], name=each.name) for each in generator.inputs]
         return keras.Model(inputs, generator(_joined(inputs[0], inputs[1:])), name="generator")

@@ -16,7 +16,7 @@ import numpy as np
 from keras import layers, ops
 
 from aigc_lab.backend import seeded
-from aigc_lab.models.base import LatentModel, built, checked_photograph, white
+from aigc_lab.models.base import LatentModel, as_array, built, checked_photograph, residual, white
 
 MOST_NOISE = 50 / 255  # the standard deviation of the strongest noise that is trained on
 USUAL_NOISE = 25 / 255  # the network is told the noise level in units of this
@@ -67,12 +67,11 @@ class Repair(LatentModel):
         seed: of the damage in training.
     """
 
-    networks = ("network",)
     settings = ("seed",)
 
     def __init__(self, network: keras.Model, seed: int = 0, **options: Any) -> None:
-        super().__init__(autocast=False, **options)
-        self.network, self.seed, self.trackers = network, seed, []
+        super().__init__(**options)
+        self.network, self.seed = network, seed
         self.random = keras.random.SeedGenerator(seed)
         self.image_shape, self.class_count = (None, None, 3), 0
 
@@ -141,11 +140,6 @@ def repair_network(widths: tuple[int, ...] = (32, 64, 96), blocks: int = 1, seed
     if not 1 <= len(widths) <= 4 or min(widths) < 1 or blocks < 1:
         raise ValueError(f"one to four widths and at least one block, none below 1; got {widths}, {blocks}")
 
-    def block(hidden: Any) -> Any:
-        width = hidden.shape[-1]
-        inner = layers.Conv2D(width, 3, padding="same", activation="relu")(hidden)
-        return hidden + layers.Conv2D(width, 3, padding="same")(inner)
-
     with seeded(seed):
         start, known, sigma = (keras.Input((None, None, channels)) for channels in (3, 1, 1))
         hidden = ops.space_to_depth(ops.concatenate([2 * start - 1, known, sigma / USUAL_NOISE], axis=-1), 2)
@@ -153,12 +147,12 @@ def repair_network(widths: tuple[int, ...] = (32, 64, 96), blocks: int = 1, seed
         for level, width in enumerate(widths):
             hidden = layers.Conv2D(width, 3, strides=2 if level else 1, padding="same")(hidden)
             for _ in range(blocks if level < len(widths) - 1 else 2 * blocks):
-                hidden = block(hidden)
+                hidden = residual(hidden)
             kept.append(hidden)
         for width, skip in zip(widths[-2::-1], kept[-2::-1], strict=True):
             hidden = skip + ops.depth_to_space(layers.Conv2D(4 * width, 1)(hidden), 2)
             for _ in range(blocks):
-                hidden = block(hidden)
+                hidden = residual(hidden)
         # Zeros at the start: the untrained network is the filling by means.
         change = layers.Conv2D(12, 3, padding="same", kernel_initializer="zeros", name="change")(hidden)
         network = keras.Model([start, known, sigma], ops.depth_to_space(change, 2), name="repairer")
@@ -177,8 +171,7 @@ def repair(
     tile. Without noise, known pixels come back as they are.
 
     Args:
-        image: uint8, uint16 or float in [0, 1]; ``(height, width)``, or with 1 (grey), 2 (grey and alpha), 3
-            (RGB) or 4 (RGB and alpha) channels. Alpha stays as it is. What a hole holds does not count.
+        image: see ``base.checked_photograph``. Alpha stays as it is. What a hole holds does not count.
         mask: ``(height, width)``, True or 1 for a known pixel and False or 0 for a hole. None: all are known.
         sigma: standard deviation of the noise, where white is 1: for 25 of 255 levels 25 / 255.
 
@@ -212,7 +205,7 @@ def repair(
             seen = np.pad(known[region][..., None].astype("float32"), [*ends, (0, 0)], mode="edge")[None]
             damaged = np.pad(colours, [*ends, (0, 0)], mode="edge")[None]  # (1, h, w, 3)
             clean = model.restore(damaged, seen, np.full_like(seen, sigma), training=False)
-            clean = np.clip(ops.convert_to_numpy(ops.stop_gradient(clean))[0], 0, 1)
+            clean = np.clip(as_array(clean)[0], 0, 1)
             clean = clean[top - first :, left - second :][: made[here].shape[0], : made[here].shape[1]]
             if channels - alpha == 1:
                 clean = clean.mean(axis=2, keepdims=True)

@@ -48,7 +48,9 @@ def load(name: str) -> Any:
     content = path.read_bytes() if path.is_file() else b""
     if hashlib.sha256(content).hexdigest() != description["sha256"]:
         raise OSError(f"the weights of {name} ({path.name}) are missing or damaged; install aigc-lab again")
-    model = _builder(description["builder"])(**description["arguments"])
+    family, function = description["builder"].split(".")  # such as "vae.convolutional_vae"
+    build = getattr(importlib.import_module(f"aigc_lab.models.{family}"), function)
+    model = build(**description["arguments"])
     with np.load(io.BytesIO(content), allow_pickle=False) as stored:
         weights = [stored[key].astype("float32") for key in stored.files]
     shapes = [tuple(weight.shape) for weight in model.weights]
@@ -99,9 +101,3 @@ def save(
     (FOLDER / f"{name}.npz").write_bytes(content)
     (FOLDER / f"{name}.json").write_text(words, encoding="utf-8")
     return description
-
-
-def _builder(dotted: str) -> Any:
-    """``"vae.convolutional_vae"`` -> that function of this package."""
-    family, function = dotted.split(".")
-    return getattr(importlib.import_module(f"aigc_lab.models.{family}"), function)

@@ -24,7 +24,7 @@ from keras import layers, ops
 
 from aigc_lab.backend import seeded
 from aigc_lab.models import gan
-from aigc_lab.models.base import checked_photograph, white
+from aigc_lab.models.base import TrainedModel, as_array, built, checked_photograph, residual, white
 
 SCALES = (2, 3, 4)
 LUMINANCE = np.float32([0.299, 0.587, 0.114])  # of red, green and blue: BT.601
@@ -44,7 +44,7 @@ def low_resolution(image: np.ndarray, scale: int = 2) -> np.ndarray:
     """The image made smaller by antialiased bicubic; a side that is no multiple of ``scale`` is cropped.
 
     Args:
-        image: uint8, uint16 or float in [0, 1]; ``(height, width)`` or ``(height, width, channels)``.
+        image: see ``base.checked_photograph``.
 
     Returns:
         ``(height // scale, width // scale[, channels])`` of the same type; whole numbers are rounded, as a
@@ -73,7 +73,7 @@ def resize(images: Any, height: Any, width: Any) -> Any:
 
 def _resized(image: np.ndarray, height: int, width: int) -> np.ndarray:
     planes = image[None].astype("float32").reshape(1, *image.shape[:2], -1)  # (1, h, w, channels)
-    return _stored(_array(resize(planes, height, width))[0], image)
+    return _stored(as_array(resize(planes, height, width))[0], image)
 
 
 def cubic_kernel(scale: int) -> np.ndarray:
@@ -123,7 +123,7 @@ class Bicubic(layers.Layer):
 
 
 @keras.saving.register_keras_serializable("aigc_lab")
-class SuperResolution(keras.Model):
+class SuperResolution(TrainedModel):
     """A network that enlarges, trained on large patches that it first makes small itself.
 
     Args:
@@ -133,8 +133,7 @@ class SuperResolution(keras.Model):
         receptive_field: radius in small pixels: what lies farther away cannot change a pixel.
     """
 
-    parts: tuple[str, ...] = ("network",)
-    numbers: tuple[str, ...] = ("scale", "receptive_field")
+    settings = ("scale", "receptive_field")
 
     def __init__(self, network: keras.Model, scale: int, receptive_field: int, **options: Any) -> None:
         super().__init__(**options)
@@ -148,10 +147,6 @@ class SuperResolution(keras.Model):
     def loss_terms(self, inputs: Any, outputs: dict[str, Any]) -> dict[str, Any]:
         """Mean absolute error over all pixels, in units of the range from black to white."""
         return {"loss": ops.mean(ops.abs(inputs - outputs["pixels"]))}
-
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """What Keras' own ``fit`` minimises (the same number as ``loss_terms``)."""
-        return self.loss_terms(x, y_pred)["loss"]
 
     def drawing_network(self) -> keras.Model:
         """What is exported: photographs ``(n, h, w, 3)`` in [0, 1] -> what ``upscale`` makes of them."""
@@ -185,23 +180,6 @@ class SuperResolution(keras.Model):
         if np.ptp(x, axis=(1, 2)).max() == 0:
             warnings.warn("every patch is flat: there is no detail to learn; cut others", stacklevel=2)
 
-    def get_config(self) -> dict[str, Any]:
-        parts = {name: getattr(self, name) for name in self.parts}
-        return {
-            **super().get_config(),
-            **{name: keras.saving.serialize_keras_object(part) for name, part in parts.items()},
-            **{name: getattr(self, name) for name in self.numbers},
-        }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> SuperResolution:
-        for name in cls.parts:
-            config[name] = keras.saving.deserialize_keras_object(config[name], custom_objects)
-        return cls(**config)
-
-    def build(self, input_shape: Any = None) -> None:
-        self.built = True  # all parts are Functional: built when they are made
-
 
 def residual_network(scale: int = 2, width: int = 32, blocks: int = 3, seed: int = 0) -> SuperResolution:
     """A network that starts as bicubic enlargement and learns to add what is missing.
@@ -223,16 +201,13 @@ def residual_network(scale: int = 2, width: int = 32, blocks: int = 3, seed: int
         small = keras.Input((None, None, 1), name="small")
         hidden = layers.Conv2D(width, 3, padding="same")(small)
         for _ in range(blocks):
-            inner = layers.Conv2D(width, 3, padding="same", activation="relu")(hidden)
-            hidden = hidden + layers.Conv2D(width, 3, padding="same")(inner)
+            hidden = residual(hidden)
         # Zeros at the start: the untrained network is bicubic enlargement, and training can only add to it.
         last = layers.Conv2D(scale**2, 3, padding="same", kernel_initializer="zeros", name="sub_pixels")
         detail = ops.depth_to_space(last(hidden), scale)  # (n, h, w, scale²) -> (n, h · scale, w · scale, 1)
         large = Bicubic(scale, name="bicubic")(small) + detail
     network = keras.Model(small, large, name="enlarger")
-    model = SuperResolution(network, scale, receptive_field=2 * blocks + 2, name="super_resolution")
-    model.build()  # so that it can be saved before its first batch
-    return model
+    return built(SuperResolution(network, scale, 2 * blocks + 2, name="super_resolution"))
 
 
 # -- the second stage: a discriminator of patches, and a feature loss -----------------------------------
@@ -258,8 +233,8 @@ class AdversarialSuperResolution(SuperResolution):
         seed: of the shifts by a few pixels that both judges see.
     """
 
-    parts = ("network", "discriminator", "features")
-    numbers = ("scale", "receptive_field", "seed")
+    networks = ("network", "discriminator", "features")
+    settings = ("scale", "receptive_field", "seed")
     # The discriminator's stride: both judges see each patch shifted by less than this.
     largest_stride = 4
 
@@ -288,15 +263,9 @@ class AdversarialSuperResolution(SuperResolution):
         """Enlarge, and judge the real and the enlarged patches."""
         made = super().call(inputs, training)["pixels"]
         real, fake = self._shifted(inputs, made) if training else (inputs, made)
-        discriminator = self.discriminator
-        logits = discriminator(ops.concatenate([real, ops.stop_gradient(fake)]), training=training)
-        fixed = [ops.stop_gradient(variable.value) for variable in discriminator.trainable_variables]
-        state = [variable.value for variable in discriminator.non_trainable_variables]
-        judged, _ = discriminator.stateless_call(fixed, state, fake, training=training)
-        count = ops.shape(inputs)[0]
-        outputs = {"pixels": made, "real_logits": logits[:count], "fake_logits": logits[count:]}
-        return outputs | {
-            "fake_logits_for_generator": judged,
+        return {
+            "pixels": made,
+            **gan.both_judged(self.discriminator, real, fake, [], training),
             "seen": self.feature_maps(fake),
             "wanted": [ops.stop_gradient(each) for each in self.feature_maps(real)],
         }
@@ -322,13 +291,6 @@ class AdversarialSuperResolution(SuperResolution):
             "real_probability": ops.mean(ops.sigmoid(outputs["real_logits"])),
             "fake_probability": ops.mean(ops.sigmoid(outputs["fake_logits"])),
         }
-
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """What Keras' own ``fit`` minimises (the same number as ``loss_terms``)."""
-        terms = self.loss_terms(x, y_pred)
-        for tracker in self.trackers:
-            tracker.update_state(terms[tracker.name])
-        return terms["loss"]
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "weights": self.loss_weights}
@@ -399,11 +361,8 @@ def adversarial(
     network = keras.models.clone_model(model.network)
     network.set_weights(model.network.get_weights())
     judge = patch_discriminator(width, seed)
-    second = AdversarialSuperResolution(
-        network, model.scale, model.receptive_field, judge, features, weights, seed, name="adversarial"
-    )
-    second.build()
-    return second
+    settings = model.scale, model.receptive_field, judge, features, weights, seed
+    return built(AdversarialSuperResolution(network, *settings, name="adversarial"))
 
 
 # -- any photograph --------------------------------------------------------------------------------------
@@ -439,8 +398,7 @@ def upscale(model: Any, photograph: np.ndarray, tile: int = 128, overlap: int | 
 
     Args:
         model: a ``SuperResolution`` or ``AdversarialSuperResolution``.
-        photograph: uint8, uint16 or float in [0, 1]; ``(height, width)``, or with 1 (grey), 2 (grey and
-            alpha), 3 (RGB) or 4 (RGB and alpha) channels. Alpha is enlarged by bicubic.
+        photograph: see ``base.checked_photograph``. Alpha is enlarged by bicubic.
         tile: side of a tile in small pixels.
         overlap: None for ``model.receptive_field``. Smaller values show seams.
 
@@ -448,7 +406,7 @@ def upscale(model: Any, photograph: np.ndarray, tile: int = 128, overlap: int | 
         The same type and number of channels, sides ``model.scale`` times as long.
 
     Raises:
-        ValueError: an empty image, NaN, another shape, type or range, or tile or overlap out of range.
+        ValueError: another kind of photograph, or tile or overlap out of range.
     """
     photo = _checked_image(photograph)
     overlap = model.receptive_field if overlap is None else overlap
@@ -456,16 +414,17 @@ def upscale(model: Any, photograph: np.ndarray, tile: int = 128, overlap: int | 
         raise ValueError(f"tile must be at least 1 and overlap not negative, got {tile} and {overlap}")
     scale, (height, width) = model.scale, photo.shape[:2]
     result = np.empty((height * scale, width * scale, *photo.shape[2:]), photo.dtype)
+
+    def place(top: int, left: int) -> tuple[slice, slice]:  # of a tile, in large pixels
+        return np.s_[top * scale : (top + tile) * scale, left * scale : (left + tile) * scale]
+
     for top in range(0, height, tile):
         for left in range(0, width, tile):
-            bottom, right = min(top + tile, height), min(left + tile, width)
             # The region with its margin: at the photograph's own border there is none.
-            first_row, first_column = max(0, top - overlap), max(0, left - overlap)
-            region = photo[first_row : bottom + overlap, first_column : right + overlap]
-            rows = slice((top - first_row) * scale, (bottom - first_row) * scale)
-            columns = slice((left - first_column) * scale, (right - first_column) * scale)
-            large = _enlarged_region(model, region)[rows, columns]
-            result[top * scale : bottom * scale, left * scale : right * scale] = large
+            first, second = max(0, top - overlap), max(0, left - overlap)
+            region = photo[first : top + tile + overlap, second : left + tile + overlap]
+            inner = place(top - first, left - second)
+            result[place(top, left)] = _enlarged_region(model, region)[inner]
     return result
 
 
@@ -475,15 +434,11 @@ def _enlarged_region(model: SuperResolution, region: np.ndarray) -> np.ndarray:
     luminance = grey(region)[None, :, :, None]  # (1, h, w, 1)
     # Each channel as an image of its own, and the luminance as the last one.
     together = np.concatenate([np.moveaxis(planes, -1, 0)[..., None], luminance])  # (channels + 1, h, w, 1)
-    *large, rule = _array(model.network.get_layer("bicubic")(together))  # each (scale h, scale w, 1)
+    *large, rule = as_array(model.network.get_layer("bicubic")(together))  # each (scale h, scale w, 1)
     large = np.concatenate(large, axis=-1)  # (scale h, scale w, channels)
     colours = planes.shape[2] - (planes.shape[2] in (2, 4))  # alpha gets no detail
-    large[..., :colours] += _array(model.network(luminance, training=False))[0] - rule
+    large[..., :colours] += as_array(model.network(luminance, training=False))[0] - rule
     return _stored(large * white(region), region)
-
-
-def _array(tensor: Any) -> np.ndarray:
-    return ops.convert_to_numpy(ops.stop_gradient(tensor))
 
 
 def grey(image: np.ndarray) -> np.ndarray:

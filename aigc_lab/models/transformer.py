@@ -8,21 +8,22 @@ with it. Introduced in notebook 11, which writes each piece out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 from keras import layers, ops
-from scipy.special import erf
+from scipy.special import erf, log_softmax, softmax
 
 from aigc_lab.backend import seeded
+from aigc_lab.models.base import TrainedModel, as_array
 
 POSITIONS = ("learned", "sinusoidal", "rotary")
 
 
 @keras.saving.register_keras_serializable("aigc_lab")
-class CharacterModel(keras.Model):
+class CharacterModel(TrainedModel):
     """Predicts each character of a text from those before it.
 
     Args:
@@ -45,10 +46,6 @@ class CharacterModel(keras.Model):
         nats = ops.sparse_categorical_crossentropy(inputs[:, 1:], logits, from_logits=True)
         return {"loss": ops.mean(nats)}
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """What Keras' own ``fit`` minimises (the same number as ``loss_terms``)."""
-        return self.loss_terms(x, y_pred)["loss"]
-
     def check_training_data(self, x: np.ndarray, labels: Any = None) -> None:
         """What ``train.fit`` asks before the first step.
 
@@ -65,13 +62,6 @@ class CharacterModel(keras.Model):
                 f"tokens must lie in 0 to {self.vocabulary_size - 1}, got {x.min()} to {x.max()}; build the "
                 "model for the vocabulary of this text"
             )
-
-    def get_config(self) -> dict[str, Any]:
-        return {"network": keras.saving.serialize_keras_object(self.network)}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> CharacterModel:
-        return cls(keras.saving.deserialize_keras_object(config["network"]))
 
 
 def character_model(
@@ -131,9 +121,16 @@ def character_model(
     return CharacterModel(keras.Model(tokens, logits))
 
 
-def waves(length: int, size: int) -> np.ndarray:
-    """Angles ``(length, size / 2)``: place times 10000^(-2i / size) (Vaswani et al. 2017, section 3.5)."""
-    return np.arange(length)[:, None] / 10_000.0 ** (np.arange(0, size, 2) / size)
+def waves(places: Any, size: int) -> np.ndarray:
+    """Angles ``(…, size / 2)``: place times 10000^(-2i / size) (Vaswani et al. 2017, section 3.5)."""
+    return np.asarray(places)[..., None] / 10_000.0 ** (np.arange(0, size, 2) / size)
+
+
+def turned(values: Any, cosine: Any, sine: Any, together: Callable[..., Any]) -> Any:
+    """Each pair (first half, second half) of the last axis, turned by the angle of its place."""
+    half = values.shape[-1] // 2
+    first, second = values[..., :half], values[..., half:]
+    return together([first * cosine - second * sine, first * sine + second * cosine], axis=-1)
 
 
 @keras.saving.register_keras_serializable("aigc_lab")
@@ -149,7 +146,7 @@ class Positions(layers.Layer):
             small = keras.initializers.RandomNormal(stddev=0.02)
             self.table = self.add_weight(shape=(self.length, shape[-1]), initializer=small, name="table")
         else:
-            angles = waves(self.length, shape[-1])
+            angles = waves(np.arange(self.length), shape[-1])
             # Scaled like the learned vectors' sum with an embedding: the waves must not drown the characters.
             self.table = (0.05 * np.concatenate([np.sin(angles), np.cos(angles)], axis=1)).astype("float32")
 
@@ -183,7 +180,7 @@ class Attention(layers.Layer):
         self.output_dense = layers.Dense(width)
         self.output_dense.build(shape)
         self.future = np.triu(np.full((length, length), -1e4, "float32"), 1)  # exp(-1e4) is 0, in half too
-        angles = waves(length, self.size)
+        angles = waves(np.arange(length), self.size)
         self.turn = np.cos(angles).astype("float32"), np.sin(angles).astype("float32")
 
     def call(self, inputs: Any, return_weights: bool = False) -> Any:
@@ -193,19 +190,14 @@ class Attention(layers.Layer):
         parts = ops.transpose(parts, (2, 0, 3, 1, 4))  # (n, t, 3, heads, d) -> (3, n, heads, t, d)
         query, key, value = parts[0], parts[1], parts[2]
         if self.rotary:
-            query, key = self._turned(query), self._turned(key)
+            turn = [ops.cast(each, query.dtype) for each in self.turn]  # (t, d / 2) each
+            query, key = (turned(each, *turn, ops.concatenate) for each in (query, key))
         # (n, heads, t, d) x (n, heads, d, t) -> (n, heads, t, t)
         scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2))) / self.size**0.5
         weights = ops.softmax(scores + ops.cast(self.future, scores.dtype))
         mixed = ops.transpose(ops.matmul(weights, value), (0, 2, 1, 3))  # -> (n, t, heads, d)
         output = self.output_dense(ops.reshape(mixed, (-1, length, width)))
         return (output, weights) if return_weights else output
-
-    def _turned(self, values: Any) -> Any:
-        """Each pair (first half, second half) of the d numbers, turned by the angle of its place."""
-        cosine, sine = (ops.cast(each, values.dtype) for each in self.turn)  # (t, d / 2)
-        first, second = values[..., : self.size // 2], values[..., self.size // 2 :]
-        return ops.concatenate([first * cosine - second * sine, first * sine + second * cosine], axis=-1)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "heads": self.heads, "rotary": self.rotary}
@@ -234,7 +226,7 @@ class Block(layers.Layer):
             self.norm_dense = layers.LayerNormalization()
             self.widen = layers.Dense(4 * width, activation="gelu")
             self.narrow = layers.Dense(width)
-        self.drop = layers.Dropout(dropout) if dropout else None
+        self.drop = layers.Dropout(dropout)
 
     def build(self, shape: Any) -> None:
         self.norm_attention.build(shape)
@@ -250,13 +242,11 @@ class Block(layers.Layer):
         return self._pass(inputs, training)
 
     def _pass(self, hidden: Any, training: bool | None) -> Any:
-        hidden = hidden + self._dropped(self.attention(self.norm_attention(hidden)), training)
+        hidden = hidden + self.drop(self.attention(self.norm_attention(hidden)), training=training)
         if self.settings["dense"]:
-            hidden = hidden + self._dropped(self.narrow(self.widen(self.norm_dense(hidden))), training)
+            inner = self.narrow(self.widen(self.norm_dense(hidden)))
+            hidden = hidden + self.drop(inner, training=training)
         return hidden
-
-    def _dropped(self, values: Any, training: bool | None) -> Any:
-        return self.drop(values, training=training) if self.drop else values
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), **self.settings}
@@ -320,10 +310,9 @@ def token_bits(model: CharacterModel, tokens: np.ndarray, batch_size: int = 64) 
     bits = np.empty((count, length), "float32")
     for start in range(0, count, batch_size):
         batch = rows[start : start + batch_size]
-        logits = ops.convert_to_numpy(model.network(batch[:, :-1])).astype("float32")
-        logits -= logits.max(axis=-1, keepdims=True)
-        chosen = np.take_along_axis(logits, batch[:, 1:, None], axis=-1)[..., 0]
-        bits[start : start + len(batch)] = (np.log(np.exp(logits).sum(axis=-1)) - chosen) / np.log(2)
+        logits = as_array(model.network(batch[:, :-1])).astype("float32")
+        chosen = np.take_along_axis(log_softmax(logits, axis=-1), batch[:, 1:, None], axis=-1)[..., 0]
+        bits[start : start + len(batch)] = -chosen / np.log(2)
     later = bits[1:, length - half :].reshape(-1)  # (count - 1, half) -> ((count - 1) * half,)
     return np.concatenate([bits[0], later])[: len(tokens) - 1]
 
@@ -374,7 +363,7 @@ class Decoder:
         if self._positions is not None:
             hidden = hidden + self._positions[self.place]
         slot, seen = self.place % self.length, min(self.place + 1, self.length)
-        angle = self.place / 10_000.0 ** (np.arange(0, self._size, 2) / self._size)  # of ``waves``
+        angle = waves(self.place, self._size)
         turn = np.cos(angle).astype("float32"), np.sin(angle).astype("float32")
         for block, cache in zip(self._blocks, self._cache, strict=True):
             hidden = hidden + self._attention(
@@ -399,7 +388,7 @@ class Decoder:
         parts = (normal @ together + bias).reshape(self.count, 3, self._heads, self._size)
         query, key, value = parts[:, 0], parts[:, 1], parts[:, 2]  # (count, heads, d) each
         if self._rotary:
-            query, key = _turned(query, *turn), _turned(key, *turn)
+            query, key = (turned(each, *turn, np.concatenate) for each in (query, key))
         cache[0, :, :, slot], cache[1, :, :, slot] = key, value
         keys, values = cache[0, :, :, :seen], cache[1, :, :, :seen]
         scores = (keys @ query[..., None])[..., 0] / self._size**0.5  # (count, heads, seen)
@@ -436,8 +425,7 @@ def choose(
     if 0 < top_k < logits.shape[-1]:
         least = np.partition(logits, -top_k, axis=-1)[:, [-top_k]]
         logits = np.where(logits < least, -np.inf, logits)
-    chances = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    chances /= chances.sum(axis=-1, keepdims=True)
+    chances = softmax(logits, axis=-1)
     if top_p < 1:
         order = np.argsort(-chances, axis=-1)
         ordered = np.take_along_axis(chances, order, axis=-1)
@@ -509,9 +497,3 @@ def _normal(hidden: np.ndarray, gamma: np.ndarray, beta: np.ndarray) -> np.ndarr
 
 def _gelu(values: np.ndarray) -> np.ndarray:
     return 0.5 * values * (1 + erf(values / 2**0.5))
-
-
-def _turned(values: np.ndarray, cosine: np.ndarray, sine: np.ndarray) -> np.ndarray:
-    half = values.shape[-1] // 2
-    first, second = values[..., :half], values[..., half:]
-    return np.concatenate([first * cosine - second * sine, first * sine + second * cosine], axis=-1)

@@ -1,14 +1,10 @@
 """The variational autoencoder (VAE), with or without a class label as a condition.
 
-Three parts, in the order in which one reads them: the two terms of the loss, the networks, and the model
-that joins them. The loss is the negative evidence lower bound (ELBO) in nats per image, Kingma and Welling
-2014 (arXiv 1312.6114), equation 3:
-
-    -ELBO(x) = E_q(z|x)[-log p(x|z)] + KL(q(z|x) || p(z))
-
-Both terms are *sums* (over pixels, over latent dimensions); the mean is taken only over the batch. A label
-enters both networks as in Sohn, Lee and Yan 2015, equation 4. Introduced in notebook 00, derived in
-notebook 05; warm-up, free bits and the importance-weighted bound are introduced in notebook 06.
+The loss is the negative evidence lower bound (ELBO) in nats per image, Kingma and Welling 2014 (arXiv
+1312.6114), equation 3: ``-ELBO(x) = E_q(z|x)[-log p(x|z)] + KL(q(z|x) || p(z))``. Both terms are *sums* (over
+pixels, over latent dimensions); the mean is taken only over the batch. A label enters both networks as in
+Sohn, Lee and Yan 2015, equation 4. Derived in notebook 05; warm-up, free bits and the importance-weighted
+bound are introduced in notebook 06.
 """
 
 from __future__ import annotations
@@ -24,6 +20,7 @@ from aigc_lab.backend import seeded
 from aigc_lab.collect.dataset import Dataset
 from aigc_lab.models.base import (
     LatentModel,
+    as_array,
     built,
     check_sizes,
     halvings,
@@ -95,8 +92,7 @@ def bernoulli_nats(images: Any, logits: Any) -> Any:
 def gaussian_nats(images: Any, mean: Any, scale: Any) -> Any:
     """-log p(x|z) in nats for Gaussian pixels of standard deviation ``scale``, summed: ``(n,)``.
 
-    ``scale`` is a number, or a tensor that broadcasts to the images. A density can be above 1, so
-    these nats can be negative.
+    ``scale`` is a number, or a tensor that broadcasts to the images. These nats can be negative.
     """
     images, mean = ops.convert_to_tensor(images), ops.convert_to_tensor(mean)
     log_scale = math.log(scale) if isinstance(scale, (int, float)) else ops.log(scale)
@@ -125,13 +121,12 @@ def convolutional_vae(
 ) -> VAE:
     """A small convolutional VAE, built for two CPU cores.
 
-    All convolutions work on a grid of 4 x 4 pixel patches: the first one has stride 4, and the last
-    one predicts the 16 pixels of each patch (sub-pixel upsampling, Shi et al. 2016, section 2.2).
-    That is several times cheaper than strided transposed convolutions at full resolution. From 40 pixels on
-    the dense layers would be large: a strided convolution halves the grid once (64 pixels) or twice (128),
-    and the decoder goes the same way back. After a minute on one core, on 64 x 64 crops of colour
-    photographs, the held-out ELBO was 11,960 nats with it, 11,350 without and 10,900 with patches of 8 x 8
-    (Gaussian pixels).
+    All convolutions work on a grid of 4 x 4 pixel patches: the first one has stride 4, and the last one
+    predicts the 16 pixels of each patch (sub-pixel upsampling, Shi et al. 2016, section 2.2), several times
+    cheaper than strided transposed convolutions at full resolution. From 40 pixels on a strided convolution
+    halves the grid once (64 pixels) or twice (128), and the decoder goes the same way back: after a minute on
+    one core, on 64 x 64 crops of colour photographs, the held-out ELBO was 11,960 nats with it and 11,350
+    without (Gaussian pixels).
 
     For colour photographs take ``likelihood="gaussian", learn_scale=True, scale=0.3`` and batches of 32:
     Bernoulli pixels, whose noise cannot shrink, give blurred samples. At 128 x 128 take a rate of 1e-3: with
@@ -139,16 +134,14 @@ def convolutional_vae(
 
     Args:
         image_shape: height, width, channels; height and width must be multiples of 4.
-        latent_size: dimensions of z.
-        class_count: 0 for an unconditional model, else the number of classes.
+        class_count: 0 for an unconditional model.
         width: channels of the convolutions, twice as many on a halved grid; the dense layers have eight times
             as many units.
-        seed: seed of the weights and of the noise; equal seeds give equal models.
-        options: of ``VAE``: likelihood, scale, learn_scale, beta, warm_up_steps, free_bits.
+        seed: of the weights and of the noise; equal seeds give equal models.
+        options: of ``VAE``.
 
     Raises:
-        ValueError: a height or width that is no multiple of 4, a size below 1, or more latent
-            dimensions than the image has values.
+        ValueError: see ``base.check_sizes``.
     """
     check_sizes(image_shape, latent_size, class_count, width, multiple=4)
     height, image_width, channels = image_shape
@@ -192,10 +185,7 @@ def dense_vae(
 
     Args:
         width: units of a hidden layer; depth: hidden layers of the encoder, and as many of the decoder.
-        image_shape, latent_size, class_count, seed, options: as for ``convolutional_vae``.
-
-    Raises:
-        ValueError: a size below 1, or more latent dimensions than the image has values.
+        the others, and what is raised: as for ``convolutional_vae``.
     """
     check_sizes(image_shape, latent_size, class_count, min(width, depth))
     with seeded(seed):
@@ -240,7 +230,7 @@ class VAE(LatentModel):
             (Bowman et al. 2016, section 3.1).
         free_bits: nats of each latent dimension, mean over the batch, that cost nothing in the training
             loss (Kingma et al. 2016, equation 15).
-        seed: seed of the noise drawn while training.
+        seed: of the noise drawn while training.
 
     Raises:
         ValueError: an unknown likelihood, or a number out of its range.
@@ -262,8 +252,7 @@ class VAE(LatentModel):
         seed: int = 0,
         **options: Any,
     ) -> None:
-        # autocast=False: in mixed precision the layers compute in half, what is summed here does not.
-        super().__init__(autocast=False, **options)
+        super().__init__(**options)
         if likelihood not in LIKELIHOODS:
             raise ValueError(f"likelihood must be one of {', '.join(LIKELIHOODS)}, got {likelihood!r}")
         if scale <= 0 or min(beta, warm_up_steps, free_bits) < 0:
@@ -346,12 +335,12 @@ class VAE(LatentModel):
         )
 
     def decode(self, z: np.ndarray, labels: Any = None) -> np.ndarray:
-        """Expected images ``(n, *image_shape)`` for latent points ``(n, latent_size)``."""
+        """Expected images: see ``LatentModel.decode``."""
         pixels = super().decode(z, labels)
         return _sigmoid(pixels) if self.likelihood == "bernoulli" else pixels
 
     def draw(self, inputs: list[Any]) -> Any:
-        """Logits or means of the pixels for a batch of latent points (and one-hot labels)."""
+        """Logits or means of the pixels."""
         return self.full_precision(self.decoder(inputs))
 
     def elbo(self, x: np.ndarray, labels: Any = None, samples: int = 1, seed: int = 0) -> np.ndarray:
@@ -383,7 +372,7 @@ class VAE(LatentModel):
 
     def scale_now(self) -> float:
         """The standard deviation of a Gaussian pixel: the learned one, or ``scale``."""
-        return float(ops.convert_to_numpy(ops.stop_gradient(self._scale())))
+        return float(as_array(self._scale()))
 
     def drawing_network(self) -> keras.Model:
         """The decoder with pixels in [0, 1]: what is exported, since it is all that drawing needs."""
@@ -433,8 +422,8 @@ def _sigmoid(logits: np.ndarray) -> np.ndarray:
 def active_dimensions(vae: Any, images: Any, labels: Any = None) -> tuple[np.ndarray, np.ndarray]:
     """Latent dimensions from the most to the least used, and the nats each one carries.
 
-    A dimension's use is KL(q(z_j|x) || N(0, 1)), mean over the images; one that the model
-    ignores has about 0 nats, and its slider changes nothing (Burda et al. 2016, section 5.2).
+    That is KL(q(z_j|x) || N(0, 1)), mean over the images: about 0 for one that the model ignores, whose slider
+    changes nothing (Burda et al. 2016, section 5.2).
 
     Args:
         images: an image ``Dataset``, or float images in [0, 1], ``(n, height, width, channels)``.
