@@ -14,8 +14,9 @@ from keras import ops
 class TrainedModel(keras.Model):
     """A model that ``train.fit`` and Keras' own ``fit`` train alike, and that is saved with its parts.
 
-    A subclass has ``loss_terms`` (see ``train``). It names its ``networks`` (Functional models, or None) and
-    its ``settings``, which are its arguments; of ``loss_terms`` Keras' own ``fit`` shows the ``trackers``.
+    A subclass has ``loss_terms`` (see ``train``), and ``check_training_data``, which ``train.fit`` asks
+    before the first step. Its arguments are its ``networks`` (Functional models, or None) and its
+    ``settings``; of ``loss_terms`` Keras' own ``fit`` shows the ``trackers``.
     """
 
     networks: tuple[str, ...] = ("network",)
@@ -56,8 +57,8 @@ class TrainedModel(keras.Model):
 class LatentModel(TrainedModel):
     """A model that draws images from latent points.
 
-    A subclass sets ``image_shape``, ``latent_size`` and ``class_count`` (0 without classes), and has ``draw``: a
-    batch of points (and one-hot labels) in a list to its images.
+    A subclass sets ``image_shape``, ``latent_size`` and ``class_count`` (0 for none), and has ``draw``: a
+    batch of points (and one-hot labels), in a list, to its images.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -119,14 +120,7 @@ class LatentModel(TrainedModel):
         return images.astype("float32", copy=False)
 
     def check_training_data(self, x: np.ndarray, labels: Any = None) -> None:
-        """What ``train.fit`` asks before the first step.
-
-        Raises:
-            ValueError: images or labels that the model does not take.
-
-        Warns:
-            UserWarning: there is one image only, or all are equal: nothing but a copy can be learned.
-        """
+        """ValueError for images or labels that the model does not take; a warning where all are equal."""
         images = self.checked_images(x)
         one_hot(labels, self.class_count, len(images))
         if (images == images[:1]).all():
@@ -150,13 +144,13 @@ def check_sizes(
             image has values.
     """
     height, image_width, _ = image_shape
+    if min(*image_shape, latent_size, width, multiple) < 1 or class_count < 0:
+        raise ValueError("all sizes must be at least 1, and class_count at least 0")
     if height % multiple or image_width % multiple:
         raise ValueError(
             f"height and width must be multiples of {multiple}, got {height} x {image_width}; "
             "resize or pad first"
         )
-    if min(*image_shape, latent_size, width) < 1 or class_count < 0:
-        raise ValueError("all sizes must be at least 1, and class_count at least 0")
     if latent_size > math.prod(image_shape):
         raise ValueError(
             f"latent_size {latent_size} is more than the {math.prod(image_shape)} values of an image; "
@@ -223,9 +217,9 @@ def residual(hidden: Any) -> Any:
     return hidden + keras.layers.Conv2D(width, 3, padding="same")(inner)
 
 
-def checked_photograph(image: Any, remedy: str, slack: float = 1e-6) -> np.ndarray:
-    """A photograph of any kind: uint8, uint16 or float in [0, 1]; ``(height, width)``, or with 1 (grey), 2 (grey
-    and alpha), 3 (RGB) or 4 (RGB and alpha) channels.
+def checked_photograph(image: Any, remedy: str = "repair it first", slack: float = 1e-6) -> np.ndarray:
+    """A photograph of any kind: uint8, uint16 or float in [0, 1]; ``(height, width)``, or with 1 (grey), 2
+    (grey and alpha), 3 (RGB) or 4 (RGB and alpha) channels.
 
     Args:
         remedy: what to do about missing values, for the message.

@@ -354,16 +354,9 @@ def unet(
         options: of ``Diffusion``.
 
     Raises:
-        ValueError: see ``base.check_sizes``; or parts whose product is not the number of classes.
+        ValueError: see ``base.check_sizes``.
     """
-    if patch < 1 or int(patch) != patch:
-        raise ValueError(f"patch must be a whole number of pixels from 1 up, got {patch}")
     check_sizes(image_shape, 1, class_count, width, multiple=4 * patch)
-    if class_parts and math.prod(class_parts) != class_count:
-        raise ValueError(
-            f"{' x '.join(map(str, class_parts))} parts make {math.prod(class_parts)} classes, "
-            f"not {class_count}; give class_count their product"
-        )
     widths = (width, 2 * width, 3 * width)
     with seeded(seed):
         noisy, time = keras.Input(image_shape, name="noisy"), keras.Input((1,), name="time")
@@ -452,7 +445,7 @@ class ClipDiffusion(Diffusion):
         return super().sample(n, labels, seed, **how)
 
     def continued(self, known: np.ndarray, seed: int = 0, **how: Any) -> np.ndarray:
-        """Clips ``(n, frames, h, w, c)`` that begin with ``known`` ``(n, k, h, w, c)``; ``how``: see ``follow``.
+        """Clips that begin with ``known`` ``(n, k, h, w, c)``: ``(n, frames, h, w, c)``. How: see ``follow``.
 
         Raises:
             ValueError: frames of another shape, more than the model learned to take, or the sampler
@@ -502,12 +495,10 @@ def clip_network(
         options: root, value_range.
 
     Raises:
-        ValueError: see ``base.check_sizes``; or no frame left to draw.
+        ValueError: see ``base.check_sizes``.
     """
     frames = image_shape[0]
     check_sizes(tuple(image_shape[1:]), 1, 0, width, multiple=4)
-    if not 1 <= most_given < frames:
-        raise ValueError(f"most_given must be from 1 to {frames - 1}, below the number of frames")
     with seeded(seed):
         body = clip_body(tuple(image_shape), most_given + 1, width)
         noisy, time, label = (keras.Input(each.shape[1:]) for each in body.inputs)

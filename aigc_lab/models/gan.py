@@ -124,9 +124,8 @@ def judged(
 def both_judged(
     discriminator: Any, real: Any, fake: Any, condition: list[Any], training: bool | None
 ) -> dict[str, Any]:
-    """Three sets of logits: of real images and of fakes that are cut off from the generator, for the loss of
-    the discriminator; and of the fakes by a discriminator whose weights are cut off, for that of the generator.
-    """
+    """Three sets of logits: of real images and of fakes cut off from the generator, for the discriminator's
+    loss; and of fakes for the generator's, by a discriminator whose weights are cut off."""
     count = ops.shape(real)[0]
     # Real and fake in one call, because spectral normalisation has a state.
     both = ops.concatenate([real, ops.stop_gradient(fake)])
@@ -209,7 +208,8 @@ def dcgan(
     on until at most 8 x 8 places are left: three grids at 64 pixels, four at 128. And the discriminator has
     no batch normalisation; a gradient penalty keeps its slope near 1, which helps the non-saturating
     game as well as the Wasserstein one (Fedus et al. 2018, arXiv 1710.08446): in 600 steps on six
-    classes of drawings the recall was 0.53 with it and 0.02 with spectral normalisation.
+    classes of drawings the recall was 0.53 with it and 0.02 with spectral normalisation. A class enters the
+    discriminator by projection (Miyato and Koyama 2018, arXiv 1802.05637, equation 6).
 
     For 64 x 64 pixels in colour take small batches and a small penalty: ``penalty=0.1, average=0.1``, and 16
     images a step at a rate of 2e-3. After a minute on one core, 64 images a step and the default penalty drew
@@ -240,76 +240,55 @@ def dcgan(
         ValueError: see ``base.check_sizes``.
     """
     check_sizes(image_shape, latent_size, class_count, width, multiple=4)
-    with seeded(seed):
-        generator = _convolutional_generator(image_shape, latent_size, class_count, width, choices, mapping)
-        normalised = _normalisation(penalty == 0 if spectral is None else spectral)
-        discriminator = _convolutional_discriminator(image_shape, class_count, width, normalised, spread)
-    options |= {"penalty": penalty, "penalty_share": penalty_share, "momentum": momentum}
-    options |= {"class_count": class_count, "name": "gan"}
-    options["batch_multiple"] = 16 if spread else 1
-    return built(GAN(generator, discriminator, augmentation, seed, **options))
-
-
-def _convolutional_generator(
-    image_shape: tuple[int, int, int],
-    latent_size: int,
-    class_count: int,
-    width: int,
-    choices: int,
-    mapping: int,
-) -> keras.Model:
-    """Latent points ``(n, latent_size)`` (and one-hot labels beside them) to images in [0, 1]."""
+    height, image_width, channels = image_shape
+    grids = 2 + halvings(height // 4, image_width // 4)
+    rows, columns, deep = height // 2**grids, image_width // 2**grids, width * 2 ** (grids - 1)
+    normalised = _normalisation(penalty == 0 if spectral is None else spectral)
 
     def normal_relu(tensor: Any) -> Any:
         return layers.Activation("relu")(layers.BatchNormalization(momentum=0.9)(tensor))
 
-    height, image_width, channels = image_shape
-    grids = _grid_count(image_shape)
-    rows, columns, deep = height // 2**grids, image_width // 2**grids, width * 2 ** (grids - 1)
-    latent, label = keras.Input((latent_size,), name="latent"), label_input(class_count)
-    hidden = latent
-    if choices:
-        # top_k, not argmax: Keras' argmax on TensorFlow looks at single bits, which ONNX cannot.
-        chosen = ops.one_hot(ops.top_k(latent[:, :choices], 1)[1][:, 0], choices)  # (n, choices)
-        hidden = ops.concatenate([2 * chosen, latent[:, choices:]], axis=-1)
-    hidden = with_label(hidden, label)
-    for _ in range(mapping):
-        hidden = layers.Dense(4 * width, activation="leaky_relu")(hidden)
-    hidden = normal_relu(layers.Dense(rows * columns * deep, use_bias=False)(hidden))
-    hidden = layers.Reshape((rows, columns, deep))(hidden)  # (n, h/4 * w/4 * 2 k) -> (n, h/4, w/4, 2 k)
-    for finer in reversed(range(grids - 1)):
-        hidden = layers.Conv2D(4 * width * 2**finer, 3, padding="same", use_bias=False)(hidden)
-        hidden = normal_relu(ops.depth_to_space(hidden, 2))  # (n, h/4, w/4, 4 k) -> (n, h/2, w/2, k)
-    pixels = layers.Conv2D(4 * channels, 3, padding="same")(hidden)
-    pixels = ops.depth_to_space(pixels, 2)  # (n, h/2, w/2, 4 c) -> (n, h, w, c)
-    if grids > 2:  # a mean of 2 x 2 pixels passes no checkerboard
-        pixels = layers.AveragePooling2D(2, strides=1, padding="same")(pixels)
-    pixels = layers.Activation("sigmoid", name="pixels")(pixels)
-    return keras.Model(_joined(latent, label), pixels, name="generator")
+    with seeded(seed):
+        hidden = latent = keras.Input((latent_size,), name="latent")
+        label = label_input(class_count)
+        if choices:
+            # top_k, not argmax: Keras' argmax on TensorFlow looks at single bits, which ONNX cannot.
+            chosen = ops.one_hot(ops.top_k(latent[:, :choices], 1)[1][:, 0], choices)  # (n, choices)
+            hidden = ops.concatenate([2 * chosen, latent[:, choices:]], axis=-1)
+        hidden = with_label(hidden, label)
+        for _ in range(mapping):
+            hidden = layers.Dense(4 * width, activation="leaky_relu")(hidden)
+        hidden = normal_relu(layers.Dense(rows * columns * deep, use_bias=False)(hidden))
+        hidden = layers.Reshape((rows, columns, deep))(hidden)  # (n, h/4 * w/4 * 2 k) -> (n, h/4, w/4, 2 k)
+        for finer in reversed(range(grids - 1)):
+            hidden = layers.Conv2D(4 * width * 2**finer, 3, padding="same", use_bias=False)(hidden)
+            hidden = normal_relu(ops.depth_to_space(hidden, 2))  # (n, h/4, w/4, 4 k) -> (n, h/2, w/2, k)
+        pixels = layers.Conv2D(4 * channels, 3, padding="same")(hidden)
+        pixels = ops.depth_to_space(pixels, 2)  # (n, h/2, w/2, 4 c) -> (n, h, w, c)
+        if grids > 2:  # a mean of 2 x 2 pixels passes no checkerboard
+            pixels = layers.AveragePooling2D(2, strides=1, padding="same")(pixels)
+        pixels = layers.Activation("sigmoid", name="pixels")(pixels)
+        generator = keras.Model(_joined(latent, label), pixels, name="generator")
 
-
-def _convolutional_discriminator(
-    image_shape: tuple[int, int, int], class_count: int, width: int, normalised: Any, spread: bool
-) -> keras.Model:
-    """Images to logits ``(n, 1)``.
-
-    A class enters by projection (Miyato and Koyama 2018, arXiv 1802.05637, equation 6): the logit is
-    w.h + v[class].h, with h the last hidden layer.
-    """
-    hidden = image = keras.Input(image_shape, name="image")
-    for grid in range(_grid_count(image_shape)):  # (n, h, w, c) -> (n, h/2, w/2, k) -> (n, h/4, w/4, 2 k)
-        convolution = layers.Conv2D(width * 2**grid, 4, strides=2, padding="same", activation="leaky_relu")
-        hidden = normalised(convolution)(hidden)
-    if spread:
-        hidden = with_spread(hidden)  # (n, h/4, w/4, 2 k) -> (n, h/4, w/4, 2 k + 1)
-    hidden = layers.Flatten()(hidden)  # (n, h/4, w/4, 2 k) -> (n, h/4 * w/4 * 2 k)
-    hidden = normalised(layers.Dense(4 * width, activation="leaky_relu"))(hidden)
-    logit = normalised(layers.Dense(1))(hidden)
-    label = label_input(class_count)
-    if label:
-        row = normalised(layers.Dense(4 * width, use_bias=False))(label[0])
-        logit = layers.Add()([logit, layers.Dot(axes=1)([hidden, row])])
-    return keras.Model(_joined(image, label), logit, name="discriminator")
+        hidden = image = keras.Input(image_shape, name="image")
+        for grid in range(grids):  # (n, h, w, c) -> (n, h/2, w/2, k) -> (n, h/4, w/4, 2 k)
+            convolution = layers.Conv2D(
+                width * 2**grid, 4, strides=2, padding="same", activation="leaky_relu"
+            )
+            hidden = normalised(convolution)(hidden)
+        if spread:
+            hidden = with_spread(hidden)  # (n, h/4, w/4, 2 k) -> (n, h/4, w/4, 2 k + 1)
+        hidden = layers.Flatten()(hidden)  # (n, h/4, w/4, 2 k) -> (n, h/4 * w/4 * 2 k)
+        hidden = normalised(layers.Dense(4 * width, activation="leaky_relu"))(hidden)
+        logit = normalised(layers.Dense(1))(hidden)
+        label = label_input(class_count)
+        if label:  # by projection: w.h + v[class].h, with h the last hidden layer
+            row = normalised(layers.Dense(4 * width, use_bias=False))(label[0])
+            logit = layers.Add()([logit, layers.Dot(axes=1)([hidden, row])])
+        discriminator = keras.Model(_joined(image, label), logit, name="discriminator")
+    options |= {"penalty": penalty, "penalty_share": penalty_share, "momentum": momentum}
+    options |= {"class_count": class_count, "batch_multiple": 16 if spread else 1, "name": "gan"}
+    return built(GAN(generator, discriminator, augmentation, seed, **options))
 
 
 def with_spread(hidden: Any, group: int = 4) -> Any:
@@ -319,10 +298,6 @@ def with_spread(hidden: Any, group: int = 4) -> Any:
     apart = ops.mean(apart, axis=(2, 3, 4), keepdims=True)  # (n/4, 4, h, w, k) -> (n/4, 1, 1, 1, 1)
     apart = ops.reshape(ops.repeat(apart, group, axis=1), (-1, 1, 1, 1))
     return ops.concatenate([hidden, apart + ops.zeros_like(hidden[..., :1])], axis=-1)
-
-
-def _grid_count(image_shape: tuple[int, int, int]) -> int:
-    return 2 + halvings(image_shape[0] // 4, image_shape[1] // 4)
 
 
 def _normalisation(spectral: bool) -> Any:

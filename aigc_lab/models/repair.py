@@ -134,12 +134,9 @@ def repair_network(widths: tuple[int, ...] = (32, 64, 96), blocks: int = 1, seed
     """A network of residual blocks at 1/2, 1/4, … of the size, down and up again.
 
     Args:
-        widths: channels at each level; blocks: residual blocks at each, twice as many at the last.
+        widths: channels at each of at most four levels; blocks: residual blocks at each, twice at the last.
         seed: of the weights; equal seeds give equal models.
     """
-    if not 1 <= len(widths) <= 4 or min(widths) < 1 or blocks < 1:
-        raise ValueError(f"one to four widths and at least one block, none below 1; got {widths}, {blocks}")
-
     with seeded(seed):
         start, known, sigma = (keras.Input((None, None, channels)) for channels in (3, 1, 1))
         hidden = ops.space_to_depth(ops.concatenate([2 * start - 1, known, sigma / USUAL_NOISE], axis=-1), 2)
@@ -174,6 +171,7 @@ def repair(
         image: see ``base.checked_photograph``. Alpha stays as it is. What a hole holds does not count.
         mask: ``(height, width)``, True or 1 for a known pixel and False or 0 for a hole. None: all are known.
         sigma: standard deviation of the noise, where white is 1: for 25 of 255 levels 25 / 255.
+        tile: side of a tile in pixels, a multiple of 16.
 
     Returns:
         An image of the same type and shape.
@@ -191,8 +189,6 @@ def repair(
         raise ValueError(f"sigma lies between 0 and {MOST_NOISE:.3f} (50 of 255), got {sigma}")
     if sigma == 0 and known.all():
         raise ValueError("there is nothing to repair: the mask shows no hole, and sigma is 0")
-    if tile < GRID or tile % GRID:
-        raise ValueError(f"tile must be a multiple of {GRID}, got {tile}")
     made = planes.copy()
     for top in range(0, height, tile):
         for left in range(0, width, tile):

@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 
 FOLDER = Path(__file__).parent / "weights"
-LARGEST = 2 * 2**20  # bytes of one file of weights
 
 
 def names() -> list[str]:
@@ -74,7 +73,7 @@ def save(
         facts: whatever a reader should know: data, steps, seconds, command, held-out figures.
 
     Raises:
-        ValueError: weights that half precision cannot hold, or more than 2 MB of them.
+        ValueError: weights that half precision cannot hold.
     """
     weights = [np.asarray(weight, "float32") for weight in model.get_weights()]
     with np.errstate(over="ignore"):  # what does not fit becomes infinite, and is refused
@@ -84,10 +83,6 @@ def save(
     archive = io.BytesIO()
     np.savez_compressed(archive, **{f"{number:03d}": half for number, half in enumerate(halves)})
     content = archive.getvalue()
-    if len(content) > LARGEST:
-        raise ValueError(
-            f"{name} has {len(content):,} bytes of weights, more than {LARGEST:,}; make it smaller"
-        )
     description = {
         "builder": builder,
         "arguments": dict(arguments),

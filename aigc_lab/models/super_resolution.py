@@ -34,7 +34,7 @@ LUMINANCE = np.float32([0.299, 0.587, 0.114])  # of red, green and blue: BT.601
 
 def crop_to_multiple(image: np.ndarray, scale: int) -> np.ndarray:
     """Without the last rows and columns that do not fill a small pixel."""
-    height, width = (side - side % _checked_scale(scale) for side in _checked_image(image).shape[:2])
+    height, width = (side - side % _checked_scale(scale) for side in checked_photograph(image).shape[:2])
     if not height or not width:
         raise ValueError(f"an image of {image.shape[:2]} pixels is too small for a scale of {scale}")
     return image[:height, :width]
@@ -42,9 +42,6 @@ def crop_to_multiple(image: np.ndarray, scale: int) -> np.ndarray:
 
 def low_resolution(image: np.ndarray, scale: int = 2) -> np.ndarray:
     """The image made smaller by antialiased bicubic; a side that is no multiple of ``scale`` is cropped.
-
-    Args:
-        image: see ``base.checked_photograph``.
 
     Returns:
         ``(height // scale, width // scale[, channels])`` of the same type; whole numbers are rounded, as a
@@ -63,7 +60,7 @@ def enlarge(image: np.ndarray, scale: int = 2) -> np.ndarray:
     Args and result as ``low_resolution``: ``(height * scale, width * scale[, channels])``.
     """
     _checked_scale(scale)
-    return _resized(_checked_image(image), image.shape[0] * scale, image.shape[1] * scale)
+    return _resized(checked_photograph(image), image.shape[0] * scale, image.shape[1] * scale)
 
 
 def resize(images: Any, height: Any, width: Any) -> Any:
@@ -158,15 +155,8 @@ class SuperResolution(TrainedModel):
         return keras.Model([photograph], large, name="generator")
 
     def check_training_data(self, x: np.ndarray, labels: Any = None) -> None:
-        """What ``train.fit`` asks before the first step.
-
-        Raises:
-            ValueError: labels, another shape than ``(n, height, width, 1)`` with sides that are multiples of
-                the scale, or values outside [0, 1].
-
-        Warns:
-            UserWarning: every patch is flat: there is no detail to learn.
-        """
+        """ValueError for labels, for other patches than ``(n, height, width, 1)`` in [0, 1] with sides that
+        are multiples of the scale; a warning where every patch is flat."""
         if labels is not None:
             raise ValueError("super-resolution learns from images alone; leave the labels out")
         sides, scale = x.shape[1:3], self.scale
@@ -192,11 +182,9 @@ def residual_network(scale: int = 2, width: int = 32, blocks: int = 3, seed: int
         seed: of the weights; equal seeds give equal models.
 
     Raises:
-        ValueError: another scale, or width or blocks below 1.
+        ValueError: another scale.
     """
     _checked_scale(scale)
-    if width < 1 or blocks < 1:
-        raise ValueError(f"width and blocks must be at least 1, got {width} and {blocks}")
     with seeded(seed):
         small = keras.Input((None, None, 1), name="small")
         hidden = layers.Conv2D(width, 3, padding="same")(small)
@@ -225,7 +213,7 @@ class AdversarialSuperResolution(SuperResolution):
     term is ours: ``pattern_error``.
 
     Args:
-        network, scale, receptive_field: as ``SuperResolution``; the network's weights are trained on.
+        network, scale, receptive_field: as ``SuperResolution``.
         discriminator: ``(n, h, w, 1)`` -> logits ``(n, rows, columns, 1)``, each of one region.
         features: RGB ``(n, h, w, 3)`` in [0, 1] -> a list of feature maps, frozen, such as
             ``evaluate.photo_network()``.
@@ -408,7 +396,7 @@ def upscale(model: Any, photograph: np.ndarray, tile: int = 128, overlap: int | 
     Raises:
         ValueError: another kind of photograph, or tile or overlap out of range.
     """
-    photo = _checked_image(photograph)
+    photo = checked_photograph(photograph)
     overlap = model.receptive_field if overlap is None else overlap
     if tile < 1 or overlap < 0:
         raise ValueError(f"tile must be at least 1 and overlap not negative, got {tile} and {overlap}")
@@ -446,7 +434,7 @@ def grey(image: np.ndarray) -> np.ndarray:
 
     This is the full range from 0 to 1; ``evaluate.luminance`` is the same number scaled to 16 to 235.
     """
-    values = _checked_image(image).astype("float32") / np.float32(white(image))
+    values = checked_photograph(image).astype("float32") / np.float32(white(image))
     if values.ndim == 3:
         one_channel = values.shape[2] < 3
         values = values[..., 0] if one_channel else values[..., :3] @ LUMINANCE
@@ -464,7 +452,3 @@ def _checked_scale(scale: Any) -> int:
     if scale not in SCALES:
         raise ValueError(f"scale must be 2, 3 or 4, got {scale!r}")
     return int(scale)
-
-
-def _checked_image(image: Any) -> np.ndarray:
-    return checked_photograph(image, "repair it first")

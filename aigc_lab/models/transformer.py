@@ -47,11 +47,7 @@ class CharacterModel(TrainedModel):
         return {"loss": ops.mean(nats)}
 
     def check_training_data(self, x: np.ndarray, labels: Any = None) -> None:
-        """What ``train.fit`` asks before the first step.
-
-        Raises:
-            ValueError: windows of another length, or characters that the vocabulary does not have.
-        """
+        """ValueError for windows of another length, and characters that the vocabulary does not have."""
         if x.ndim != 2 or x.shape[1] != self.length + 1 or x.dtype != np.int32:
             raise ValueError(
                 f"a text must come as integers (n, {self.length + 1}): {self.length} characters and the one "
@@ -103,8 +99,6 @@ def character_model(
         raise ValueError(f"positions must be one of {', '.join(POSITIONS)}, got {positions!r}")
     if positions != "learned" and (width if positions == "sinusoidal" else width // heads) % 2:
         raise ValueError(f"{positions} positions need an even width, got {width} and {heads} heads")
-    if not 0 <= dropout < 1:
-        raise ValueError(f"dropout must lie in [0, 1), got {dropout}")
     with seeded(seed):
         tokens = keras.Input((length,), dtype="int32")
         hidden = layers.Embedding(vocabulary_size, width)(tokens)  # (n, length) -> (n, length, width)
@@ -237,16 +231,14 @@ class Block(layers.Layer):
             self.narrow.build((*shape[:-1], 4 * shape[-1]))
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
-        if self.settings["recompute"]:
-            return keras.remat(lambda hidden: self._pass(hidden, training))(inputs)
-        return self._pass(inputs, training)
+        def inside(hidden: Any) -> Any:
+            hidden = hidden + self.drop(self.attention(self.norm_attention(hidden)), training=training)
+            if self.settings["dense"]:
+                inner = self.narrow(self.widen(self.norm_dense(hidden)))
+                hidden = hidden + self.drop(inner, training=training)
+            return hidden
 
-    def _pass(self, hidden: Any, training: bool | None) -> Any:
-        hidden = hidden + self.drop(self.attention(self.norm_attention(hidden)), training=training)
-        if self.settings["dense"]:
-            inner = self.narrow(self.widen(self.norm_dense(hidden)))
-            hidden = hidden + self.drop(inner, training=training)
-        return hidden
+        return keras.remat(inside)(inputs) if self.settings["recompute"] else inside(inputs)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), **self.settings}
@@ -284,11 +276,10 @@ def windows(
         raise ValueError(f"the text has {len(tokens)} characters; one window needs {length + 1}")
     if step < 1:
         raise ValueError(f"windows must start at least 1 character apart, got step={step}")
-    starts = np.arange(0, len(tokens) - length, step)
-    return tokens[starts[:, None] + np.arange(length + 1)], characters  # (n, 1) + (length + 1,)
+    return np.lib.stride_tricks.sliding_window_view(tokens, length + 1)[::step].copy(), characters
 
 
-def token_bits(model: CharacterModel, tokens: np.ndarray, batch_size: int = 64) -> np.ndarray:
+def token_bits(model: CharacterModel, tokens: np.ndarray) -> np.ndarray:
     """-log2 p(token | those before) of every token but the first: ``(len(tokens) - 1,)``.
 
     The windows overlap by half, and from the second on only the later half of each counts: every token is
@@ -306,13 +297,13 @@ def token_bits(model: CharacterModel, tokens: np.ndarray, batch_size: int = 64) 
     count = max(-(-(len(tokens) - 1 - length) // half), 0) + 1  # windows
     padded = np.zeros((count - 1) * half + length + 1, "int32")
     padded[: len(tokens)] = tokens  # what is added stands at the end: no earlier token sees it
-    rows = padded[np.arange(count)[:, None] * half + np.arange(length + 1)]  # (count, length + 1)
+    rows = np.lib.stride_tricks.sliding_window_view(padded, length + 1)[::half]  # (count, length + 1)
     bits = np.empty((count, length), "float32")
-    for start in range(0, count, batch_size):
-        batch = rows[start : start + batch_size]
+    for start in range(0, count, 64):
+        batch = rows[start : start + 64]
         logits = as_array(model.network(batch[:, :-1])).astype("float32")
         chosen = np.take_along_axis(log_softmax(logits, axis=-1), batch[:, 1:, None], axis=-1)[..., 0]
-        bits[start : start + len(batch)] = -chosen / np.log(2)
+        bits[start : start + 64] = -chosen / np.log(2)
     later = bits[1:, length - half :].reshape(-1)  # (count - 1, half) -> ((count - 1) * half,)
     return np.concatenate([bits[0], later])[: len(tokens) - 1]
 
@@ -323,22 +314,18 @@ class Decoder:
     The keys and values of earlier tokens do not change (none of them sees a later one), so each step computes
     one token only. Within the first ``model.length`` tokens the logits equal the network's. With rotary
     positions one may go on: each token then sees the last ``length`` before it. Introduced in notebook 11.
-
-    Args:
-        model: what to compute; count: how many texts.
     """
 
     def __init__(self, model: CharacterModel, count: int = 1) -> None:
-        if count < 1:
-            raise ValueError(f"decode at least one text, got {count}")
+        def weights(layer: Any) -> list[np.ndarray]:
+            return [np.asarray(each, "float32") for each in layer.get_weights()]
+
         found = {type(layer).__name__: layer for layer in model.network.layers}
         blocks = [layer for layer in model.network.layers if isinstance(layer, Block)]
-        weights = [[np.asarray(each, "float32") for each in layer.get_weights()] for layer in blocks]
-        self._embedding = np.asarray(found["Embedding"].get_weights()[0], "float32")
+        (self._embedding,) = weights(found["Embedding"])
         self._positions = ops.convert_to_numpy(found["Positions"].table) if "Positions" in found else None
-        self._norm = [np.asarray(each, "float32") for each in found["LayerNormalization"].get_weights()]
-        self._head = [np.asarray(each, "float32") for each in found["Dense"].get_weights()]
-        self._blocks = weights
+        self._blocks = [weights(each) for each in blocks]
+        self._norm, self._head = weights(found["LayerNormalization"]), weights(found["Dense"])
         self.length, self.count, self.place = model.length, count, 0
         self._heads = blocks[0].settings["heads"]
         self._size = self._embedding.shape[1] // self._heads
@@ -366,36 +353,24 @@ class Decoder:
         angle = waves(self.place, self._size)
         turn = np.cos(angle).astype("float32"), np.sin(angle).astype("float32")
         for block, cache in zip(self._blocks, self._cache, strict=True):
-            hidden = hidden + self._attention(
-                _normal(hidden, *block[:2]), block[2:6], cache, slot, seen, turn
-            )
+            together, bias, out, out_bias = block[2:6]
+            parts = _normal(hidden, *block[:2]) @ together + bias
+            parts = parts.reshape(self.count, 3, self._heads, self._size)
+            query, key, value = parts[:, 0], parts[:, 1], parts[:, 2]  # (count, heads, d) each
+            if self._rotary:
+                query, key = (turned(each, *turn, np.concatenate) for each in (query, key))
+            cache[0, :, :, slot], cache[1, :, :, slot] = key, value
+            keys, values = cache[:, :, :, :seen]  # (count, heads, seen, d) each
+            scores = (keys @ query[..., None])[..., 0] / self._size**0.5  # (count, heads, seen)
+            scores = np.exp(scores - scores.max(axis=-1, keepdims=True))
+            scores /= scores.sum(axis=-1, keepdims=True)
+            mixed = (scores[..., None, :] @ values)[..., 0, :]  # (count, heads, d)
+            hidden = hidden + (mixed.reshape(self.count, -1) @ out + out_bias)
             if len(block) > 6:
                 widened = _gelu(_normal(hidden, *block[6:8]) @ block[8] + block[9])
                 hidden = hidden + (widened @ block[10] + block[11])
         self.place += 1
         return _normal(hidden, *self._norm) @ self._head[0] + self._head[1]
-
-    def _attention(
-        self,
-        normal: np.ndarray,
-        weights: list[np.ndarray],
-        cache: np.ndarray,
-        slot: int,
-        seen: int,
-        turn: tuple[np.ndarray, np.ndarray],
-    ) -> np.ndarray:
-        together, bias, out, out_bias = weights
-        parts = (normal @ together + bias).reshape(self.count, 3, self._heads, self._size)
-        query, key, value = parts[:, 0], parts[:, 1], parts[:, 2]  # (count, heads, d) each
-        if self._rotary:
-            query, key = (turned(each, *turn, np.concatenate) for each in (query, key))
-        cache[0, :, :, slot], cache[1, :, :, slot] = key, value
-        keys, values = cache[0, :, :, :seen], cache[1, :, :, :seen]
-        scores = (keys @ query[..., None])[..., 0] / self._size**0.5  # (count, heads, seen)
-        scores = np.exp(scores - scores.max(axis=-1, keepdims=True))
-        scores /= scores.sum(axis=-1, keepdims=True)
-        mixed = (scores[..., None, :] @ values)[..., 0, :]  # (count, heads, d)
-        return mixed.reshape(self.count, -1) @ out + out_bias
 
 
 def choose(

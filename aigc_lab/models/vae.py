@@ -422,8 +422,8 @@ def _sigmoid(logits: np.ndarray) -> np.ndarray:
 def active_dimensions(vae: Any, images: Any, labels: Any = None) -> tuple[np.ndarray, np.ndarray]:
     """Latent dimensions from the most to the least used, and the nats each one carries.
 
-    That is KL(q(z_j|x) || N(0, 1)), mean over the images: about 0 for one that the model ignores, whose slider
-    changes nothing (Burda et al. 2016, section 5.2).
+    That is KL(q(z_j|x) || N(0, 1)), mean over the images: about 0 for one that the model ignores, whose
+    slider changes nothing (Burda et al. 2016, section 5.2).
 
     Args:
         images: an image ``Dataset``, or float images in [0, 1], ``(n, height, width, channels)``.

@@ -106,6 +106,5 @@ def test_wrong_frames_are_refused(model):
 
 
 def test_wrong_sizes_are_refused():
-    for shape, given in (((4, 10, 8, 1), 2), ((4, 8, 8, 1), 4), ((1, 8, 8, 1), 1), ((4, 8, 8, 1), 0)):
-        with pytest.raises(ValueError, match=r"multiples of 4|most_given"):
-            models.diffusion.clip_network(shape, most_given=given)
+    with pytest.raises(ValueError, match="multiples of 4"):
+        models.diffusion.clip_network((4, 10, 8, 1))

@@ -170,7 +170,7 @@ def test_bits_of_tokens_are_those_of_the_windows():
     model = moved(SMALL)
     for count in (2, 7, 13, 14, 40):
         row = tokens_of((count,), seed=count)
-        found = transformer.token_bits(model, row, batch_size=2)
+        found = transformer.token_bits(model, row)
         assert found.shape == (count - 1,)
         for place in range(1, count):
             start = 0 if place <= 12 else 6 * -(-(place - 12) // 6)  # the first window that reaches it
@@ -233,7 +233,7 @@ def test_windows_may_overlap():
         (lambda: transformer.character_model(11, blocks=0), "blocks must be at least 1"),
         (lambda: transformer.character_model(11, positions="none"), "one of learned, sinusoidal, rotary"),
         (lambda: transformer.character_model(11, width=12, heads=4, positions="rotary"), "an even width"),
-        (lambda: transformer.character_model(11, dropout=1.0), r"dropout must lie in \[0, 1\)"),
+        (lambda: transformer.character_model(11, dropout=1.5), r"`rate`"),
         (lambda: transformer.windows("abc", 4), "one window needs 5"),
         (lambda: transformer.windows("abcdef", 4, step=0), "at least 1 character apart"),
         (lambda: transformer.windows("abcdx" * 9, 4, "abcd"), "not in the vocabulary: 'x'"),
@@ -273,7 +273,6 @@ LETTERS = "abcdefghijk"
         (lambda model: transformer.generate(model, LETTERS, "a", top_p=0), r"top_p must lie in \(0, 1\]"),
         (lambda model: transformer.token_bits(model, [1]), "at least two tokens"),
         (lambda model: transformer.token_bits(model, [1, 11]), "must lie in 0 to 10"),
-        (lambda model: transformer.Decoder(model, 0), "at least one text"),
         (lambda model: transformer.Decoder(model, 2).step([1]), "one token for each of the 2 texts"),
     ],
 )
