@@ -54,47 +54,12 @@ class TrainedModel(keras.Model):
         return keras.tree.map_structure(lambda each: ops.cast(each, self.variable_dtype), outputs)
 
 
-class LatentModel(TrainedModel):
-    """A model that draws images from latent points.
-
-    A subclass sets ``image_shape``, ``latent_size`` and ``class_count`` (0 for none), and has ``draw``: a
-    batch of points (and one-hot labels), in a list, to its images.
-    """
+class ImageModel(TrainedModel):
+    """A model of images: it sets ``image_shape`` and ``class_count``, 0 for none."""
 
     def __init__(self, **options: Any) -> None:
         # autocast=False: in mixed precision the layers compute in half, what is summed here does not.
         super().__init__(autocast=False, **options)
-
-    def decode(self, z: np.ndarray, labels: Any = None) -> np.ndarray:
-        """Images ``(n, *image_shape)`` for latent points ``(n, latent_size)``.
-
-        Raises:
-            ValueError: points of another shape, or labels that are no class numbers of this model.
-        """
-        latent = self.checked_points(z)
-        (pixels,) = in_batches(self.draw, [latent, *one_hot(labels, self.class_count, len(latent))])
-        return pixels
-
-    def checked_points(self, z: np.ndarray) -> np.ndarray:
-        """Latent points as float32, or a ValueError where their shape is not ``(n, latent_size)``."""
-        latent = np.asarray(z, "float32")
-        if latent.ndim != 2 or latent.shape[1] != self.latent_size:
-            raise ValueError(f"latent points must have shape (n, {self.latent_size}), got {latent.shape}")
-        return latent
-
-    def sample(self, n: int, labels: Any = None, seed: int = 0, temperature: float = 1.0) -> np.ndarray:
-        """``n`` new images; without ``labels`` a conditional model takes each class in turn.
-
-        z is drawn from N(0, temperature^2). The model was trained at 1; below 1 the images are more
-        typical and less diverse (the trade of Brock et al. 2019, arXiv 1809.11096, section 3.1, who
-        cut the tails off instead).
-        """
-        if not 0 <= temperature < np.inf:
-            raise ValueError(f"temperature must be a number from 0 up, got {temperature}")
-        z = np.random.default_rng(seed).standard_normal((n, self.latent_size), "float32")
-        if labels is None and self.class_count:
-            labels = np.arange(n) % self.class_count
-        return self.decode(temperature * z, labels)
 
     def unpack(self, inputs: Any) -> tuple[Any, list[Any]]:
         """Images, and the one-hot condition as a list that is empty when the model has none."""
@@ -126,6 +91,37 @@ class LatentModel(TrainedModel):
         if (images == images[:1]).all():
             what = "there is only one image" if len(images) == 1 else "all images are the same"
             warnings.warn(f"{what}: the model can only learn to copy it; add other images", stacklevel=3)
+
+
+class LatentModel(ImageModel):
+    """A model that draws images from latent points: it has ``latent_size``, and ``draw`` takes a batch of
+    points (and one-hot labels), in a list, to its images."""
+
+    def decode(self, z: np.ndarray, labels: Any = None) -> np.ndarray:
+        """Images ``(n, *image_shape)`` for latent points ``(n, latent_size)``.
+
+        Raises:
+            ValueError: points of another shape, or labels that are no class numbers of this model.
+        """
+        latent = np.asarray(z, "float32")
+        if latent.ndim != 2 or latent.shape[1] != self.latent_size:
+            raise ValueError(f"latent points must have shape (n, {self.latent_size}), got {latent.shape}")
+        (pixels,) = in_batches(self.draw, [latent, *one_hot(labels, self.class_count, len(latent))])
+        return pixels
+
+    def sample(self, n: int, labels: Any = None, seed: int = 0, temperature: float = 1.0) -> np.ndarray:
+        """``n`` new images; without ``labels`` a conditional model takes each class in turn.
+
+        z is drawn from N(0, temperature^2). The model was trained at 1; below 1 the images are more
+        typical and less diverse (the trade of Brock et al. 2019, arXiv 1809.11096, section 3.1, who
+        cut the tails off instead).
+        """
+        if not 0 <= temperature < np.inf:
+            raise ValueError(f"temperature must be a number from 0 up, got {temperature}")
+        z = np.random.default_rng(seed).standard_normal((n, self.latent_size), "float32")
+        if labels is None and self.class_count:
+            labels = np.arange(n) % self.class_count
+        return self.decode(temperature * z, labels)
 
 
 def built(model: TrainedModel) -> Any:

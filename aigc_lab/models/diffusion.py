@@ -18,7 +18,7 @@ import numpy as np
 from keras import layers, ops
 
 from aigc_lab.backend import seeded
-from aigc_lab.models.base import LatentModel, as_array, built, check_sizes, label_input, one_hot
+from aigc_lab.models.base import ImageModel, as_array, built, check_sizes, label_input, one_hot
 from aigc_lab.models.gan import input_gradient
 
 TARGETS = ("velocity", "noise")
@@ -62,7 +62,7 @@ SCHEDULES = {"straight": Straight, "cosine": Cosine}
 
 
 @keras.saving.register_keras_serializable("aigc_lab")
-class Diffusion(LatentModel):
+class Diffusion(ImageModel):
     """A denoising network, the path from data to noise that it learned, and the samplers that go back.
 
     Args:
@@ -183,15 +183,6 @@ class Diffusion(LatentModel):
         generator = np.random.default_rng(seed)
         noise = generator.standard_normal((n, *self.image_shape), "float32")
         return self.follow(noise, LATEST, labels, generator, **how)
-
-    def decode(self, z: np.ndarray, labels: Any = None, **how: Any) -> np.ndarray:
-        """Items for noise ``(n, latent_size)``: each point of it leads to one, so it is a latent code.
-
-        ``how`` as for ``follow``; with the sampler ``"ddpm"`` one point leads to many items.
-        """
-        noise = self.checked_points(z)
-        noise = noise.reshape(len(noise), *self.image_shape)  # (n, latent_size) -> (n, *image_shape)
-        return self.follow(noise, LATEST, labels, np.random.default_rng(0), **how)
 
     def follow(
         self,

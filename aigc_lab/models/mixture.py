@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +9,9 @@ import numpy as np
 
 from aigc_lab.collect.dataset import atomic_write
 
+_NAMES = ("weights", "means", "factors")
 
-@dataclass(frozen=True, eq=False)
+
 class LatentMixture:
     """A Gaussian mixture over latent points for each class, from which samples can be drawn.
 
@@ -20,16 +20,13 @@ class LatentMixture:
     to the codes after training (ex-post density estimation, Ghosh et al. 2020, arXiv 1903.12436, section
     4) draws from where the data are. Introduced in notebook 00.
 
-    Attributes:
-        weights: per class ``(components,)``, or None where the class had no items.
-        means: per class ``(components, latent_size)``.
-        factors: per class ``(components, latent_size, latent_size)``, lower Cholesky factors of
-            the covariances.
+    Args:
+        parts: of each class that had items the weights ``(components,)``, means ``(components, latent_size)``
+            and lower Cholesky factors of the covariances ``(components, latent_size, latent_size)``.
     """
 
-    weights: tuple[np.ndarray | None, ...]
-    means: tuple[np.ndarray | None, ...]
-    factors: tuple[np.ndarray | None, ...]
+    def __init__(self, parts: dict[int, tuple[np.ndarray, ...]]) -> None:
+        self.parts = parts
 
     @classmethod
     def fit(
@@ -51,12 +48,9 @@ class LatentMixture:
         noise = np.random.default_rng(seed).standard_normal(mean.shape)
         latent = mean + np.exp(0.5 * log_variance) * noise
         class_of = np.zeros(len(x), int) if labels is None else np.asarray(labels)
-        parts: list[tuple[Any, Any, Any]] = []
-        for number in range(vae.class_count or 1):
+        parts = {}
+        for number in sorted(set(range(vae.class_count or 1)) & set(class_of.tolist())):
             points = latent[class_of == number]
-            if not len(points):
-                parts.append((None, None, None))
-                continue
             if len(points) <= vae.latent_size:
                 raise ValueError(
                     f"class {number} has {len(points)} items, too few for {vae.latent_size} dimensions; "
@@ -66,8 +60,8 @@ class LatentMixture:
             count = max(1, min(components, len(points) // (2 * vae.latent_size)))
             with threadpool_limits(limits=1):  # the matrices are small: threads cost more than they bring
                 mixture = GaussianMixture(count, reg_covar=1e-2, random_state=seed).fit(points)
-            parts.append((mixture.weights_, mixture.means_, np.linalg.cholesky(mixture.covariances_)))
-        return cls(*map(tuple, zip(*parts, strict=True)))
+            parts[number] = mixture.weights_, mixture.means_, np.linalg.cholesky(mixture.covariances_)
+        return cls(parts)
 
     def sample(self, n: int, labels: Any = None, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
         """``n`` latent points ``(n, latent_size)``, and the class of each: without ``labels`` in turn.
@@ -75,7 +69,7 @@ class LatentMixture:
         Raises:
             ValueError: a class that had no items.
         """
-        known = [number for number, weights in enumerate(self.weights) if weights is not None]
+        known = list(self.parts)
         labels = np.resize(known, n) if labels is None else np.broadcast_to(np.asarray(labels), (n,))
         strange = sorted(set(labels.tolist()) - set(known))
         if strange:
@@ -83,27 +77,25 @@ class LatentMixture:
                 f"class {strange[0]} had no items to learn from; there are {', '.join(map(str, known))}"
             )
         random = np.random.default_rng(seed)
-        size = self.means[known[0]].shape[1]
+        size = self.parts[known[0]][1].shape[1]
         noise = random.standard_normal((n, size))
         uniform = random.random(n)
         points = np.empty((n, size), "float32")
         for number in np.unique(labels):
-            here = labels == number
-            chosen = np.searchsorted(np.cumsum(self.weights[number])[:-1], uniform[here], side="right")
-            spread = np.einsum("nij,nj->ni", self.factors[number][chosen], noise[here])
-            points[here] = self.means[number][chosen] + spread
+            here, (weights, means, factors) = labels == number, self.parts[number]
+            chosen = np.searchsorted(np.cumsum(weights)[:-1], uniform[here], side="right")
+            points[here] = means[chosen] + np.einsum("nij,nj->ni", factors[chosen], noise[here])
         return points, labels
 
     def save(self, path: str | Path) -> Path:
         """Write one ``.npz`` file (no pickle); it and the exported decoder are all that drawing needs."""
         arrays = {
-            f"{name}_{number}": array
-            for name in ("weights", "means", "factors")
-            for number, array in enumerate(getattr(self, name))
-            if array is not None
+            f"{name}_{number}": part[place]
+            for place, name in enumerate(_NAMES)
+            for number, part in self.parts.items()
         }
         with atomic_write(path) as stream:
-            np.savez_compressed(stream, classes=np.array(len(self.weights)), **arrays)
+            np.savez_compressed(stream, classes=np.array(max(self.parts) + 1), **arrays)
         return Path(path)
 
     @classmethod
@@ -115,11 +107,7 @@ class LatentMixture:
         """
         try:
             with np.load(path, allow_pickle=False) as stored:
-                classes = range(int(stored["classes"]))
-                parts = [
-                    tuple(stored.get(f"{name}_{n}") for n in classes)
-                    for name in ("weights", "means", "factors")
-                ]
+                known = [n for n in range(int(stored["classes"])) if f"weights_{n}" in stored]
+                return cls({n: tuple(stored[f"{name}_{n}"] for name in _NAMES) for n in known})
         except (KeyError, ValueError, EOFError, TypeError) as error:
             raise ValueError(f"{path} is no latent mixture written by LatentMixture.save: {error}") from error
-        return cls(*parts)

@@ -16,7 +16,7 @@ import numpy as np
 from keras import layers, ops
 
 from aigc_lab.backend import seeded
-from aigc_lab.models.base import LatentModel, as_array, built, checked_photograph, residual, white
+from aigc_lab.models.base import ImageModel, as_array, built, checked_photograph, residual, white
 
 MOST_NOISE = 50 / 255  # the standard deviation of the strongest noise that is trained on
 USUAL_NOISE = 25 / 255  # the network is told the noise level in units of this
@@ -58,7 +58,7 @@ def doubled(images: Any) -> Any:
 
 
 @keras.saving.register_keras_serializable("aigc_lab")
-class Repair(LatentModel):
+class Repair(ImageModel):
     """A network that repairs, trained on clean patches that it first damages itself.
 
     Args:

@@ -163,11 +163,10 @@ def test_every_sampler_draws_the_mixture(schedule, target, sampler):
 
 def test_euler_is_of_the_first_order_and_heun_of_the_second():
     model = exact()
-    noise = np.random.default_rng(0).standard_normal((300, 1)).astype("float32")
-    fine = model.decode(noise, steps=512, sampler="heun")
+    fine = model.sample(300, steps=512, sampler="heun")
     errors = {}
     for sampler in ("euler", "heun"):
-        coarse = [model.decode(noise, steps=steps, sampler=sampler) for steps in (16, 64)]
+        coarse = [model.sample(300, steps=steps, sampler=sampler) for steps in (16, 64)]
         errors[sampler] = [np.abs(each - fine).mean() for each in coarse]
     orders = {name: math.log(first / last) / math.log(4) for name, (first, last) in errors.items()}
     assert 0.7 < orders["euler"] < 1.4
@@ -241,11 +240,6 @@ def test_equal_seeds_draw_the_same_and_the_classes_take_turns(conditional):
     assert np.array_equal(first, again)
     assert np.array_equal(first, conditional.sample(6, labels=np.arange(6) % 3, seed=3))
     assert not np.array_equal(first, conditional.sample(6, seed=4))
-
-
-def test_a_sample_is_its_noise_decoded(conditional):
-    noise = np.random.default_rng(5).standard_normal((4, 2), "float32")
-    assert np.allclose(conditional.decode(noise, 2, steps=6), conditional.sample(4, 2, seed=5, steps=6))
 
 
 @pytest.mark.parametrize("sampler", ["ddim", "ddpm"])
@@ -335,11 +329,9 @@ def test_training_data_are_checked(conditional):
         train.fit(conditional, np.zeros((9, 2), "f4"), steps=1, batch_size=9, progress=False)
 
 
-def test_density_has_a_limit_and_decode_a_shape():
+def test_density_has_a_limit():
     with pytest.raises(ValueError, match="at most 16"):
         dense((20,)).log_density(np.zeros((1, 20), "f4"))
-    with pytest.raises(ValueError, match=r"\(n, 2\)"):
-        dense().decode(np.zeros((1, 3)))
 
 
 # -- the network for images ---------------------------------------------------------------------------
@@ -432,8 +424,7 @@ def test_stored_digits_are_heard_as_asked():
     assert low - 0.1 <= np.mean(heard == asked // 6) <= high + 0.1
     assert np.mean(voice == asked % 6) > 0.5
     # The same noise, another digit or another voice asked for: another picture.
-    noise = np.random.default_rng(0).standard_normal((1, model.latent_size))
-    first, digit, speaker = (model.decode(noise, label, steps=4) for label in (0, 12, 3))
+    first, digit, speaker = (model.sample(1, label, steps=4) for label in (0, 12, 3))
     assert min(np.abs(first - digit).mean(), np.abs(first - speaker).mean()) > 0.01
 
 
