@@ -133,12 +133,7 @@ def built(model: TrainedModel) -> Any:
 def check_sizes(
     image_shape: tuple[int, ...], latent_size: int, class_count: int, width: int, multiple: int = 1
 ) -> None:
-    """What no builder takes.
-
-    Raises:
-        ValueError: a size below 1, a height or width that is no multiple, or more latent dimensions than an
-            image has values.
-    """
+    """ValueError for a size below 1, a height or width that is no multiple, or too many latent dimensions."""
     height, image_width, _ = image_shape
     if min(*image_shape, latent_size, width, multiple) < 1 or class_count < 0:
         raise ValueError("all sizes must be at least 1, and class_count at least 0")

@@ -158,10 +158,7 @@ def dense_gan(
 
     Args:
         width: units of each hidden layer, two in either network.
-        augmentation, momentum, options: of ``GAN``.
-
-    Raises:
-        ValueError: see ``base.check_sizes``; or classes: only ``dcgan`` can be told what to draw.
+        augmentation, momentum, options: of ``GAN``, but no classes: only ``dcgan`` can be told what to draw.
     """
     check_sizes(image_shape, latent_size, 0, width)
     if options.get("class_count"):
@@ -216,13 +213,10 @@ def dcgan(
     smears (KID on photo features 2,510), these the subjects (2,250). A Gaussian VAE comes nearer (1,750).
 
     Args:
-        image_shape: height, width, channels; height and width must be multiples of 4.
-        class_count: 0 for an unconditional model.
+        image_shape, class_count, seed, and what is raised: as for ``vae.convolutional_vae``.
         width: channels on the finest grid, twice as many on each coarser one.
-        seed: of the weights and of the latent points; equal seeds give equal models.
-        penalty: weight of the gradient penalty. WGAN-GP is ``loss="wasserstein", penalty=10``.
-        penalty_share: of the batch. A quarter makes a step a fifth cheaper, and no difference in KID was
-            seen over two seeds.
+        penalty: WGAN-GP is ``loss="wasserstein", penalty=10``.
+        penalty_share: a quarter makes a step a fifth cheaper; no difference in KID was seen over two seeds.
         momentum: zero, as in later GANs: with the paper's 0.5 the KID of drawings was 0.099 and not 0.075
             after 400 steps (three seeds).
         spectral: spectral normalisation in the discriminator (Miyato et al. 2018); None for: only where
@@ -235,9 +229,6 @@ def dcgan(
             2018, arXiv 1710.10196, section 3), so that a generator of one image is found out. The batch
             size must then be a multiple of 16.
         augmentation, options: of ``GAN``.
-
-    Raises:
-        ValueError: see ``base.check_sizes``.
     """
     check_sizes(image_shape, latent_size, class_count, width, multiple=4)
     height, image_width, channels = image_shape
@@ -329,8 +320,8 @@ class GAN(LatentModel):
             same for every share; a smaller one costs less time and varies more from step to step.
         augmentation: a layer that changes images, applied to real and fake ones alike before
             the discriminator sees them; gradients must flow through it. See ``augment.Differentiable``.
-        momentum: beta_1 of Adam, for both. Radford et al. 2015 take 0.5: an opponent who answers
-            makes old gradients stale.
+        momentum: beta_1 of Adam, for both (Radford et al. 2015): an opponent who answers makes old
+            gradients stale.
         discriminator_rate: the discriminator's learning rate over the generator's (Heusel et al.
             2017, arXiv 1706.08500: two time scales).
         class_count: 0, or the number of classes that both networks take as a condition.
@@ -343,7 +334,7 @@ class GAN(LatentModel):
             images with each other.
 
     Raises:
-        ValueError: an unknown loss, or a negative weight.
+        ValueError: an unknown loss, or a number out of its range.
     """
 
     networks = ("generator", "discriminator", "augmentation")
@@ -466,7 +457,7 @@ class GAN(LatentModel):
         return {
             "real_probability": ops.mean(ops.sigmoid(real_logits)),
             "fake_probability": ops.mean(ops.sigmoid(fake_logits)),
-            "accuracy": sum(right) / 2,
+            "accuracy": (right[0] + right[1]) / 2,
         }
 
     def check_training_data(self, x: np.ndarray, labels: Any = None) -> None:

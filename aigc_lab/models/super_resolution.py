@@ -5,10 +5,8 @@ Every number depends on how the small images were made. Here: bicubic with antia
 
 The network works at the small size; its last convolution gives scale² numbers for each small pixel, which
 are laid out as scale x scale large ones: the sub-pixel convolution of Shi and others 2016 (arXiv 1609.05158,
-equation 4). The residual blocks are those of Lim and others 2017 (EDSR, arXiv 1707.02921, figure 2c): no
-batch normalisation. It knows luminance only, where the eye and the usual measures look; ``upscale`` adds its
-detail to the colours. The second stage is that of Ledig and others 2017 (SRGAN, arXiv 1609.04802, equations
-3 to 5), made small. Introduced in notebook 10.
+equation 4). It knows luminance only, where the eye and the usual measures look. The second stage is that of
+Ledig and others 2017 (SRGAN, arXiv 1609.04802, equations 3 to 5), made small. Introduced in notebook 10.
 """
 
 from __future__ import annotations
@@ -177,8 +175,8 @@ def residual_network(scale: int = 2, width: int = 32, blocks: int = 3, seed: int
     Args:
         scale: 2, 3 or 4.
         width: channels of each hidden layer.
-        blocks: residual blocks of two 3 x 3 convolutions; with the first and the last convolution the
-            receptive field has a radius of 2 · blocks + 2 small pixels.
+        blocks: residual blocks; with the first and the last convolution the receptive field has a radius of
+            2 · blocks + 2 small pixels.
         seed: of the weights; equal seeds give equal models.
 
     Raises:
@@ -209,8 +207,8 @@ WEIGHTS = {"pixels": 1.0, "features": 0.1, "generator": 0.01, "pattern": 20.0}
 class AdversarialSuperResolution(SuperResolution):
     """A ``SuperResolution`` network that a discriminator and a feature loss train further.
 
-    The losses of the two players, and how one sum of them trains both, are those of ``models.gan.GAN``. One
-    term is ours: ``pattern_error``.
+    The losses of the two players, and how one sum of them trains both, are those of ``gan.GAN``. One term is
+    ours: ``pattern_error``.
 
     Args:
         network, scale, receptive_field: as ``SuperResolution``.
@@ -379,16 +377,14 @@ def open_photograph(path: str | Path) -> np.ndarray:
 def upscale(model: Any, photograph: np.ndarray, tile: int = 128, overlap: int | None = None) -> np.ndarray:
     """The photograph ``model.scale`` times as large, tile by tile.
 
-    Each tile is computed with ``overlap`` more pixels on each side, which are cut off afterwards. With the
-    receptive field of the model, the default, no seam can arise: the result is the same for any tile.
     Memory beside the input and the result is that of one tile. What the network adds to the bicubic
     luminance is added to red, green and blue alike, which leaves the colour differences as they are.
 
     Args:
-        model: a ``SuperResolution`` or ``AdversarialSuperResolution``.
         photograph: see ``base.checked_photograph``. Alpha is enlarged by bicubic.
         tile: side of a tile in small pixels.
-        overlap: None for ``model.receptive_field``. Smaller values show seams.
+        overlap: a tile is computed with so many more pixels on each side, which are cut off afterwards. None
+            for ``model.receptive_field``, with which no seam can arise: the result is the same for any tile.
 
     Returns:
         The same type and number of channels, sides ``model.scale`` times as long.

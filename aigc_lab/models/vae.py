@@ -141,7 +141,8 @@ def convolutional_vae(
         options: of ``VAE``.
 
     Raises:
-        ValueError: see ``base.check_sizes``.
+        ValueError: a size below 1, a height or width that is no multiple of 4, or more latent dimensions than
+            an image has values.
     """
     check_sizes(image_shape, latent_size, class_count, width, multiple=4)
     height, image_width, channels = image_shape
