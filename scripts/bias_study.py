@@ -116,7 +116,7 @@ def small(name: str, images: np.ndarray, labels: np.ndarray, asked: np.ndarray, 
     from aigc_lab import study
 
     settings = study.MODELS[name]
-    trainer = study.model_settings.trainer(name, images.shape[1:], 2, 0)
+    trainer = study.one_run.trainer(name, images.shape[1:], 2, 0)
     known = labels if settings.conditional else None
     trainer.fit(settings.build(images.shape[1:], 2, seed), images, known, seed=seed)
     return np.clip(settings.sample(trainer.model, images, labels, asked, seed), 0, 1)

@@ -3,14 +3,15 @@
     grid = Study("labels", "label_flip", severities=(0, 0.2, 0.4), models="vae", seeds=range(5))
     table = run(grid, "my_study", workers=2)
 
-``grid`` says what is run and corrupts and cleans the training set, ``model_settings`` are the models,
-``one_run`` is one run with its scores, ``running`` runs all and keeps the files, ``curves`` reads the table.
+``grid`` says what is run, with which models, and corrupts and cleans the training set; ``one_run`` is one run
+with its scores, ``running`` runs all and keeps the files, ``curves`` reads the table.
 Introduced in notebook 15.
 """
 
 from aigc_lab.study.curves import agrees, harm, holm, onsets, severity_curve, values, won_back
 from aigc_lab.study.grid import (
     CORRUPTIONS,
+    MODELS,
     Cell,
     CorruptedSet,
     Study,
@@ -18,8 +19,7 @@ from aigc_lab.study.grid import (
     cleaned_set,
     corrupted_set,
 )
-from aigc_lab.study.model_settings import MODELS
-from aigc_lab.study.one_run import SCORES, run_cell, train_and_sample, training_set
+from aigc_lab.study.one_run import train_and_sample, training_set
 from aigc_lab.study.running import (
     read_table,
     run,
@@ -34,7 +34,6 @@ from aigc_lab.study.running import (
 __all__ = [
     "CORRUPTIONS",
     "MODELS",
-    "SCORES",
     "Cell",
     "CorruptedSet",
     "Study",
@@ -47,7 +46,6 @@ __all__ = [
     "onsets",
     "read_table",
     "run",
-    "run_cell",
     "severity_curve",
     "stored",
     "stored_samples",

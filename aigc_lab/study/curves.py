@@ -95,21 +95,18 @@ def severity_curve(table: pandas.DataFrame, score: str) -> pandas.DataFrame:
 
 def holm(p: np.ndarray) -> np.ndarray:
     """Holm's step-down correction: the chance of one false finding or more stays below the level."""
-    p = np.asarray(p, float)
-    order = np.argsort(p, kind="stable")
-    stepped = np.maximum.accumulate(p[order] * (len(p) - np.arange(len(p))))
-    corrected = np.empty(len(p))
-    corrected[order] = np.minimum(stepped, 1)
-    return corrected
+    from statsmodels.stats.multitest import multipletests
+
+    return multipletests(p, method="holm")[1]
 
 
-def onsets(curve: pandas.DataFrame, level: float = 0.05) -> pandas.DataFrame:
+def onsets(curve: pandas.DataFrame) -> pandas.DataFrame:
     """Where each corruption's harm leaves the noise, by a rule that is fixed before the numbers are seen.
 
     ``onset`` is the lowest severity from which on every severity does harm with a Holm-corrected p below
-    ``level``; NaN where there is none. ``uncorrected`` is the same with the plain p: a hint, which chance
-    alone gives to one curve in forty. ``helps`` is the highest severity at which the score is *better* by
-    the corrected test.
+    0.05; NaN where there is none. ``uncorrected`` is the same with the plain p: a hint, which chance alone
+    gives to one curve in forty. ``helps`` is the highest severity at which the score is *better* by the
+    corrected test.
 
     Args:
         curve: of ``severity_curve``.
@@ -120,7 +117,7 @@ def onsets(curve: pandas.DataFrame, level: float = 0.05) -> pandas.DataFrame:
     for (model, corruption), group in curve.groupby(["model", "corruption"], sort=False):
         group = group.sort_values("severity")
         severities, worse = group["severity"].to_numpy(), (group["harm"] > 0).to_numpy()
-        sure, hint = (group["p_holm"] < level).to_numpy(), (group["p"] < level).to_numpy()
+        sure, hint = (group["p_holm"] < 0.05).to_numpy(), (group["p"] < 0.05).to_numpy()
         helpful = severities[sure & ~worse]
         rows.append(
             {

@@ -15,6 +15,8 @@ import numpy as np
 from aigc_lab import evaluate
 from aigc_lab.collect.dataset import Dataset
 from aigc_lab.study.grid import (
+    BATCH_SIZE,
+    MODELS,
     NO_TRAINING,
     SPLIT_SEED,
     Cell,
@@ -24,7 +26,6 @@ from aigc_lab.study.grid import (
     cleaned_set,
     corrupted_set,
 )
-from aigc_lab.study.model_settings import MODELS, trainer
 
 FINISHED, FAILED = "finished", "failed"
 GENERATIONS = 5  # after the one that is trained on real items alone
@@ -44,7 +45,7 @@ class Reference:
 
     Args:
         known: what samples are scored against; fresh: other real images, for thresholds and as a floor.
-        known_features, fresh_features: of the feature network, ``(n, 96)``.
+        known_features: of the feature network, ``(n, 96)``.
         junk: tells junk from real by the features; junk_threshold: passed by 1% of ``fresh``.
         group: the set of classes that the feature network knows them as, or None: no label scores.
     """
@@ -52,7 +53,6 @@ class Reference:
     known: Dataset
     fresh: Dataset
     known_features: np.ndarray
-    fresh_features: np.ndarray
     junk: Any
     junk_threshold: float
     group: str | None
@@ -75,16 +75,17 @@ def reference(held_out: Dataset, seed: int) -> Reference:
     order = np.random.default_rng((seed, 10)).permutation(len(held_out))
     half = len(held_out) // 2
     known, fresh = held_out[order[:half]], held_out[order[half:]]
-    known_features, fresh_features = evaluate.features(known.data), evaluate.features(fresh.data)
+    known_features = evaluate.features(known.data)
     random = np.random.default_rng((seed, 11))
     junk = np.stack([draw_junk(held_out.data.shape[1:], random)[0] for _ in range(half)])
     features = np.concatenate([known_features, evaluate.features(junk)])
     judge = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=1000))
     judge.fit(features, np.arange(len(features)) >= half)
-    threshold = float(np.quantile(judge.decision_function(fresh_features), 1 - JUNK_FALSE_ALARMS))
-    groups = [name for name, seen in evaluate.GROUPS.items() if set(held_out.class_names) <= set(seen)]
-    group = groups[0] if groups else None
-    return Reference(known, fresh, known_features, fresh_features, judge, threshold, group)
+    of_real = judge.decision_function(evaluate.features(fresh.data))
+    threshold = float(np.quantile(of_real, 1 - JUNK_FALSE_ALARMS))
+    names = set(held_out.class_names)
+    group = next((group for group, seen in evaluate.GROUPS.items() if names <= set(seen)), None)
+    return Reference(known, fresh, known_features, judge, threshold, group)
 
 
 def score(
@@ -134,20 +135,29 @@ def score(
 # --- the run -------------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=4)
 def data_parts(study: Study) -> tuple[Dataset, Dataset]:
     """The training pool and the held-out part; equal images are never on both sides."""
-    return _parts(study.data, study.classes)
+    return study.load().split((0.5, 0.5), seed=SPLIT_SEED)
 
 
 @lru_cache(maxsize=4)
-def _parts(data: str, classes: tuple[str, ...]) -> tuple[Dataset, Dataset]:
-    whole = Study("data", "blur", 0, "vae", 0, data=data, classes=classes).load()
-    return whole.split((0.5, 0.5), seed=SPLIT_SEED)
+def _reference(study: Study) -> Reference:
+    return reference(data_parts(study)[1], SPLIT_SEED)
 
 
-@lru_cache(maxsize=4)
-def _reference(data: str, classes: tuple[str, ...]) -> Reference:
-    return reference(_parts(data, classes)[1], SPLIT_SEED)
+@lru_cache(maxsize=8)
+def trainer(model: str, image_shape: tuple[int, ...], class_count: int, steps: int) -> Any:
+    """The compiled trainer of a model and a shape of images; made once in each process."""
+    from aigc_lab import train
+
+    settings = MODELS[model]
+    return train.Trainer(
+        settings.build(image_shape, class_count, 0),
+        steps=steps or settings.steps,
+        batch_size=BATCH_SIZE,
+        learning_rate=settings.learning_rate,
+    )
 
 
 def training_set(study: Study, cell: Cell) -> tuple[Dataset, CorruptedSet]:
@@ -184,41 +194,28 @@ def train_and_sample(study: Study, cell: Cell, dataset: Dataset) -> tuple[Any, n
 
 
 def measure(study: Study, cell: Cell) -> dict[str, Any]:
-    """Train and score one cell: its scores, hashes, counts and times.
+    """Train and score one cell: its scores, hashes and counts.
 
     Raises:
         ValueError, FloatingPointError: whatever the stages say.
     """
-    begun = time.perf_counter()
-    held_out = _reference(study.data, study.classes)
+    held_out = _reference(study)
+    about = {"held_out_hash": data_hash(held_out.known)}
     if cell.corruption == "own_samples" and cell.severity > 0:
-        steps = generations(study, cell, held_out)
-        return {"generations": steps, "seconds": time.perf_counter() - begun, "training_items": cell.items,
-                "held_out_hash": data_hash(held_out.known)}  # fmt: skip
+        return about | {"generations": generations(study, cell, held_out), "training_items": cell.items}
     dataset, corrupted = training_set(study, cell)
-    prepared = time.perf_counter()
-    values = {"elbo": float("nan")}
+    about |= {"training_items": len(dataset), "training_hash": data_hash(dataset)}
     if cell.model == NO_TRAINING:
         order = np.random.default_rng((cell.seed, 12)).permutation(len(held_out.fresh))[: study.samples]
         real = held_out.fresh[order]
-        values |= score(real.arrays()[0], real.labels, dataset.data, held_out)
-        trained = time.perf_counter()
-    else:
-        model, samples, asked = train_and_sample(study, cell, dataset)
-        trained = time.perf_counter()
-        values |= score(samples, asked, dataset.data, held_out, corrupted.marked)
-        if MODELS[cell.model].family == "vae":
-            x, labels = held_out.known.arrays()
-            known = labels if MODELS[cell.model].conditional else None
-            values["elbo"] = float(model.elbo(x, known, samples=2, seed=cell.seed).mean())
-    return values | {
-        "training_items": len(dataset),
-        "training_hash": data_hash(dataset),
-        "held_out_hash": data_hash(held_out.known),
-        "seconds": time.perf_counter() - begun,
-        "seconds_preparing": prepared - begun,
-        "seconds_training": trained - prepared,
-    }
+        return about | score(real.arrays()[0], real.labels, dataset.data, held_out)
+    model, samples, asked = train_and_sample(study, cell, dataset)
+    found = score(samples, asked, dataset.data, held_out, corrupted.marked)
+    if MODELS[cell.model].family == "vae":
+        x, labels = held_out.known.arrays()
+        known = labels if MODELS[cell.model].conditional else None
+        found["elbo"] = float(model.elbo(x, known, samples=2, seed=cell.seed).mean())
+    return about | found
 
 
 def generations(study: Study, cell: Cell, held_out: Reference) -> list[dict[str, float]]:
@@ -249,14 +246,14 @@ def generations(study: Study, cell: Cell, held_out: Reference) -> list[dict[str,
 
 
 def run_cell(study: Study, cell: Cell) -> dict[str, Any]:
-    """``measure``, with a failure told instead of raised: the other runs go on."""
+    """``measure`` and its seconds, with a failure told instead of raised: the other runs go on."""
     begun = time.perf_counter()
     try:
-        return {"status": FINISHED, "error": ""} | measure(study, cell)
+        row = {"status": FINISHED, "error": ""} | measure(study, cell)
     except Exception as error:
         place = traceback.extract_tb(error.__traceback__)[-1]
-        words = f"{type(error).__name__}: {error} ({place.name})"
-        return {"status": FAILED, "error": words, "seconds": time.perf_counter() - begun}
+        row = {"status": FAILED, "error": f"{type(error).__name__}: {error} ({place.name})"}
+    return row | {"seconds": time.perf_counter() - begun}
 
 
 def data_hash(dataset: Dataset) -> str:

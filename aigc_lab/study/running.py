@@ -30,10 +30,8 @@ from aigc_lab.study.one_run import FAILED, FINISHED, SCORES
 STORED = Path(__file__).parent / "stored"
 COLUMNS = (
     "study", *Cell.__dataclass_fields__, "generation", *SCORES, "status", "error", "training_items",
-    "training_hash", "held_out_hash", "seconds", "seconds_preparing", "seconds_training", "versions",
-    "finished_at",
+    "training_hash", "held_out_hash", "seconds", "versions", "finished_at",
 )  # fmt: skip
-_NUMBERS = (*SCORES, "training_items", "seconds", "seconds_preparing", "seconds_training")
 _PACKAGES = ("aigc-lab", "keras", "tensorflow", "numpy", "scikit-learn", "cleanlab")
 
 
@@ -50,10 +48,7 @@ def run(
     that fails is noted in the table (``status``, ``error``) and tried again at the next call; the others go
     on. A worker process that dies takes only its present run with it, which another worker repeats.
 
-    In a script, call this below ``if __name__ == "__main__":``, because the workers import the script.
-
     Args:
-        study: see ``Study``.
         folder: of this machine; it may hold other studies too, and runs that two studies share are not
             repeated.
         workers: processes on this machine, each with one thread; 0: none but this one, without Dask.
@@ -64,7 +59,7 @@ def run(
     Raises:
         OSError: the folder cannot be written to, or the scheduler cannot be reached.
         ValueError: ``workers`` is negative, or the data do not fit the study (said before the first run).
-        RuntimeError: called while a worker imports the script.
+        RuntimeError: in a script, outside ``if __name__ == "__main__":``: the workers import the script.
     """
     from aigc_lab.train import RewrittenLine
 
@@ -74,9 +69,9 @@ def run(
         pass  # a folder that cannot be written to is named before the first run
     study.load()
     cells = study.cells()
-    waiting = [cell for cell in cells if (read_run(study, cell, folder) or {}).get("status") != FINISHED]
-    line, begun, failed = RewrittenLine(progress, width=118), time.perf_counter(), 0
-    before = len(cells) - len(waiting)
+    waiting = [cell for cell in cells if read_run(study, cell, folder).get("status") != FINISHED]
+    line, begun = RewrittenLine(progress, width=118), time.perf_counter()
+    before, failed = len(cells) - len(waiting), 0
     for number, (cell, row) in enumerate(_ended(study, waiting, workers, scheduler), 1):
         write_run(study, cell, row, folder)
         failed += row["status"] == FAILED
@@ -86,8 +81,7 @@ def run(
         )
     words = f"{len(cells)} of {len(cells)} runs have ended"
     words += f", {failed} of them failed" if failed else f", {before} were there already" if before else ""
-    line.show(f"{study.name}: {words}")
-    line.end()
+    line.show(f"{study.name}: {words}", last=True)
     return table(study, folder)
 
 
@@ -110,8 +104,7 @@ def _ended(
                 if future.status == "finished":
                     yield cell_of[future], future.result()
                 else:  # the worker died with this run, again and again
-                    error = future.exception()
-                    yield cell_of[future], {"status": FAILED, "error": f"{type(error).__name__}: {error}"}
+                    yield cell_of[future], {"status": FAILED, "error": repr(future.exception())}
         finally:
             client.cancel(futures, force=True)
 
@@ -120,57 +113,40 @@ def _path(study: Study, cell: Cell, folder: str | os.PathLike[str]) -> Path:
     return Path(folder) / "runs" / f"{study.key(cell)}.json"
 
 
-def read_run(study: Study, cell: Cell, folder: str | os.PathLike[str]) -> dict[str, Any] | None:
-    """The row of a run, or None if it has not ended (or its file cannot be read)."""
+def read_run(study: Study, cell: Cell, folder: str | os.PathLike[str]) -> dict[str, Any]:
+    """The row of a run; empty if it has not ended (or its file cannot be read)."""
     try:
-        row = json.loads(_path(study, cell, folder).read_text(encoding="utf-8"))
+        return json.loads(_path(study, cell, folder).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
-        return None
-    return row if isinstance(row, dict) and "status" in row else None
+        return {}
 
 
 def write_run(study: Study, cell: Cell, row: dict[str, Any], folder: str | os.PathLike[str]) -> None:
-    """Write the row of a run that has ended, whole or not at all.
+    """Write the row of a run that has ended, whole or not at all: the runs written before are safe.
 
     Raises:
-        OSError: the disk is full or the folder gone; the runs written before are safe.
+        OSError: the disk is full or the folder gone.
     """
-    row = {
-        **dict.fromkeys(_NUMBERS, float("nan")),
-        **{"training_hash": "", "held_out_hash": ""},
-        **row,
-        **asdict(cell),
-        "versions": versions(),
-        "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-    path = _path(study, cell, folder)
-    try:
-        with atomic_write(path) as stream:
-            stream.write(json.dumps(row).encode())
-    except OSError as error:
-        raise type(error)(
-            error.errno,
-            f"the result of {cell} could not be written ({error.strerror or error}); the runs that ended "
-            f"before are safe in {path.parent}: make room and start the study again, it goes on from there",
-        ) from error
+    made = {"versions": versions(), "finished_at": datetime.now(UTC).isoformat(timespec="seconds")}
+    with atomic_write(_path(study, cell, folder)) as stream:
+        stream.write(json.dumps({**row, **asdict(cell), **made}).encode())
 
 
 def table(study: Study, folder: str | os.PathLike[str]) -> pandas.DataFrame:
     """One row for each run of the study that has ended (or each of its generations), cell by cell."""
-    rows = [row for cell in study.cells() if (row := read_run(study, cell, folder)) is not None]
-    return as_table(rows, study.name)
+    rows = (read_run(study, cell, folder) for cell in study.cells())
+    return as_table([row for row in rows if row], study.name)
 
 
 def as_table(rows: list[dict[str, Any]], name: str) -> pandas.DataFrame:
     """Rows as a tidy table with the columns of ``COLUMNS``; each generation of a run is a row of its own."""
+    usual = {"generation": 0, "training_hash": "", "held_out_hash": ""}
     spread = [
-        {"generation": 0, **row, **step, "study": name}
-        for row in rows
-        for step in row.get("generations") or [{}]
+        {**usual, **row, **step, "study": name} for row in rows for step in row.get("generations", [{}])
     ]
     frame = pandas.DataFrame(spread, columns=list(COLUMNS))
-    whole = {"items": "int64", "seed": "int64", "generation": "int64"}
-    return frame.astype(dict.fromkeys([*_NUMBERS, "severity"], "float64") | whole)
+    numbers = dict.fromkeys((*SCORES, "training_items", "seconds", "severity"), "float64")
+    return frame.astype(numbers | dict.fromkeys(("items", "seed", "generation"), "int64"))
 
 
 # --- tables that come with the package ----------------------------------------------------------------
@@ -237,5 +213,4 @@ def stored_samples(name: str = "data_quality") -> dict[tuple[str, float], np.nda
     if not path.is_file():
         raise ValueError(f"no samples of a study {name!r} are stored")
     with np.load(path, allow_pickle=False) as found:
-        keys = {key: key.rsplit("-", 1) for key in found.files}
-        return {(corruption, float(severity)): found[key] for key, (corruption, severity) in keys.items()}
+        return {(key.rsplit("-", 1)[0], float(key.rsplit("-", 1)[1])): found[key] for key in found.files}
