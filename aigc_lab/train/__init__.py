@@ -9,18 +9,15 @@ mathematics of a small network. On JAX and PyTorch, Keras' own ``fit`` does it.
 Introduced in notebook 00.
 """
 
-from aigc_lab.backend import check_backend
 from aigc_lab.train.environment import device, devices
 from aigc_lab.train.fitting import SCHEDULES, History, RewrittenLine, Trainer, fit, rates, settings
-from aigc_lab.train.profiling import Profile, profile
+from aigc_lab.train.profiling import profile
 
 __all__ = [
     "SCHEDULES",
     "History",
-    "Profile",
     "RewrittenLine",
     "Trainer",
-    "check_backend",
     "device",
     "devices",
     "fit",

@@ -79,15 +79,10 @@ def store(path: Path, state: list[Any], settings: dict[str, Any], done: int, row
             stream.flush()
             os.fsync(stream.fileno())
     except OSError as error:
-        why = str(error.strerror or error)
-        if error.errno == errno.ENOSPC:
-            why = f"no space is left in {path.parent}; make room or choose another folder, and go on"
-        older = "the checkpoint of before is whole" if path.is_file() else "there is no older checkpoint"
-        raise OSError(
-            error.errno,
-            f"the checkpoint of step {done} was not written: {why}. The model keeps the weights of step "
-            f"{done}, and {older}",
-        ) from error
+        words = (
+            f"the checkpoint of step {done} was not written, and the model keeps the weights of step {done}"
+        )
+        raise OSError(error.errno, f"{words}: {error.strerror}") from error
 
 
 def restore(path: Path, state: list[Any], settings: dict[str, Any]) -> tuple[int, list[dict[str, float]]]:

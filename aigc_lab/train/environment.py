@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from aigc_lab.backend import NAMES
+from aigc_lab.collect.dataset import unknown_name
 
 INSTALL = {
     "tensorflow": "pip install .[gpu]",
@@ -80,7 +81,7 @@ def devices(backends: tuple[str, ...] = tuple(NAMES)) -> Environment:
     """
     for name in backends:
         if name not in NAMES:
-            raise ValueError(f"there is no backend {name!r}; choose from {', '.join(NAMES)}")
+            raise unknown_name("backend", name, tuple(NAMES))
     gpus, driver_cuda = _nvidia()
     asked = {name: facts(name) for name in backends}
     card = bool(gpus) or _has_card()
@@ -90,27 +91,21 @@ def devices(backends: tuple[str, ...] = tuple(NAMES)) -> Environment:
 
 
 def why_unused(
-    backend: str,
-    about: Mapping[str, Any],
-    card: bool,
-    gpus: tuple[Any, ...],
-    driver_cuda: str | None,
-    variables: Mapping[str, str] = os.environ,
-    system: str = platform.system(),
+    backend: str, about: Mapping[str, Any], card: bool, gpus: tuple[Any, ...], driver_cuda: str | None
 ) -> str:
     """One sentence that says why ``backend`` uses no GPU and what to do; empty where it uses one.
 
     Args:
         about: as ``facts`` gives it; card: whether an NVIDIA card is in the machine at all; gpus,
-        driver_cuda: what its driver reports; variables: of the process.
+        driver_cuda: what its driver reports.
     """
     name, install, version = NAMES[backend], INSTALL[backend], about["version"]
     at_first = "pip install .[jax]" if backend == "jax" and not gpus else install
     (built, cudnn), found = about["built_for"], about["found"]
-    hidden = variables.get("CUDA_VISIBLE_DEVICES")
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES")
     hides = hidden is not None and hidden.strip() in ("", "-1")
-    to_the_cpu = backend == "jax" and "cpu" in variables.get("JAX_PLATFORMS", "").lower().split(",")
-    on_windows = system == "Windows" and backend != "torch"
+    to_the_cpu = backend == "jax" and "cpu" in os.environ.get("JAX_PLATFORMS", "").lower().split(",")
+    on_windows = platform.system() == "Windows" and backend != "torch"
     old_driver = driver_cuda is not None and _major(driver_cuda) < _major(built)
     missing = " and no ".join(what for what, each in zip(("CUDA", "cuDNN"), found, strict=True) if not each)
     old_cudnn = 0 < _major(found[1]) < _major(cudnn)

@@ -6,7 +6,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -96,21 +96,22 @@ def fit(
         FloatingPointError: the loss became NaN or infinite; the message names the step, and the
             model's weights are those of the last report.
     """
-    data = checked_data(x, labels)
-    checked_for(model, data, batch_size)
     if (steps is None) == (epochs is None):
         raise ValueError("say how long to train in exactly one unit: steps=… or epochs=…")
+    per_epoch = max(1, len(x) // max(1, batch_size))  # what does not fit is said with the data
     trainer = Trainer(
         model,
-        steps=round(epochs * (len(data[0]) // batch_size)) if steps is None else steps,
+        steps=round(epochs * per_epoch) if steps is None else steps,
         batch_size=batch_size,
         learning_rate=learning_rate,
         schedule=schedule,
         jit_compile=jit_compile,
         micro_batches=micro_batches,
     )
-    return trainer.train(
-        data,
+    return trainer.fit(
+        model,
+        x,
+        labels,
         seed=seed,
         validation=validation,
         patience=patience,
@@ -121,6 +122,7 @@ def fit(
     )
 
 
+@dataclass(eq=False, repr=False)
 class Trainer:
     """Compile once, train many times: for studies in which only the data and the seed change.
 
@@ -134,41 +136,37 @@ class Trainer:
             of another length are compiled anew.
     """
 
-    def __init__(
-        self,
-        model: Any,
-        *,
-        steps: int,
-        batch_size: int = 64,
-        learning_rate: float = 3e-3,
-        schedule: Any = "cosine",
-        jit_compile: bool = False,
-        micro_batches: int = 1,
-    ) -> None:
+    model: Any
+    _: KW_ONLY
+    steps: int
+    batch_size: int = 64
+    learning_rate: float = 3e-3
+    schedule: Any = "cosine"
+    jit_compile: bool = False
+    micro_batches: int = 1
+
+    def __post_init__(self) -> None:
         import keras
 
         from aigc_lab.train.optimizer import Adam, Rates
 
+        model, batch_size, parts = self.model, self.batch_size, self.micro_batches
         on_tensorflow = keras.backend.backend() == "tensorflow"
-        if steps < 1:
-            raise ValueError(f"training must last at least one step, got {steps}")
-        if micro_batches < 1 or batch_size % micro_batches:
-            raise ValueError(
-                f"batch_size must be a multiple of micro_batches, got {batch_size} and {micro_batches}"
-            )
-        if micro_batches > 1 and not on_tensorflow:
+        if self.steps < 1:
+            raise ValueError(f"training must last at least one step, got {self.steps}")
+        if parts < 1 or batch_size % parts:
+            raise ValueError(f"batch_size must be a multiple of micro_batches, got {batch_size} and {parts}")
+        if parts > 1 and not on_tensorflow:
             raise ValueError("micro_batches needs the TensorFlow backend; elsewhere use a smaller batch_size")
-        self.model, self.steps, self.batch_size = model, int(steps), batch_size
-        self.learning_rate, self.micro_batches = learning_rate, micro_batches
+        self.steps = int(self.steps)
         self._rates = None
-        if isinstance(schedule, str) and schedule == "cosine":
-            rate = keras.optimizers.schedules.CosineDecay(learning_rate, self.steps, alpha=END)
-        else:
-            wanted = rates(schedule, self.steps, learning_rate) if isinstance(schedule, str) else schedule
-            rate = Rates(checked_rates(wanted, self.steps))
-            self._rates = rate.table
+        if not isinstance(self.schedule, str):
+            self._rates = Rates(checked_rates(self.schedule, self.steps))
+        elif self.schedule != "cosine":
+            self._rates = Rates(rates(self.schedule, self.steps, self.learning_rate))
+        cosine = keras.optimizers.schedules.CosineDecay(self.learning_rate, self.steps, alpha=END)
         # Two players in one model may need two learning rates.
-        optimizer = Adam(rate, **getattr(model, "optimizer_options", dict)())
+        optimizer = Adam(self._rates or cosine, **getattr(model, "optimizer_options", dict)())
         if any(layer.compute_dtype == "float16" for layer in model._flatten_layers()):
             # Its smallest number above 0 is 6e-8: small gradients are kept by a larger loss.
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
@@ -176,72 +174,66 @@ class Trainer:
         self._state = [*model.variables, *optimizer.variables]
         self._optimizer_start = optimizer.variables, values_of(optimizer.variables)
         if on_tensorflow:
-            self.make_steps = compiled_steps(model, optimizer, batch_size, jit_compile, micro_batches)
+            self.make_steps = compiled_steps(model, optimizer, batch_size, self.jit_compile, parts)
         else:
             self.make_steps = keras_steps(model, optimizer, batch_size)
 
     def fit(
-        self, start: Any, x: np.ndarray, labels: np.ndarray | None = None, *, rates: Any = None, **how: Any
+        self,
+        start: Any,
+        x: np.ndarray,
+        labels: np.ndarray | None = None,
+        *,
+        rates: Any = None,
+        seed: int = 0,
+        validation: tuple[Any, ...] | None = None,
+        patience: int | None = None,
+        checkpoint: str | Path | None = None,
+        reports: int = 1,
+        measure: Callable[[], dict[str, float]] | None = None,
+        progress: bool | str = False,
     ) -> History:
         """Train ``self.model`` from the weights of ``start``, a new model of the same architecture.
 
         Args:
             start: only read; its random state is taken too.
             rates: the learning rate of each step ``(steps,)``, in place of those that the trainer was made
-                with, from now on; so a search over learning rates compiles once (on TensorFlow).
-            x, labels, how: as for ``train.fit``: seed, validation, patience, reports (here 1), measure and
-                progress (here False).
+                with, from now on; so a search over learning rates compiles once. On TensorFlow, for a trainer
+                that was made with another schedule than ``"cosine"``.
+
+        All others as for ``train.fit``.
 
         Raises:
-            ValueError: as ``train.fit``, a ``start`` whose variables have other shapes, or ``rates`` for a
-                trainer that was made with the schedule ``"cosine"`` or on another backend.
-            FloatingPointError: as ``train.fit``.
+            ValueError, FloatingPointError: as ``train.fit``; a ``start`` whose variables have other shapes.
         """
         import keras
+        import pandas as pd
 
+        model, state, total = self.model, self._state, self.steps
         data = checked_data(x, labels)
-        checked_for(self.model, data, self.batch_size)
-        shapes = [[tuple(each.shape) for each in model.variables] for model in (self.model, start)]
-        if shapes[0] != shapes[1]:
+        checked_for(model, data, self.batch_size)
+        held_out = None if validation is None else checked_data(*validation)
+        if patience is not None and (held_out is None or patience < 1):
             raise ValueError(
-                "the model to start from has variables of other shapes than the compiled one; build both "
-                "with the same settings"
+                f"patience counts 1 report or more of the loss on validation=(x,): give both, got {patience}"
             )
-        give(self.model.variables, values_of(start.variables))
+        if [each.shape for each in start.variables] != [each.shape for each in model.variables]:
+            raise ValueError("start has other shapes than the compiled model: build both with equal settings")
+        give(model.variables, values_of(start.variables))
         give(*self._optimizer_start)
         if rates is not None:
             if self._rates is None or keras.backend.backend() != "tensorflow":
-                raise ValueError(
-                    "this trainer cannot take other rates: make it on TensorFlow and with schedule='constant'"
-                )
+                raise ValueError("other rates need TensorFlow, and a trainer made with schedule='constant'")
             given = checked_rates(rates, self.steps)
-            self._rates.assign(given)
+            self._rates.table.assign(given)
             self.learning_rate = float(given.max())
-        return self.train(data, **{"reports": 1, "progress": False, **how})
-
-    def train(
-        self,
-        data: list[np.ndarray],
-        *,
-        reports: int,
-        progress: bool | str,
-        seed: int = 0,
-        validation: tuple[Any, ...] | None = None,
-        patience: int | None = None,
-        checkpoint: str | Path | None = None,
-        measure: Callable[[], dict[str, float]] | None = None,
-    ) -> History:
-        """What both ``fit`` do, with checked data: steps, then a report, until all steps are done."""
-        import pandas as pd
-
-        model, state, total, count = self.model, self._state, self.steps, len(data[0])
-        held_out = None if validation is None else checked_data(*validation)
+        count = len(data[0])
         settings = {
             "steps": total,
             "batch_size": self.batch_size,
             "learning_rate": self.learning_rate,
             "micro_batches": self.micro_batches,
-            "schedule": "cosine" if self._rates is None else digest(values_of([self._rates])),
+            "schedule": "cosine" if self._rates is None else digest(values_of([self._rates.table])),
             "seed": seed,
             "items": count,
             "data": digest(data) if checkpoint else None,
@@ -252,14 +244,12 @@ class Trainer:
             ready(Path(checkpoint), state)
             if Path(checkpoint).exists():
                 done, rows = restore(Path(checkpoint), state, settings)
-        if patience is not None:
-            _check_patience(patience, held_out)
         best_file, best = Path(f"{checkpoint}.best"), None
         run_steps = self.make_steps(data)
         stops = np.unique(np.linspace(0, total, min(reports, total) + 1).round().astype(int)[1:])
         line = RewrittenLine(bool(progress))
         name = f"{progress} " if isinstance(progress, str) else ""
-        remarked = False
+        remark = None
         begun = time.perf_counter() - (rows[-1]["seconds"] if rows else 0.0)
         for stop in stops[stops > done]:
             # From the history alone, so that a run that goes on stops where an uninterrupted one stops.
@@ -283,15 +273,12 @@ class Trainer:
                 row |= {name: float(value) for name, value in measure().items()}
             rows.append(row | {"seconds": time.perf_counter() - begun})
             done = int(stop)
-            remark = None if remarked or not hasattr(model, "remark") else model.remark(rows)
-            if remark:
-                remarked = True
-                warnings.warn(remark, stacklevel=3)
+            if not remark and hasattr(model, "remark") and (remark := model.remark(rows)):
+                warnings.warn(remark, stacklevel=3 if start is model else 2)  # the line that called a fit
             bar = "#" * round(20 * done / total)
             seconds = rows[-1]["seconds"]
-            line.show(f"{name}[{bar:.<20}] step {done}/{total}, loss {row['loss']:.1f}, {seconds:.0f} s")
-            if done == total:
-                line.end()
+            words = f"{name}[{bar:.<20}] step {done}/{total}, loss {row['loss']:.1f}, {seconds:.0f} s"
+            line.show(words, last=done == total)
             if patience is not None and lowest(rows) == len(rows) - 1:
                 best = values_of(state)
                 if checkpoint is not None:
@@ -305,13 +292,13 @@ class Trainer:
         return History(pd.DataFrame(rows))
 
 
-def validation_loss(model: Any, data: list[np.ndarray], size: int = 500) -> float:
+def validation_loss(model: Any, data: list[np.ndarray]) -> float:
     """Mean loss on held-out data; the model's random state is put back, so training is not changed."""
     from keras import ops
 
     random_state = [each for each in model.variables if "seed_generator_state" in each.path]
     before = values_of(random_state)
-    total = 0.0
+    total, size = 0.0, 500  # items at a time
     for start in range(0, len(data[0]), size):
         batch = [ops.convert_to_tensor(each[start : start + size]) for each in data]
         inputs = batch[0] if len(batch) == 1 else tuple(batch)
@@ -371,20 +358,17 @@ def compiled_steps(
         return tf.map_fn(one_step, batches, fn_output_signature=tf.float32, parallel_iterations=1)
 
     function = tf.function(many_steps, jit_compile=jit_compile)
-    compiled: dict[tuple[Any, ...], Any] = {}
 
     def make_run(data: list[np.ndarray]) -> Run:
         tensors = [tf.constant(each) for each in data]
         # XLA compiles for a known number of items; without it, any number will do.
-        shapes = tuple((len(each) if jit_compile else None, *each.shape[1:]) for each in data)
-        if shapes not in compiled:
-            specs = [tf.TensorSpec(shape, each.dtype) for shape, each in zip(shapes, tensors, strict=True)]
-            # A concrete function: a new model is a new trace, which TensorFlow would warn about.
-            numbers = tf.TensorSpec((None, batch_size), tf.int32)
-            compiled[shapes] = function.get_concrete_function(numbers, *specs)
+        shapes = [(len(each) if jit_compile else None, *each.shape[1:]) for each in data]
+        specs = [tf.TensorSpec(shape, each.dtype) for shape, each in zip(shapes, tensors, strict=True)]
+        # A concrete function: a new model is a new trace, which TensorFlow would warn about.
+        compiled = function.get_concrete_function(tf.TensorSpec((None, batch_size), tf.int32), *specs)
 
         def run(batches: np.ndarray) -> dict[str, np.ndarray]:
-            values = compiled[shapes](tf.constant(batches), *tensors).numpy()  # (steps, terms)
+            values = compiled(tf.constant(batches), *tensors).numpy()  # (steps, terms)
             return dict(zip(names, values.T, strict=True))
 
         return run
@@ -438,14 +422,13 @@ def keras_steps(model: Any, optimizer: Any, batch_size: int) -> Callable[[list[n
 def batches(count: int, batch_size: int, start: int, stop: int, seed: int) -> np.ndarray:
     """Item numbers of steps ``start`` to ``stop``, ``(steps, batch_size)``, however training is cut."""
     per_epoch = count // batch_size
-    orders = {}
-    rows = []
-    for step in range(start, stop):
-        epoch, place = divmod(step, per_epoch)
-        if epoch not in orders:
-            orders[epoch] = np.random.default_rng((seed, epoch)).permutation(count).astype("int32")
-        rows.append(orders[epoch][place * batch_size : (place + 1) * batch_size])
-    return np.stack(rows)
+    first, last = start // per_epoch, (stop - 1) // per_epoch
+    orders = [
+        np.random.default_rng((seed, epoch)).permutation(count)[: per_epoch * batch_size]
+        for epoch in range(first, last + 1)
+    ]
+    steps = np.concatenate(orders).astype("int32").reshape(-1, batch_size)  # from the first epoch's on
+    return steps[start - first * per_epoch : stop - first * per_epoch]
 
 
 # -- the learning rate of each step -------------------------------------------------------------------
@@ -460,14 +443,10 @@ def rates(schedule: str, steps: int, learning_rate: float) -> np.ndarray:
     linearly over the first tenth, then falls along a cosine (Goyal and others 2017, section 2.2).
 
     Raises:
-        ValueError: an unknown schedule, no steps, or a rate that is not positive and finite.
+        ValueError: an unknown schedule, or a rate that is negative or not finite.
     """
     if schedule not in SCHEDULES:
         raise ValueError(f"there is no schedule {schedule!r}; choose one of {', '.join(SCHEDULES)}")
-    if steps < 1 or not np.isfinite(learning_rate) or learning_rate <= 0:
-        raise ValueError(
-            f"a schedule needs steps of 1 or more and a positive rate, got {steps} and {learning_rate}"
-        )
     place = np.arange(steps)
     if schedule == "constant":
         shares = np.ones(steps)
@@ -479,7 +458,7 @@ def rates(schedule: str, steps: int, learning_rate: float) -> np.ndarray:
         rising = max(1, round(WARM_UP * steps))
         falling = _cosine((place - rising) / max(1, steps - rising))
         shares = np.where(place < rising, (place + 1) / rising, falling)
-    return (learning_rate * shares).astype("float32")
+    return checked_rates(learning_rate * shares, steps)
 
 
 def _cosine(place: np.ndarray) -> np.ndarray:
@@ -490,12 +469,12 @@ def _cosine(place: np.ndarray) -> np.ndarray:
 
 
 def checked_rates(wanted: Any, steps: int) -> np.ndarray:
-    """Rates that a caller gives as numbers: one finite rate, 0 or more, for each step, or a ValueError."""
+    """The rates as float32: one finite rate, 0 or more, for each step, or a ValueError."""
     table = np.asarray(wanted, "float32")
-    if table.shape != (steps,) or not np.isfinite(table).all() or (table < 0).any():
+    if table.shape != (steps,) or not (np.isfinite(table) & (table >= 0)).all():
         raise ValueError(
-            f"a schedule of numbers needs one finite rate of 0 or more for each of the {steps} steps, "
-            f"got shape {table.shape}"
+            f"a schedule needs one finite rate of 0 or more for each of the {steps} steps, "
+            f"got shape {table.shape}, lowest {table.min(initial=np.inf):g}"
         )
     return table
 
@@ -515,14 +494,14 @@ def checked_data(x: Any, labels: Any = None) -> list[np.ndarray]:
             f"{bad.sum()} items hold NaN or infinite values, the first is item {bad.argmax()}; "
             "drop or repair them"
         )
+    items = items.astype("float32", copy=False)
     if labels is None:
-        return [items.astype("float32", copy=False)]
-    labels = np.asarray(labels)
-    if labels.shape != (len(items),):
+        return [items]
+    if np.shape(labels) != (len(items),):
         raise ValueError(
-            f"there are {len(items)} items but labels of shape {labels.shape}; give one for each item"
+            f"there are {len(items)} items but labels of shape {np.shape(labels)}; give one for each item"
         )
-    return [items.astype("float32", copy=False), labels.astype("int32")]
+    return [items, np.asarray(labels, "int32")]
 
 
 def checked_for(model: Any, data: list[np.ndarray], batch_size: int) -> None:
@@ -538,13 +517,6 @@ def checked_for(model: Any, data: list[np.ndarray], batch_size: int) -> None:
         raise ValueError(f"this model needs {smallest} items or more in a batch, got batch_size={batch_size}")
     if batch_size % (multiple := getattr(model, "batch_multiple", 1)):
         raise ValueError(f"this model needs a batch_size that is a multiple of {multiple}, got {batch_size}")
-
-
-def _check_patience(patience: int, held_out: Any) -> None:
-    if isinstance(patience, bool) or int(patience) != patience or patience < 1:
-        raise ValueError(f"patience must be a whole number of reports from 1 up, got {patience!r}")
-    if held_out is None:
-        raise ValueError("patience watches the validation loss: give validation=(x,) as well")
 
 
 # -- a line that follows the work ---------------------------------------------------------------------
@@ -563,11 +535,12 @@ class RewrittenLine:
         shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
         self.in_notebook = type(shell).__name__ == "ZMQInteractiveShell"
 
-    def show(self, text: str) -> None:
+    def show(self, text: str, last: bool = False) -> None:
+        """Rewrite the line; what a terminal prints after the last text begins on a new line."""
         if not self.wanted:
             return
         if not self.in_notebook:
-            print(f"\r{text:<{self.width}}", end="", flush=True)
+            print(f"\r{text:<{self.width}}", end="\n" if last else "", flush=True)
             return
         from IPython.display import Pretty, display
 
@@ -575,8 +548,3 @@ class RewrittenLine:
             self.handle = display(Pretty(text), display_id=True)
         else:
             self.handle.update(Pretty(text))
-
-    def end(self) -> None:
-        """What a terminal prints next begins on a new line."""
-        if self.wanted and not self.in_notebook:
-            print(flush=True)

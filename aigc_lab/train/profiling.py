@@ -26,11 +26,12 @@ _FAMILIES = (
     ),
 )
 _OPTIMIZERS = re.compile(r"^(adam|sgd|two_player_adam|loss_scale)", re.IGNORECASE)
+_WARM_UP = 3  # steps that are traced and compiled before the clock starts
 
 
 @dataclass(frozen=True)
 class Profile:
-    """Milliseconds of one step, mean over ``steps`` steps.
+    """Milliseconds of one step, a mean.
 
     ``data`` is waiting for the batch; ``inside`` is inside TensorFlow: compiled functions, or operations
     that Python asked for one by one. ``python`` is what remains of ``step``. ``kernels`` maps a family of
@@ -38,7 +39,6 @@ class Profile:
     ``slowest`` lists ``(operation, milliseconds)``.
     """
 
-    steps: int
     step: float
     data: float
     inside: float
@@ -47,48 +47,39 @@ class Profile:
     slowest: list[tuple[str, float]]
 
 
-def profile(step: Callable[..., Any], batches: Iterable[Any], steps: int = 30, warm_up: int = 3) -> Profile:
+def profile(step: Callable[..., Any], batches: Iterable[Any], steps: int = 30) -> Profile:
     """Run ``step(batch)`` under TensorFlow's profiler and say where the time goes.
 
     Args:
-        step: a training step; a ``tf.function`` or plain Python. batches: its data, ``warm_up + steps``
-            or more: what it takes to produce the next one counts as data.
+        step: a training step; a ``tf.function`` or plain Python. batches: its data, ``steps`` and three more:
+            what it takes to produce the next one counts as data.
 
     Raises:
-        ValueError: fewer batches than steps. RuntimeError: another profiler runs already.
+        ValueError: fewer batches than steps.
     """
     import tensorflow as tf
 
     source = iter(batches)
-    waited = called = 0.0
 
-    def many(count: int) -> None:
-        nonlocal waited, called
+    def seconds_of(count: int) -> tuple[float, float]:
+        """Seconds of waiting for the next batches, and of the steps with them."""
+        waited = called = 0.0
         for _ in range(count):
             begun = time.perf_counter()
-            try:
-                batch = next(source)
-            except StopIteration:
-                raise ValueError(
-                    f"there are fewer batches than {warm_up} + {steps} steps; give more"
-                ) from None
+            batch = next(source, None)
+            if batch is None:
+                raise ValueError(f"there are fewer batches than {_WARM_UP} + {steps} steps; give more")
             got = time.perf_counter()
             step(batch)
             waited += got - begun
             called += time.perf_counter() - got
+        return waited, called
 
-    many(warm_up)  # traced and compiled before the clock starts
-    waited = called = 0.0
+    seconds_of(_WARM_UP)
     options = tf.profiler.experimental.ProfilerOptions(host_tracer_level=2, python_tracer_level=0)
     with tempfile.TemporaryDirectory() as folder:
-        try:
-            tf.profiler.experimental.start(folder, options=options)
-        except tf.errors.AlreadyExistsError:
-            raise RuntimeError("another profiler runs in this process; stop it first") from None
-        try:
-            many(steps)
-        finally:
-            tf.profiler.experimental.stop()
+        with tf.profiler.experimental.Profile(folder, options=options):
+            waited, called = seconds_of(steps)
         (written,) = Path(folder).rglob("*.xplane.pb")
         inside, kernels = read_trace(written.read_bytes())
     milliseconds = 1e3 / steps
@@ -98,13 +89,12 @@ def profile(step: Callable[..., Any], batches: Iterable[Any], steps: int = 30, w
     slowest = sorted(kernels.items(), key=lambda pair: -pair[1])[:8]
     inside = min(inside, called)
     return Profile(
-        steps,
-        (waited + called) * milliseconds,
-        waited * milliseconds,
-        inside * milliseconds,
-        (called - inside) * milliseconds,
-        dict(sorted(families.items(), key=lambda pair: -pair[1])),
-        [(name, seconds * milliseconds) for (name, _), seconds in slowest],
+        step=(waited + called) * milliseconds,
+        data=waited * milliseconds,
+        inside=inside * milliseconds,
+        python=(called - inside) * milliseconds,
+        kernels=dict(sorted(families.items(), key=lambda pair: -pair[1])),
+        slowest=[(name, seconds * milliseconds) for (name, _), seconds in slowest],
     )
 
 
@@ -113,33 +103,23 @@ def read_trace(content: bytes) -> tuple[float, dict[tuple[str, str], float]]:
 
     An operation that Python asked for by itself counts in both; a compiled function in the first, its
     operations in the second.
-
-    Raises:
-        ValueError: this TensorFlow cannot read its profiler's file.
     """
-    try:
-        from tensorflow.tsl.profiler.protobuf import xplane_pb2
-    except ImportError as error:
-        raise ValueError(
-            f"this TensorFlow cannot read what its profiler writes ({error}); use 2.21"
-        ) from error
-    space = xplane_pb2.XSpace()
-    space.ParseFromString(content)
+    from tensorflow.tsl.profiler.protobuf import xplane_pb2
+
     inside, kernels = 0.0, defaultdict(float)
-    for plane in space.planes:
+    for plane in xplane_pb2.XSpace.FromString(content).planes:
         if not plane.name.startswith("/host:CPU"):
             continue
-        for line in plane.lines:
-            for event in line.events:
-                name = plane.event_metadata[event.metadata_id].name
-                seconds = event.duration_ps * 1e-12
-                if name.startswith("EagerLocalExecute: "):
-                    inside += seconds
-                    kind = name.partition(": ")[2]
-                    if not kind.startswith("__inference_"):
-                        kernels[kind, kind] += seconds
-                elif found := _KERNEL.match(name):
-                    kernels[name.rpartition(":")[0], found[1]] += seconds
+        for event in (event for line in plane.lines for event in line.events):
+            name = plane.event_metadata[event.metadata_id].name
+            seconds = event.duration_ps * 1e-12
+            if name.startswith("EagerLocalExecute: "):
+                inside += seconds
+                kind = name.partition(": ")[2]
+                if not kind.startswith("__inference_"):
+                    kernels[kind, kind] += seconds
+            elif found := _KERNEL.match(name):
+                kernels[name.rpartition(":")[0], found[1]] += seconds
     return inside, dict(kernels)
 
 

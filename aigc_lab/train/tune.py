@@ -1,9 +1,8 @@
 """Search for hyperparameters with Optuna, under a budget of training steps. Introduced in notebook 13.
 
 Samplers, pruners, storage and importance are Optuna's own. What is added: the budget counts training steps,
-so whatever pruning saves buys more trials; and each proposal and each training is drawn with a seed of its
-own place in the search, not from one long random stream, so a search that was killed and started again tries
-exactly what one that was never cut tries.
+so what pruning saves buys more trials; and each proposal and training has a seed of its own place in the
+search, so a search that was killed and started again tries exactly what one that was never cut tries.
 """
 
 from __future__ import annotations
@@ -136,7 +135,6 @@ def table(study: optuna.Study, steps: int) -> pandas.DataFrame:
             "state": "diverged" if "error" in each.user_attrs else each.state.name.lower(),
             "value": each.value if each.state.name == "COMPLETE" else float("nan"),
             "steps": steps_of(each, steps),
-            "steps_in_all": 0,
             "seed": each.user_attrs["seed"],
             **each.params,
             **each.user_attrs,
@@ -144,7 +142,8 @@ def table(study: optuna.Study, steps: int) -> pandas.DataFrame:
         for each in sorted(ended, key=lambda each: each.datetime_complete)
     ]
     found = pd.DataFrame(rows)
-    return found.assign(steps_in_all=found["steps"].cumsum())
+    found.insert(4, "steps_in_all", found["steps"].cumsum())
+    return found
 
 
 @contextmanager
@@ -162,10 +161,8 @@ def _opened(file: str | Path | None) -> Iterator[optuna.storages.BaseStorage | N
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     except OSError as error:
-        words = (
-            f"the study cannot be written to {path} ({error.strerror}); name a file in a folder of your own"
-        )
-        raise type(error)(error.errno, words) from error
+        words = f"cannot be written to {path} ({error.strerror}); name a file in a folder of your own"
+        raise type(error)(error.errno, f"the study {words}") from error
     try:
         with FileLock(f"{path}.lock", timeout=0):
             storage = optuna.storages.RDBStorage(f"sqlite:///{path.resolve()}")
@@ -177,7 +174,7 @@ def _opened(file: str | Path | None) -> Iterator[optuna.storages.BaseStorage | N
     except Timeout:
         raise TimeoutError(f"{path} is in use by another process; wait until its search has ended") from None
     except (DatabaseError, optuna.exceptions.StorageInternalError) as error:
-        cause: BaseException = error
+        cause = error
         while cause.__cause__ is not None:
             cause = cause.__cause__  # the database's own words
         # An operational error: no room, read-only, or held by another program.

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from aigc_lab import train
+from aigc_lab import backend
 
 
 @pytest.fixture
@@ -19,12 +19,12 @@ def nothing_installed(monkeypatch):
 def test_what_is_asked_for_is_found_in_the_environment_and_in_the_file_of_keras(monkeypatch, tmp_path):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
     monkeypatch.setenv("KERAS_BACKEND", "jax")
-    assert train.check_backend() == "jax"
+    assert backend.check_backend() == "jax"
     monkeypatch.delenv("KERAS_BACKEND")
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    assert train.check_backend() == "tensorflow"
+    assert backend.check_backend() == "tensorflow"
     (tmp_path / "keras.json").write_text(json.dumps({"backend": "torch"}))
-    assert train.check_backend() == "torch"
+    assert backend.check_backend() == "torch"
 
 
 def test_one_that_is_missing_is_named_with_its_install_line(monkeypatch, nothing_installed, tmp_path):
@@ -37,11 +37,11 @@ def test_one_that_is_missing_is_named_with_its_install_line(monkeypatch, nothing
     }.items():
         monkeypatch.setenv("KERAS_BACKEND", name)
         with pytest.raises(ImportError, match=words):
-            train.check_backend()
+            backend.check_backend()
     monkeypatch.delenv("KERAS_BACKEND")
     (tmp_path / "keras.json").write_text(json.dumps({"backend": "torch"}))
     with pytest.raises(ImportError, match=r"the backend in keras\.json asks for torch"):
-        train.check_backend()
+        backend.check_backend()
 
 
 def test_a_model_says_so_instead_of_a_line_about_a_module():

@@ -97,9 +97,7 @@ def test_a_disk_that_fills_up_loses_nothing(tmp_path, monkeypatch, uncut):
 
     monkeypatch.setattr(dataset, "open", open_here, raising=False)
     model = new_model()
-    words = (
-        "step 6 was not written: no space is left in .* keeps the weights of step 6, and the checkpoint of"
-    )
+    words = r"step 6 was not written, .* weights of step 6: .*No space left.*that was there is unchanged"
     with pytest.raises(OSError, match=words) as caught:
         train.fit(model, X, checkpoint=path, **HOW)
     assert caught.value.errno == 28
@@ -132,7 +130,7 @@ def test_a_write_that_breaks_off_in_the_middle_leaves_no_file(tmp_path):
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))
     try:
-        with pytest.raises(OSError, match=r"step 2 was not written: .*File too large.* no older checkpoint"):
+        with pytest.raises(OSError, match=r"step 2 was not written.*File too large.*nothing was written"):
             train.fit(new_model(), X, checkpoint=tmp_path / "run.npz", **HOW)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

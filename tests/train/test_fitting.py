@@ -310,7 +310,7 @@ def test_a_trainer_traces_once_for_data_of_any_length(data):
 
 def test_a_trainer_refuses_another_architecture_and_too_few_items(data):
     trainer = train.Trainer(new_model(), steps=4, batch_size=32)
-    with pytest.raises(ValueError, match="other shapes than the compiled one"):
+    with pytest.raises(ValueError, match="other shapes than the compiled model"):
         trainer.fit(new_model(width=8), *data)
     with pytest.raises(ValueError, match="choose one from 1 to 20"):
         trainer.fit(new_model(), data[0][:20], data[1][:20])
