@@ -16,16 +16,14 @@ from typing import Any
 
 # Keras and TensorFlow name an operation "where/it/stands:Kind".
 _KERNEL = re.compile(r"^[\w./-]+:(_?[A-Z]\w*)$")
-_FAMILIES = (
-    ("convolutions", re.compile(r"Conv2D|DepthToSpace|SpaceToDepth")),
-    ("matrix products", re.compile(r"MatMul|Einsum")),
-    ("random numbers", re.compile(r"Random|Philox|Rng")),
-    (
-        "moving data",
-        re.compile(r"Transpose|Concat|Slice|Pad|Gather|Pack|Tile|Cast|Reshape|Shape|Identity|Const|Read"),
-    ),
-)
-_OPTIMIZERS = re.compile(r"^(adam|sgd|two_player_adam|loss_scale)", re.IGNORECASE)
+# The first pattern that is found in "name:Kind" decides.
+_FAMILIES = {
+    "optimizer": r"^(?i:adam|sgd|two_player_adam|loss_scale)|:(Assign|ResourceApply)",
+    "convolutions": r":.*(Conv2D|DepthToSpace|SpaceToDepth)",
+    "matrix products": r":.*(MatMul|Einsum)",
+    "random numbers": r":.*(Random|Philox|Rng)",
+    "moving data": r":.*(Transpose|Concat|Slice|Pad|Gather|Pack|Tile|Cast|Reshape|Shape|Identity|Const|Read)",
+}
 _WARM_UP = 3  # steps that are traced and compiled before the clock starts
 
 
@@ -125,9 +123,5 @@ def read_trace(content: bytes) -> tuple[float, dict[tuple[str, str], float]]:
 
 def family(name: str, kind: str) -> str:
     """To which family of kernels an operation belongs."""
-    if _OPTIMIZERS.match(name) or kind.startswith(("Assign", "ResourceApply")):
-        return "optimizer"
-    for title, pattern in _FAMILIES:
-        if pattern.search(kind):
-            return title
-    return "number by number"
+    found = (title for title, pattern in _FAMILIES.items() if re.search(pattern, f"{name}:{kind}"))
+    return next(found, "number by number")
