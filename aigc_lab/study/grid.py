@@ -20,9 +20,7 @@ NO_TRAINING = "real"  # the "model" that draws other real images
 SPLIT_SEED = 2026  # of the split into a training pool and a held-out part
 REPEATED = 16  # items that ``repeats`` shows many times
 MIXED = ("label_flip", "blur", "noise", "exact_duplicate", "near_duplicate", "junk")
-_DROPPED_BY_ORACLE = (
-    "occlusion", "brightness", "blur", "noise", "exact_duplicate", "near_duplicate", "junk",
-)  # fmt: skip
+_DROPPED_BY_ORACLE = ("occlusion", "brightness", *MIXED[1:])  # a flipped label is put right
 
 # --- corruptions of a training set ---------------------------------------------------------------
 
@@ -50,12 +48,10 @@ def _at_one_rate(*names: str) -> Callable[[Dataset, float, int], CorruptedSet]:
 def fewer_items(dataset: Dataset, severity: float, seed: int) -> CorruptedSet:
     """The share ``severity`` of every class is taken away; the items that are left stay clean."""
     random = np.random.default_rng((seed, 1))
-    kept = [
-        random.permutation(np.flatnonzero(dataset.labels == label))[
-            : round((1 - severity) * int((dataset.labels == label).sum()))
-        ]
-        for label in range(len(dataset.class_names))
-    ]
+    kept = []
+    for number in range(len(dataset.class_names)):
+        of_class = random.permutation(np.flatnonzero(dataset.labels == number))
+        kept.append(of_class[: round((1 - severity) * len(of_class))])
     return CorruptedSet(*corrupt.apply(dataset[np.sort(np.concatenate(kept))], {}, seed))
 
 
