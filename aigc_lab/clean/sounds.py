@@ -1,9 +1,9 @@
 """Find recordings that are clipped, hum, are silent or noisy, play at a wrong rate, or repeat earlier ones.
 
-Each detector computes one number a recording, in a unit that can be read, and compares it with a limit, which
-stands below. The limits were chosen on ``spoken-digits`` (the 1,200 recordings against the same ones with the
-corruption put in), about midway between the two; the docstrings say what was seen. They suit single words and
-short sounds.
+Each detector computes one number a recording, in a unit that can be read, and compares it with a threshold.
+The defaults were chosen on ``spoken-digits`` (the 1,200 recordings against the same ones with the corruption
+put in), about midway between the two; the docstrings say what was seen. They suit single words and short
+sounds: look at the scores elsewhere before trusting a default.
 
 All take a Dataset of audio with a sample rate, of at least 0.05 s, and raise a ValueError for another one. A
 recording ends with its last sample that is not zero. Decibels (dB) are 20 log10 of a ratio of amplitudes.
@@ -30,12 +30,6 @@ from aigc_lab.collect.sounds import check_recordings
 if TYPE_CHECKING:
     import pandas as pd
 
-_FLAT = 0.005  # share of samples in flat tops
-_LINE, _PART = 8.0, -22.0  # dB: of the mains over what is beside it; of the energy around it to all
-_PEAK, _PAUSE = 0.005, 0.055  # the lowest peak of a recording; seconds of digital silence
-_CALM = -48.0  # dB of the calmest part of a spectrum to its loudest
-_SUSPECT = 0.7  # probability of a wrong rate
-_ALIKE = 0.94  # correlation of near copies
 _FEWEST = 20  # recordings; among fewer nothing can be called unusual
 _TINY = 1e-9
 _HEARD = -1.75  # decades: frames more than 35 dB below the loudest are pauses before and after the word
@@ -71,32 +65,33 @@ def _runs(mask: np.ndarray) -> np.ndarray:
     return edges[1::2] - edges[::2]
 
 
-def clipped(dataset: Dataset) -> pd.DataFrame:
+def clipped(dataset: Dataset, share: float = 0.005) -> pd.DataFrame:
     """Recordings whose tops are cut off flat; the score is the share of samples in flat tops.
 
     Measured: the share of samples that stand, three or more in a row, within 0.1 % of the recording's highest
     amplitude. A sound wave turns at its top; it does not stay there. In ``spoken-digits`` as published 1,195
     recordings have no such sample and the worst 0.2 %; after the corruption ``clipping`` 99 of 100 have 1.7 %
-    or more. A clipped recording that was then resampled is not flat any more, and not found.
+    or more; above ``share`` it is reported. A clipped recording that was then resampled is not flat any more,
+    and not found.
     """
 
     def look(wave: np.ndarray) -> tuple[float, str] | None:
         runs = _runs(np.abs(wave) >= 0.999 * np.abs(wave).max())
-        share = runs[runs >= 3].sum() / len(wave)
-        reason = f"{share:.1%} of its samples are cut off flat, up to {runs.max(initial=0)} in a row"
-        return (share, reason) if share > _FLAT else None
+        flat = runs[runs >= 3].sum() / len(wave)
+        reason = f"{flat:.1%} of its samples are cut off flat, up to {runs.max(initial=0)} in a row"
+        return (flat, reason) if flat > share else None
 
     return _issues("clipped", dataset, look)
 
 
-def humming(dataset: Dataset) -> pd.DataFrame:
+def humming(dataset: Dataset, line: float = 8.0, part: float = -22.0) -> pd.DataFrame:
     """Recordings with the hum of the mains; the score is how far its line stands out, in dB.
 
     Measured: the amplitude at 50 or 60 Hz over the larger one of its neighbours to both sides (at least 6 Hz
-    away), which must reach 8 dB; and the energy from 44 to 66 Hz as a part of all, which must reach -22 dB.
-    The first alone is also met by noise, the second alone by wind and by knocks. In ``spoken-digits`` as
-    published half of the recordings have -49 dB or less there, 19 in 20 less than -34 dB; after the
-    corruption ``hum`` all have -18 dB or more.
+    away), which must reach ``line`` dB; and the energy from 44 to 66 Hz as a part of all, which must reach
+    ``part`` dB. The first alone is also met by noise, the second alone by wind and by knocks. In
+    ``spoken-digits`` as published half of the recordings have -49 dB or less there, 19 in 20 less than
+    -34 dB; after the corruption ``hum`` all have -18 dB or more.
     """
 
     def look(wave: np.ndarray) -> tuple[float, str] | None:
@@ -114,14 +109,14 @@ def humming(dataset: Dataset) -> pd.DataFrame:
             beside = max(below.mean(), above.mean())
             heights[mark] = 20 * np.log10(between(mark - 1, mark + 1).max() / beside)
         mark = max(heights, key=heights.__getitem__)
-        part = 10 * np.log10(np.square(between(44, 66)).sum() / np.square(spectrum).sum())
+        low = 10 * np.log10(np.square(between(44, 66)).sum() / np.square(spectrum).sum())
         reason = f"a line at {mark} Hz, {heights[mark]:.0f} dB above what is beside it"
-        return (heights[mark], reason) if heights[mark] > _LINE and part > _PART else None
+        return (heights[mark], reason) if heights[mark] > line and low > part else None
 
     return _issues("humming", dataset, look)
 
 
-def silent(dataset: Dataset) -> pd.DataFrame:
+def silent(dataset: Dataset, peak: float = 0.005, pause: float = 0.055) -> pd.DataFrame:
     """Recordings near silence, or with a stretch of digital silence in them.
 
     Measured: the highest amplitude (full scale is 1), and the longest stretch of samples that are exactly
@@ -134,31 +129,31 @@ def silent(dataset: Dataset) -> pd.DataFrame:
     def look(wave: np.ndarray) -> tuple[float, str] | None:
         if not len(wave):
             return 1.0, "nothing but zeros"
-        if (peak := float(np.abs(wave).max())) < _PEAK:
-            return 1 - peak / _PEAK, f"near silence: a peak of {peak:.4f}"
+        if (highest := float(np.abs(wave).max())) < peak:
+            return 1 - highest / peak, f"near silence: a peak of {highest:.4f}"
         muted = _runs(wave == 0).max(initial=0)
         seconds, share = muted / dataset.sample_rate, muted / len(wave)
         reason = f"{share:.0%} of it are muted, {seconds:.2f} s in one piece"
-        return (share, reason) if seconds > _PAUSE else None
+        return (share, reason) if seconds > pause else None
 
     return each_alone("silent", _recordings(dataset, "silent"), look)
 
 
-def noisy(dataset: Dataset) -> pd.DataFrame:
-    """Recordings that hiss even where they are calmest; the score is how many dB they are above -48 dB.
+def noisy(dataset: Dataset, level: float = -48.0) -> pd.DataFrame:
+    """Recordings that hiss even where they are calmest; the score is how many dB they are above ``level``.
 
     Measured: of all values of the short-time spectrum, the amplitude that 5 % stay below, in dB of the
     largest. In ``spoken-digits`` as published it is -69 dB in the middle and -49 dB in the noisiest
     hundredth, all of one speaker; with the corruption ``noise`` it is -41 dB in the middle, and 97 of 100
-    are above the limit.
+    are above the default.
     """
 
     def look(wave: np.ndarray) -> tuple[float, str] | None:
         amplitudes = np.abs(sound.spectrum(wave, *_steps(dataset.sample_rate)))
         heard = amplitudes[amplitudes.max(axis=1) > 1e-5 * amplitudes.max()]  # not the muted frames
-        level = float(20 * np.log10(np.quantile(heard, 0.05) / amplitudes.max() + _TINY))
-        reason = f"19 of 20 parts of its spectrum are above {level:.0f} dB"
-        return (level - _CALM, reason) if level > _CALM else None
+        found = float(20 * np.log10(np.quantile(heard, 0.05) / amplitudes.max() + _TINY))
+        reason = f"19 of 20 parts of its spectrum are above {found:.0f} dB"
+        return (found - level, reason) if found > level else None
 
     return _issues("noisy", dataset, look)
 
@@ -206,7 +201,7 @@ def describe(dataset: Dataset) -> np.ndarray:
     return found
 
 
-def odd_rate(dataset: Dataset) -> pd.DataFrame:
+def odd_rate(dataset: Dataset, threshold: float = 0.7) -> pd.DataFrame:
     """Recordings that sound as if they were played at a wrong rate; the score is the probability of that.
 
     What a wrong rate sounds like is learned from the set itself: half of the recordings are played twice and
@@ -214,7 +209,7 @@ def odd_rate(dataset: Dataset) -> pd.DataFrame:
     spread in each band and from the length, and judges the other half; then the halves change places. Most of
     the set must be right, or right and wrong are one for all; with 30 % of ``spoken-digits`` at a wrong rate
     it finds 93 % of them (91 % of what it reports is right); of the 1,200 published recordings it suspects
-    8. Fewer than 20 recordings give no issues.
+    8. Reported are probabilities from ``threshold`` up. Fewer than 20 recordings give no issues.
     """
     from sklearn.linear_model import LogisticRegression  # here, because it is slow to import
     from sklearn.pipeline import make_pipeline
@@ -246,7 +241,7 @@ def odd_rate(dataset: Dataset) -> pd.DataFrame:
             learner = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=300))
             chances[judged] = learner.fit(features, kinds).predict_proba(given[judged])
     suspected = 1 - chances[:, 0]
-    found = np.flatnonzero(suspected >= _SUSPECT)
+    found = np.flatnonzero(suspected >= threshold)
     speeds = [down / up for up, down in np.array(_RATES)[chances[found, 1:].argmax(axis=1)]]
     reasons = [f"sounds as if read at {speed:.2f} times its rate" for speed in speeds]
     return issue_table("odd_rate", places[found], suspected[found], reasons)
@@ -255,15 +250,15 @@ def odd_rate(dataset: Dataset) -> pd.DataFrame:
 # Near-duplicates --------------------------------------------------------------------------------------
 
 
-def near_duplicates(dataset: Dataset) -> pd.DataFrame:
+def near_duplicates(dataset: Dataset, threshold: float = 0.94) -> pd.DataFrame:
     """Recordings that are an earlier one again: later, louder, through a lower rate, with a little noise.
 
-    In two steps. The **fingerprint** of a recording is its log-mel picture around its centre of loudness,
-    in the 64 leading principal components: a gain does not change it and a shift hardly; the 8 nearest are
+    In two steps. The **fingerprint** of a recording is its log-mel picture around its centre of loudness, in
+    the 64 leading principal components: a gain does not change it and a shift hardly; the 8 nearest are
     candidates. They are then compared **sample by sample**: the largest normalised cross-correlation over all
-    shifts of their first second, below 0.35 of the rate, decides, from 0.94 up; it is the score (1 is equal
-    but for gain and shift). Two takes of one word by one speaker may look alike as pictures; their waves
-    never agree. Of 120 near copies among 1,320 ``spoken-digits`` 118 were found, and nothing else.
+    shifts of their first second, below 0.35 of the rate, is the score (1 is equal but for gain and shift),
+    and decides from ``threshold`` up. Two takes of one word by one speaker may look alike as pictures; their
+    waves never agree. Of 120 near copies among 1,320 ``spoken-digits`` 118 were found, and nothing else.
 
     Exact copies are not reported again: see ``exact_duplicates``. Each issue refers to an item that stays
     (``duplicate_of``). Time grows with the square of the set, 64 products a pair; memory with its length.
@@ -273,7 +268,7 @@ def near_duplicates(dataset: Dataset) -> pd.DataFrame:
     usable = np.array([k for k, wave in enumerate(waves) if len(wave) and first[k] == k], dtype=np.int64)
     pairs = usable[_likely_pairs(np.array([_fingerprint(waves[k], dataset.sample_rate) for k in usable]))]
     agree = correlations(waves, pairs, dataset.sample_rate)
-    items, firsts, shares = behind_the_first(pairs[agree >= _ALIKE], agree[agree >= _ALIKE])
+    items, firsts, shares = behind_the_first(pairs[agree >= threshold], agree[agree >= threshold])
     reasons = [
         f"nearly item {one}: their waves correlate by {share:.3f}{label_note(dataset, item, one)}"
         for item, one, share in zip(items, firsts, shares, strict=True)
