@@ -360,7 +360,7 @@ def test_bad_input(vae, exported, tmp_path):
         deploy.draw_with_onnx(tmp_path / "none.onnx")
     with pytest.raises(ValueError, match="no class 'bird'; its classes are cat, dog"):
         deploy.draw_with_onnx(exported["onnx"], 1, "bird")
-    with pytest.raises(ValueError, match="from 0 to 2, got 3"):
+    with pytest.raises(ValueError, match="no class '3'; its classes are cat, dog"):
         deploy.draw_with_onnx(exported["onnx"], 1, 3)
     with pytest.raises(ValueError, match="at least 1"):
         deploy.draw_with_onnx(exported["onnx"], 0)

@@ -16,8 +16,7 @@ A *models folder* holds exports as its subfolders, the versions; ``live.json`` i
 Introduced in notebook 00; versions and quantisation in notebook 19.
 """
 
-from aigc_lab.deploy.added import judge_network, quantise, write_judge
-from aigc_lab.deploy.forms import FORMATS, check, export
+from aigc_lab.deploy.forms import FORMATS, check, export, judge_network, quantise, write_judge
 from aigc_lab.deploy.onnx_file import (
     TOLERANCE,
     draw_with_onnx,

@@ -1,6 +1,7 @@
-"""Export: every form of a model written, read back, run and compared before it is left in place.
+"""Export: every form of a model written, read back, run and compared before it is left in place. What can be
+added to it: 8-bit numbers, and the judge that watches its images in a service.
 
-Introduced in notebook 00.
+Introduced in notebook 00; 8-bit numbers and the judge in notebook 19.
 """
 
 from __future__ import annotations
@@ -8,33 +9,35 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from aigc_lab.backend import quiet
 from aigc_lab.collect import Card
-from aigc_lab.deploy.onnx_file import TOLERANCE, first_line, network_inputs, onnx_runner, write_onnx
-from aigc_lab.deploy.versions import (
-    CARD,
-    INT8,
-    JUDGE,
-    MANIFEST,
-    MIXTURE,
-    ONNX,
-    REFERENCE,
-    as_json,
-    digest,
-    package_versions,
+from aigc_lab.deploy import versions
+from aigc_lab.deploy.onnx_file import (
+    TOLERANCE,
+    first_line,
+    latent_points,
+    network_inputs,
+    onnx_runner,
+    open_onnx,
+    write_onnx,
 )
+from aigc_lab.models.mixture import LatentMixture
 
-_NAMES = {"keras": "model.keras", "saved_model": "generator_saved_model", "onnx": ONNX}
+if TYPE_CHECKING:
+    import keras
+
+_NAMES = {"keras": "model.keras", "saved_model": "generator_saved_model", "onnx": versions.ONNX}
 FORMATS = tuple(_NAMES)
 _DATA_CARD = "data_card.json"
-_OURS = {*_NAMES.values(), MANIFEST, CARD, MIXTURE, _DATA_CARD, INT8, JUDGE, REFERENCE}
+_ADDED = (versions.CARD, versions.INT8, versions.JUDGE, versions.MIXTURE, versions.REFERENCE)
+_OURS = {*_NAMES.values(), versions.MANIFEST, _DATA_CARD, *_ADDED}
 # What a model of each kind says of itself; it is of the first kind that it has all attributes of.
 _FACTS = {
     "diffusion": ("target", "schedule", "value_range", "image_shape", "class_count"),
@@ -99,24 +102,22 @@ def export(
     draft = target.with_name(f".{target.name}-{uuid.uuid4().hex}.part")
     facts = {"title": title, "licence": licence, "kind": kind}
     facts |= {"class_names": [str(name) for name in class_names], **told}
-    files = {name: _NAMES[name] for name in formats} | {"manifest": MANIFEST}
+    files = {name: _NAMES[name] for name in formats}
     try:
         _check_replaceable(target)
         draft.mkdir(parents=True)
         _write(model, draft, formats, facts)
         if mixture is not None:
-            files["mixture"] = mixture.save(draft / MIXTURE).name
+            files["mixture"] = mixture.save(draft / versions.MIXTURE).name
         if data_card is not None:
             files["data_card"] = _DATA_CARD
-            (draft / _DATA_CARD).write_text(as_json(asdict(data_card)), encoding="utf-8")
+            versions.write_json(draft / _DATA_CARD, asdict(data_card))
         differences = check(model, draft)
-        manifest = facts | {"seeds": [int(seed) for seed in seeds], "versions": package_versions()}
+        manifest = facts | {"seeds": [int(seed) for seed in seeds], "versions": versions.package_versions()}
         manifest["files"] = {
-            name: digest(draft / file, differences.get(name))
-            for name, file in files.items()
-            if name != "manifest"
+            name: versions.digest(draft / file, differences.get(name)) for name, file in files.items()
         }
-        (draft / MANIFEST).write_text(as_json(manifest), encoding="utf-8")
+        versions.write_json(draft / versions.MANIFEST, manifest)
         _swap(draft, target)
     except OSError as error:
         why = error.strerror or str(error)
@@ -125,7 +126,7 @@ def export(
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     # As the caller wrote the folder: a relative one stays relative in a notebook's output.
-    return {name: Path(folder) / file for name, file in files.items()}
+    return {name: Path(folder) / file for name, file in (files | {"manifest": versions.MANIFEST}).items()}
 
 
 def _check_replaceable(target: Path) -> None:
@@ -218,7 +219,7 @@ def check(model: Any, folder: str | os.PathLike[str]) -> dict[str, float]:
             if name == "keras":
                 differences[name], limit = _keras_difference(model, path), 0.0
             else:
-                run = _runner(path)
+                run = onnx_runner(path) if name == "onnx" else _saved_model_runner(path)
                 gap = max(np.abs(run(inputs) - expected).max() for inputs, expected in trials)
                 differences[name], limit = float(gap) / unit, TOLERANCE
         except Exception as error:
@@ -244,7 +245,14 @@ def _trials(model: Any) -> list[tuple[list[np.ndarray], np.ndarray]]:
         inputs.insert(1, np.linspace(0.01, 0.99, 6, dtype="float32")[:, None])
         return [(inputs, model.network.predict_on_batch(inputs))]
     if kind == "repair":
-        return [_damaged(model, random, sides) for sides in ((16, 48), (64, 32))]
+        trials = []
+        for sides in ((16, 48), (64, 32)):
+            known = np.ones((1, *sides, 1), "float32")
+            known[:, 3:9, 5:14] = 0  # a hole in a noisy photograph
+            photo = random.random((1, *sides, 3), dtype="float32") * known
+            inputs = [photo, known, np.full_like(known, 0.05)]
+            trials.append((inputs, np.clip(model.restore(*inputs), 0, 1)))
+        return trials
     if kind == "super-resolution":
         from aigc_lab.models.super_resolution import upscale
 
@@ -255,14 +263,6 @@ def _trials(model: Any) -> list[tuple[list[np.ndarray], np.ndarray]]:
     labels = np.arange(len(latent)) % model.class_count if model.class_count else None
     inputs, expected = network_inputs(latent, labels, model.class_count), model.decode(latent, labels)
     return [(inputs, expected), ([each[:1] for each in inputs], expected[:1])]
-
-
-def _damaged(model: Any, random: Any, sides: tuple[int, int]) -> tuple[list[np.ndarray], np.ndarray]:
-    """A noisy photograph with a hole, and what is made of it."""
-    known = np.ones((1, *sides, 1), "float32")
-    known[:, 3:9, 5:14] = 0
-    inputs = [random.random((1, *sides, 3), dtype="float32") * known, known, np.full_like(known, 0.05)]
-    return inputs, np.clip(model.restore(*inputs), 0, 1)
 
 
 def _keras_difference(model: Any, path: Path) -> float:
@@ -279,13 +279,132 @@ def _keras_difference(model: Any, path: Path) -> float:
     return max(float(np.abs(new - old).max()) for old, new in zip(*each, strict=True))
 
 
-def _runner(path: Path) -> Callable[[list[np.ndarray]], np.ndarray]:
-    """The exported generator: a function from its inputs to pixels."""
-    if path.suffix == ".onnx":
-        return onnx_runner(path)
+def _saved_model_runner(path: Path) -> Callable[[list[np.ndarray]], np.ndarray]:
     import tensorflow as tf
 
     with quiet():
         loaded = tf.saved_model.load(str(path))
     # ``loaded`` is bound to the function, because its variables live in it.
     return lambda inputs, loaded=loaded: loaded.serve(inputs).numpy()
+
+
+def quantise(folder: str | os.PathLike[str], count: int = 256, seed: int = 0, weight_bits: int = 8) -> Path:
+    """Write ``generator_int8.onnx`` beside the generator: same inputs and output, 8-bit numbers inside.
+
+    Each weight matrix or kernel has a scale for every output channel. What is multiplied with it has a scale
+    and a zero, from its range over ``count`` latent points (static quantisation: Jacob et al. 2018, arXiv
+    1712.05877). The manifest gets the file, with the largest difference of a pixel on other points.
+
+    Args:
+        folder: an export of a model that draws from latent points, its ``latent_mixture.npz`` used if there.
+        count: latent points that the ranges are taken from; seed: of them.
+        weight_bits: 8, or 7 where the processor may have no instruction for products of 8-bit numbers (VNNI):
+            onnxruntime then adds two products in 16 bits, and what is larger is cut off.
+
+    Raises:
+        FileNotFoundError: the folder holds no export.
+        ValueError: a model of another kind, a damaged export, or other ``weight_bits``.
+    """
+    from onnxruntime import quantization
+
+    if weight_bits not in (7, 8):
+        raise ValueError(f"weight_bits is 7 or 8, not {weight_bits!r}")
+    told = versions.verify(folder)
+    if "latent_size" not in told:
+        raise ValueError(f"quantise takes a model that draws from latent points, and {folder} holds none")
+
+    source, path, mixture = (Path(folder) / name for name in (versions.ONNX, versions.INT8, versions.MIXTURE))
+    drawn_from = LatentMixture.load(mixture) if mixture.is_file() else None
+
+    def points(seed: int) -> list[np.ndarray]:
+        return network_inputs(*latent_points(told, drawn_from, count, None, seed), told["class_count"])
+
+    names = [each.name for each in open_onnx(source).get_inputs()]
+
+    class Points(quantization.CalibrationDataReader):
+        batches = iter([dict(zip(names, points(seed), strict=True))])
+
+        def get_next(self) -> dict[str, np.ndarray] | None:
+            return next(self.batches, None)
+
+    # Values of 8 bits without sign, weights with it: the pair that processors multiply in one instruction.
+    how = {"activation_type": quantization.QuantType.QUInt8, "weight_type": quantization.QuantType.QInt8}
+    # The products hold the weights and take the time; what stands between them stays exact.
+    how |= {"op_types_to_quantize": ["Conv", "MatMul"], "reduce_range": weight_bits == 7}
+    with quiet():
+        quantization.quantize_static(str(source), str(path), Points(), per_channel=True, **how)
+    other = points(seed + 1)
+    versions.record(
+        folder, versions.INT8, float(np.abs(onnx_runner(path)(other) - onnx_runner(source)(other)).max())
+    )
+    return path
+
+
+def write_judge(folder: str | os.PathLike[str], among: str) -> Path:
+    """Write ``judge.onnx``, the 28 x 28 feature network: ``image`` (batch, 28, 28, 1) in [0, 1] ->
+    ``probabilities`` (batch, classes).
+
+    With it a service without TensorFlow sees what its own images look like. The names of its classes are in
+    the metadata of the file, and the manifest gets the file.
+
+    Args:
+        folder: an export.
+        among: the set whose classes compete, as for ``evaluate.classify``.
+
+    Raises:
+        FileNotFoundError: the folder holds no export.
+        ValueError: there is no such set, or the written file disagrees with ``evaluate.classify``.
+    """
+    from aigc_lab.evaluate import feature_network
+
+    versions.verify(folder)
+    images = np.random.default_rng(0).random((5, 28, 28, 1), dtype="float32")
+    expected = feature_network.classify(images, among)
+    names, weights = feature_network.GROUPS[among], dict(feature_network.weights())
+    chosen = [feature_network.CLASS_NAMES.index(f"{among}/{name}") for name in names]
+    weights |= {name: weights[name][..., chosen] for name in ("dense", "dense_bias")}
+    network = judge_network(weights, images.shape[1:3], [len(names)])
+    network([images])  # Keras exports only a model that was called once
+    path, facts = Path(folder) / versions.JUDGE, {"kind": "judge", "class_names": list(names)}
+    with quiet():
+        write_onnx(network, path, facts, "probabilities")
+    difference = float(np.abs(onnx_runner(path)([images]) - expected).max())
+    if not difference <= TOLERANCE:
+        path.unlink()
+        raise ValueError(f"{path.name} differs from evaluate.classify by {difference:.3g}")
+    versions.record(folder, versions.JUDGE, difference)
+    return path
+
+
+def judge_network(
+    weights: Mapping[str, np.ndarray], size: tuple[int, int], parts: Sequence[int]
+) -> keras.Model:
+    """``evaluate.feature_network.forward`` and a softmax, as a Keras model that can be exported.
+
+    Args:
+        weights: as ``forward`` takes them.
+        size: height and width of the images.
+        parts: how many outputs each question has; each gets a softmax of its own.
+
+    Returns:
+        ``image`` (batch, height, width, 1) in [0, 1] -> probabilities (batch, sum of parts).
+    """
+    import keras
+
+    from aigc_lab.evaluate.feature_network import CONVOLUTIONS
+
+    hidden = image = keras.Input((*size, 1), name="image")
+    for kernel, stride, channels in CONVOLUTIONS:
+        hidden = keras.layers.Conv2D(channels, kernel, stride, padding="same", activation="relu")(hidden)
+    features = keras.layers.GlobalAveragePooling2D()(hidden)  # (n, h / 8, w / 8, 96) -> (n, 96)
+    shares = [keras.layers.Dense(part, activation="softmax")(features) for part in parts]
+    network = keras.Model([image], shares[0] if len(shares) == 1 else keras.layers.Concatenate()(shares))
+    ordered = [
+        weights[f"{name}{number}"] for number in range(len(CONVOLUTIONS)) for name in ("kernel", "bias")
+    ]
+    ends = np.cumsum(parts)[:-1]
+    dense, bias = (np.split(weights[name], ends, axis=-1) for name in ("dense", "dense_bias"))
+    for pair in zip(dense, bias, strict=True):
+        ordered += pair
+    network.set_weights(ordered)
+    return network

@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from aigc_lab.models.mixture import LatentMixture
+
 TOLERANCE = 1e-5  # largest difference of a pixel in [0, 1] between two forms of one model
 # Facts that are text, not JSON; the last one is onnxruntime's own, in a file that it made.
 _WORDS = ("title", "licence", "kind", "target", "schedule", "onnx.infer")
@@ -35,14 +37,12 @@ def write_onnx(generator: Any, path: Path, facts: Mapping[str, Any], output: str
     # Version 15 is what onnxruntime and onnxruntime-web both run.
     generator.export(str(path), format="onnx", opset_version=15, verbose=False)
     model = onnx.load(path)
-    strange = [
-        each.name for each in model.graph.input if each.name not in {one.name for one in generator.inputs}
-    ]
+    strange = {each.name for each in model.graph.input} - {each.name for each in generator.inputs}
     if strange:
         path.unlink()
         raise ValueError(
-            f"the ONNX file would ask for {strange[0]!r}, which is no input of the model but a constant that "
-            "was computed with Keras or TensorFlow while the model was built; compute it with NumPy"
+            f"the ONNX file would ask for {min(strange)!r}, which is no input of the model but a constant "
+            "that was computed with Keras or TensorFlow while the model was built; compute it with NumPy"
         )
     (made,) = model.graph.output
     for node in model.graph.node:
@@ -132,9 +132,9 @@ def first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
-def onnx_runner(path: str | os.PathLike[str]) -> Callable[[list[np.ndarray]], np.ndarray]:
+def onnx_runner(path: str | os.PathLike[str], threads: int = 0) -> Callable[[list[np.ndarray]], np.ndarray]:
     """The model in a file, opened once: a function from its inputs, in their order, to its output."""
-    session = open_onnx(path)
+    session = open_onnx(path, threads)
     names = [each.name for each in session.get_inputs()]
     return lambda inputs: session.run(None, dict(zip(names, inputs, strict=True)))[0]
 
@@ -143,6 +143,41 @@ def onnx_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
     """What the file says of itself: title, licence, class names, latent size, class count."""
     told = open_onnx(path).get_modelmeta().custom_metadata_map
     return {key: text if key in _WORDS else json.loads(text) for key, text in told.items()}
+
+
+def class_number(label: int | str | None, told: Mapping[str, Any], model: str = "the model") -> int | None:
+    """The number of the class that is meant; None where none is.
+
+    Args:
+        told: metadata or manifest of an export.
+
+    Raises:
+        ValueError: the model has no such class; the message names those it has.
+    """
+    names, count = told["class_names"], told["class_count"]
+    if label is None or (not isinstance(label, str) and 0 <= label < count):
+        return label
+    if label in names:
+        return names.index(label)
+    known = f"its classes are {', '.join(names) or f'0 to {count - 1}'}"
+    has = known if count else "it has no classes: leave label out"
+    raise ValueError(f"{model} has no class {str(label)[:80]!r}; {has}")
+
+
+def latent_points(
+    told: Mapping[str, Any], mixture: LatentMixture | None, count: int, number: int | None, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """What a model draws from: points (count, latent_size), of a mixture or of N(0, 1), and their classes.
+
+    Args:
+        told: metadata or manifest of an export.
+        number: of the class; None takes the classes in turn.
+    """
+    if mixture is not None:
+        return mixture.sample(count, number, seed)
+    points = np.random.default_rng(seed).standard_normal((count, told["latent_size"]), dtype="float32")
+    turns = np.arange(max(1, told["class_count"])) if number is None else number
+    return points, np.resize(turns, count)
 
 
 def network_inputs(latent: np.ndarray, labels: np.ndarray | None, class_count: int) -> list[np.ndarray]:
@@ -175,16 +210,12 @@ def draw_with_onnx(
     """
     if count < 1:
         raise ValueError(f"count must be at least 1, got {count}")
-    told = _metadata_with(path, "latent_size", "draws nothing from latent points in one pass")
-    number = _class_number(label, told["class_count"], told["class_names"])
-    if mixture is None:
-        latent = np.random.default_rng(seed).standard_normal((count, told["latent_size"]), dtype="float32")
-        labels = np.resize(np.arange(max(1, told["class_count"])) if number is None else number, count)
-    else:
-        from aigc_lab.models.mixture import LatentMixture
-
-        latent, labels = LatentMixture.load(mixture).sample(count, number, seed)
-    return onnx_runner(path)(network_inputs(latent, labels, told["class_count"]))
+    told = onnx_metadata(path)
+    if "latent_size" not in told:
+        raise ValueError(f"{Path(path).name} draws nothing from latent points in one pass")
+    number = class_number(label, told)
+    points = latent_points(told, LatentMixture.load(mixture) if mixture else None, count, number, seed)
+    return onnx_runner(path)(network_inputs(*points, told["class_count"]))
 
 
 def enlarge_with_onnx(path: str | os.PathLike[str], photograph: np.ndarray) -> np.ndarray:
@@ -202,7 +233,8 @@ def enlarge_with_onnx(path: str | os.PathLike[str], photograph: np.ndarray) -> n
         FileNotFoundError: there is no such file.
         ValueError: no ONNX model of super-resolution, or another shape or type.
     """
-    _metadata_with(path, "scale", "enlarges nothing")
+    if "scale" not in onnx_metadata(path):
+        raise ValueError(f"{Path(path).name} enlarges nothing")
     photo = np.asarray(photograph)
     if photo.ndim < 2 or photo.shape[2:] not in ((), (3,)) or photo.dtype != np.uint8 or not photo.size:
         raise ValueError(f"a photograph must be uint8 (height, width[, 3]), got {photo.dtype} {photo.shape}")
@@ -210,26 +242,3 @@ def enlarge_with_onnx(path: str | os.PathLike[str], photograph: np.ndarray) -> n
     (large,) = onnx_runner(path)([colours[None].astype("float32") / np.float32(255)])
     large = np.rint(large * 255).astype(np.uint8)
     return large if photo.ndim == 3 else large[..., 0]
-
-
-def _metadata_with(path: str | os.PathLike[str], name: str, otherwise: str) -> dict[str, Any]:
-    """The metadata of a model that has the fact ``name``."""
-    told = onnx_metadata(path)
-    if name not in told:
-        raise ValueError(f"{Path(path).name} {otherwise}")
-    return told
-
-
-def _class_number(label: int | str | None, class_count: int, names: list[str]) -> int | None:
-    if label is None:
-        return None
-    if not class_count:
-        raise ValueError(f"this model has no classes; leave label out instead of {label!r}")
-    if isinstance(label, str):
-        if label not in names:
-            known = f"its classes are {', '.join(names)}" if names else "it holds no names: give a number"
-            raise ValueError(f"the model has no class {label!r}; {known}")
-        return names.index(label)
-    if not 0 <= label < class_count:
-        raise ValueError(f"label must lie from 0 to {class_count - 1}, got {label}")
-    return int(label)

@@ -26,8 +26,10 @@ MANIFEST, CARD, ONNX, INT8 = "export.json", "model_card.md", "generator.onnx", "
 JUDGE, MIXTURE, REFERENCE, LIVE = "judge.onnx", "latent_mixture.npz", "reference.json", "live.json"
 
 
-def as_json(facts: Mapping[str, Any]) -> str:
-    return json.dumps(facts, indent=2, ensure_ascii=False)
+def write_json(path: Path, facts: Mapping[str, Any]) -> None:
+    """Write facts as JSON: the file is whole, or what it was."""
+    with atomic_write(path) as stream:
+        stream.write(json.dumps(facts, indent=2, ensure_ascii=False).encode("utf-8"))
 
 
 def digest(path: Path, difference: float | None = None) -> dict[str, Any]:
@@ -56,8 +58,7 @@ def record(folder: str | os.PathLike[str], name: str, difference: float | None =
     """
     manifest = _manifest(folder)
     manifest["files"][Path(name).stem] = digest(Path(folder) / name, difference)
-    with atomic_write(Path(folder) / MANIFEST) as stream:
-        stream.write(as_json(manifest).encode("utf-8"))
+    write_json(Path(folder) / MANIFEST, manifest)
 
 
 def _manifest(folder: str | os.PathLike[str]) -> dict[str, Any]:
@@ -112,8 +113,7 @@ def set_live(folder: str | os.PathLike[str], version: str) -> None:
         before = {"version": version}
     previous = before["version"] if before["version"] != version else before.get("previous")
     told = {"version": version, "previous": previous, "sha256": files["onnx"]["sha256"]}
-    with atomic_write(Path(folder) / LIVE) as stream:
-        stream.write(as_json(told | {"since": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"}).encode("utf-8"))
+    write_json(Path(folder) / LIVE, told | {"since": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"})
 
 
 def live(folder: str | os.PathLike[str]) -> dict[str, Any]:
