@@ -52,45 +52,38 @@ def _serve(chosen: argparse.Namespace) -> int:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = counts
         import uvicorn
 
-        from aigc_lab.serve.app import Settings, make_app
+        from aigc_lab.serve.app import make_app
         from aigc_lab.serve.front import Protocol
         from aigc_lab.serve.versions import Versions
-        from aigc_lab.serve.workers import Workers, reserve
+        from aigc_lab.serve.workers import OwnSocket, Workers, reserve
 
-        key = _key(chosen)
-        shares = _shares(chosen.share)
+        key, shares = _key(chosen), _shares(chosen.share)
         for name, least in (("workers", 1), ("largest", 1), ("queue", chosen.largest), ("timeout", 0.001)):
             if not getattr(chosen, name) >= least:
                 raise ValueError(f"--{name} must be at least {least}, got {getattr(chosen, name):g}")
-        try:
-            live = Versions(
-                chosen.folder, shares, chosen.largest
-            ).live()  # says what is wrong before a worker starts
+        try:  # says what is wrong before a worker starts
+            live = Versions(chosen.folder, shares, chosen.largest).live()
         except KeyError as error:
             raise ValueError(error.args[0]) from None
         if chosen.log is not None:
             chosen.log.open("ab").close()
-        holder, address = reserve(chosen.host, chosen.port)
-        settings = Settings(
-            folder=chosen.folder, shares=shares, key=key, log=chosen.log, largest=chosen.largest,
+        holder, (host, port) = reserve(chosen.host, chosen.port)
+        app = partial(
+            make_app, chosen.folder, chosen.log, shares=shares, key=key, largest=chosen.largest,
             queue=chosen.queue, timeout=chosen.timeout, workers=chosen.workers,
         )  # fmt: skip
         config = uvicorn.Config(
-            partial(make_app, settings), factory=True, workers=chosen.workers, http=Protocol, ws="none",
-            log_level="warning", access_log=False, server_header=False, limit_concurrency=1000,
-            timeout_keep_alive=30, timeout_graceful_shutdown=int(chosen.timeout) + 5,
+            app, factory=True, workers=chosen.workers, http=Protocol, ws="none", log_level="warning",
+            access_log=False, server_header=False, limit_concurrency=1000, timeout_keep_alive=30,
+            timeout_graceful_shutdown=int(chosen.timeout) + 5,
         )  # fmt: skip
-
-        def ready() -> None:
-            host = f"[{address[0]}]" if ":" in address[0] else address[0]
-            workers = f"{chosen.workers} worker{'s' * (chosen.workers > 1)}{'' if key else ', no key needed'}"
-            words = f"serving {live.name} at http://{host}:{address[1]} with {workers}; Ctrl+C ends it"
-            print(words, file=sys.stderr, flush=True)
-
+        at = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        workers = f"{chosen.workers} worker{'s' * (chosen.workers > 1)}{'' if key else ', no key needed'}"
         with holder:
-            supervisor = Workers(config, address, ready)
+            supervisor = Workers(config, [OwnSocket(host, port)])
+            supervisor.ready = f"serving {live.name} at http://{at} with {workers}; Ctrl+C ends it"
             supervisor.run()
-        if supervisor.failed:
+        if supervisor.failed():
             raise OSError("a worker did not start; what it said stands above")
     return 0
 

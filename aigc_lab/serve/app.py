@@ -14,7 +14,6 @@ import signal
 import sys
 import threading
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -22,7 +21,7 @@ from urllib.parse import quote
 
 import numpy as np
 from fastapi import FastAPI, Request
-from fastapi.responses import HTMLResponse, PlainTextResponse, Response
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
@@ -30,6 +29,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from aigc_lab import __version__
+from aigc_lab.deploy.onnx_file import class_number
 from aigc_lab.serve import front
 from aigc_lab.serve.batching import Batcher, QueueFull
 from aigc_lab.serve.versions import Ask, Version, Versions, png
@@ -47,20 +47,6 @@ _POLICY = {
 }
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What the command line says; see ``python -m aigc_lab.serve --help``."""
-
-    folder: Path
-    shares: Mapping[str, float] = field(default_factory=dict)
-    key: str | None = None
-    log: Path | None = None
-    largest: int = 64  # images of one request, and of one run of the model
-    queue: int = 256  # images that may wait in a worker
-    timeout: float = 10.0  # seconds
-    workers: int = 1
-
-
 class Wish(BaseModel):
     """The body of ``POST /generate``."""
 
@@ -74,19 +60,45 @@ class Wish(BaseModel):
 
 
 class Service:
-    """The endpoints of one worker."""
+    """The endpoints of one worker.
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.versions = Versions(settings.folder, settings.shares, settings.largest)
-        self.batcher = Batcher(self._work, settings.largest, settings.queue)
+    Args:
+        folder, shares: as for ``Versions``.
+        key: that must be given; None: none.
+        largest: images of one request, and of one run of the model.
+        queue: images that may wait in a worker.
+        timeout: seconds that a request may take.
+        workers: how many there are, for the page.
+
+    Raises:
+        OSError, ValueError: the model folder cannot be served.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        shares: Mapping[str, float] | None = None,
+        key: str | None = None,
+        largest: int = 64,
+        queue: int = 256,
+        timeout: float = 10.0,
+        workers: int = 1,
+    ) -> None:
+        self.key, self.largest, self.timeout, self.workers = key, largest, timeout, workers
+        self.versions = Versions(folder, shares or {}, largest)
+        self.batcher = Batcher(self._work, largest, queue)
         self._numbers = itertools.count()
 
     # Drawing -------------------------------------------------------------------------------------------
 
     async def generate(self, request: Request) -> Response:
         """Draw images; the answer is a PNG, or JSON."""
-        wish = self._checked(await self._body(request))
+        try:
+            wish = Wish.model_validate_json(await self._body(request))
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+            where = first["loc"][0] if first["loc"] else "the body"
+            raise HTTPException(422, f"{where}: {first['msg']}") from None
         answer, version = await self._draw(wish, request.scope["told"])
         kind = "image/png" if wish.format == "png" else "application/json"
         headers = {"X-Model-Version": quote(version.name), "X-Model-SHA256": version.sha256}
@@ -96,66 +108,48 @@ class Service:
         """The body, if it is small and comes in time."""
         stated = request.headers.get("content-length", "")
         body = bytearray()
-        # A connection whose body nobody has read cannot be used again.
-        too_large = HTTPException(
-            413, f"the body is larger than {BODY_BYTES:,} bytes", {"Connection": "close"}
-        )
+        closing = {"Connection": "close"}  # one whose body nobody has read cannot be used again
+        too_large = HTTPException(413, f"the body is larger than {BODY_BYTES:,} bytes", closing)
         if stated.isdecimal() and int(stated) > BODY_BYTES:
             raise too_large
         try:
-            async with asyncio.timeout(self.settings.timeout):
+            async with asyncio.timeout(self.timeout):
                 async for piece in request.stream():
                     body += piece
                     if len(body) > BODY_BYTES:
                         raise too_large
         except TimeoutError:
-            words = f"the body did not arrive within {self.settings.timeout:g} s"
-            raise HTTPException(408, words, {"Connection": "close"}) from None
+            raise HTTPException(408, f"the body did not arrive within {self.timeout:g} s", closing) from None
         except ClientDisconnect:
             raise HTTPException(400, "the client left before its body was complete") from None
         return bytes(body)
 
-    def _checked(self, body: bytes) -> Wish:
-        try:
-            wish = Wish.model_validate_json(body)
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-            where = first["loc"][0] if first["loc"] else "the body"
-            raise HTTPException(422, f"{where}: {first['msg']}") from None
-        return self._within(wish)
-
-    def _within(self, wish: Wish) -> Wish:
-        most = self.settings.largest
-        if wish.count > most:
-            raise HTTPException(
-                422, f"count: at most {most} images a request, got {wish.count}; ask several times"
-            )
-        return wish
-
     async def _draw(self, wish: Wish, told: dict[str, Any]) -> tuple[bytes, Version]:
         """The answer to a wish, and the version that gave it."""
         told |= {"seed": wish.seed, "count": wish.count}
+        if wish.count > self.largest:
+            raise HTTPException(
+                422, f"count: at most {self.largest} images a request, got {wish.count}; ask several times"
+            )
         if wish.version is None:
             version = self.versions.choose(wish.seed, wish.label)
         else:
-            version = await self.open(wish.version)
+            version = await self._opened(wish.version)
         told["version"] = version.name
         try:
-            label = version.label_number(wish.label)
+            label = told["label"] = class_number(wish.label, version.manifest, f"the model {version.name}")
         except ValueError as error:
             raise HTTPException(422, str(error)) from None
-        told["label"] = label
         watched = version.monitor is not None and (label is not None or not version.class_count)
         judged = watched and next(self._numbers) % JUDGED == 0
         try:
-            async with asyncio.timeout(self.settings.timeout):
+            async with asyncio.timeout(self.timeout):
                 item = (version, Ask(wish.seed, label, wish.count), wish.format, judged)
                 answer, probabilities = await self.batcher.ask(item, wish.count)
         except QueueFull:
-            words = "too many images wait already; come again in a second"
-            raise HTTPException(503, words, {"Retry-After": "1"}) from None
+            raise HTTPException(503, front.FULL, {"Retry-After": "1"}) from None
         except TimeoutError:
-            raise HTTPException(504, f"not drawn within {self.settings.timeout:g} s; ask again") from None
+            raise HTTPException(504, f"not drawn within {self.timeout:g} s; ask again") from None
         if watched:  # a request without a class draws them in turn, and says nothing about shares
             if version.class_count > 1:
                 version.monitor.asked(label)
@@ -164,7 +158,7 @@ class Service:
             front.ALARM.labels(version.name).set(version.monitor.alarm is not None)
         return answer, version
 
-    async def open(self, name: str) -> Version:
+    async def _opened(self, name: str) -> Version:
         """A version by name; one that was never asked for is opened in a thread."""
         try:
             return await run_in_threadpool(self.versions.open, name)
@@ -192,39 +186,47 @@ class Service:
         front.WAITING.set(self.batcher.waiting)
         return answers
 
-    # What is known ----------------------------------------------------------------------------------------
+    # What is known: the first line of each is also its summary in the schema and on the page ----------------
 
-    def about(self) -> dict[str, Any]:
-        """The versions, which is live, which answer a share, and why a chosen one was refused."""
-        live, known = self.versions.live(), self.versions.opened()
-        return {
-            "live": live.name,
-            "shares": self.versions.shares,
-            "refused": self.versions.refused or None,
-            "versions": [
-                known[name].about() if name in known else {"version": name} for name in self.versions.names()
-            ],
-        }
+    async def alive(self) -> dict[str, bool]:
+        """The process is alive"""
+        return {"alive": True}
 
-    def monitors(self) -> dict[str, Any]:
-        """What the monitor of each open version has seen, in this worker."""
+    async def ready(self) -> dict[str, Any]:
+        """The live model is open, and its trial run has passed"""
+        live = self.versions.live()
+        return {"ready": True, "version": live.name, "sha256": live.sha256}
+
+    async def card(self, version: str | None = None) -> PlainTextResponse:
+        """The model card, Markdown"""
+        chosen = self.versions.live() if version is None else await self._opened(version)
+        return PlainTextResponse(chosen.card(), media_type="text/markdown")
+
+    async def about(self) -> dict[str, Any]:
+        """The versions, their hashes and shares, and which is live"""
+        return self.versions.about()
+
+    async def monitors(self) -> dict[str, Any]:
+        """Are requests and images as they were? Of one worker"""
+        opened = list(self.versions.opened.items())  # a thread may open another one meanwhile
         return {
             "worker": os.getpid(),
-            "workers": self.settings.workers,
+            "workers": self.workers,
             "judged": f"one in {JUDGED} answers",
-            "versions": {
-                name: version.monitor.status()
-                for name, version in self.versions.opened().items()
-                if version.monitor is not None
-            },
+            "versions": {name: each.monitor.status() for name, each in opened if each.monitor is not None},
         }
 
+    async def metrics(self) -> Response:
+        """For Prometheus, of all workers together"""
+        return Response(await run_in_threadpool(front.metrics), media_type="text/plain; version=0.0.4")
+
     async def set_live(self, request: Request, name: str) -> dict[str, Any]:
-        if not self.settings.key:
+        """Roll back, or forward: make a version the live one (key needed)"""
+        if not self.key:
             raise HTTPException(
                 403, "the live version is set with a key only: start the service with --key-file"
             )
-        if not front.allowed(request.scope, self.settings.key, basic=False):  # a page elsewhere could send it
+        if not front.allowed(request.scope, self.key, basic=False):  # a page elsewhere could send it
             raise HTTPException(403, "send the key as Authorization: Bearer KEY")
         try:
             version = await run_in_threadpool(self.versions.set_live, name)
@@ -236,24 +238,22 @@ class Service:
         return {"live": version.name, "sha256": version.sha256}
 
     async def page(self, request: Request) -> HTMLResponse:
-        """The page: a form, what it drew, the monitor, the versions."""
+        """A page to try the model, and its dashboard"""
         given = {name: value for name, value in request.query_params.items() if value}
-        wish = {"seed": "0", "label": "", "count": str(min(16, self.settings.largest)), **given}
+        wish = {"seed": "0", "label": "", "count": str(min(16, self.largest)), **given}
         image, problem, status, version = "", "", 200, self.versions.live()
         try:
             numbers = {name: int(wish[name]) for name in ("seed", "count")}
             asked = Wish(**numbers, label=wish["label"] or None)
-            drawn, version = await self._draw(self._within(asked), request.scope["told"])
+            drawn, version = await self._draw(asked, request.scope["told"])
             image = base64.b64encode(drawn).decode("ascii")
         except HTTPException as error:
             problem, status = error.detail, error.status_code
         except ValueError:  # no number, or a number out of range
-            status = 422
-            problem = f"seed must lie from 0 to 2^63 - 1, and count from 1 to {self.settings.largest}"
+            problem, status = f"seed must lie from 0 to 2^63 - 1, and count from 1 to {self.largest}", 422
         html = await run_in_threadpool(
-            _page().render, wish=wish, image=image, problem=problem,
-            shown=version, about=self.about(), monitors=self.monitors(), largest=self.settings.largest,
-            paths=request.app.openapi()["paths"],
+            _page().render, wish=wish, image=image, problem=problem, shown=version, about=await self.about(),
+            monitors=await self.monitors(), largest=self.largest, paths=request.app.openapi()["paths"],
         )  # fmt: skip
         return HTMLResponse(html, status, headers=_POLICY)
 
@@ -278,18 +278,19 @@ def _json(version: Version, ask: Ask, images: np.ndarray) -> bytes:
     return json.dumps(told | {"pixels": images.tolist()}, separators=(",", ":")).encode()
 
 
-def make_app(settings: Settings) -> Any:
+def make_app(folder: Path, log: Path | None = None, **settings: Any) -> front.Front:
     """The ASGI application of one worker.
+
+    Args:
+        log: a file, appended to; None: standard output.
+        settings: of ``Service``.
 
     Raises:
         OSError, ValueError: the model folder or the log cannot be opened.
     """
-    service = Service(settings)
+    service = Service(folder, **settings)
     sys.setswitchinterval(_SWITCH)
-    descriptor = 1
-    if settings.log is not None:
-        descriptor = os.open(settings.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-    log = front.Log(descriptor)
+    lines = front.Log(1 if log is None else os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644))
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -297,70 +298,44 @@ def make_app(settings: Settings) -> Any:
         gc.collect()
         gc.freeze()  # what is there now stays: a full collection would look through it, and answers wait
         yield
-        log.close()
+        lines.close()
 
     app = FastAPI(title="AIGC Lab", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
     # A plain route: FastAPI would take half of the time that an answer takes. Its schema is filled in below.
     app.add_route(front.GENERATE, service.generate, methods=["POST"])
-
-    @app.get("/", response_class=HTMLResponse, summary="A page to try the model, and its dashboard")
-    async def page(request: Request) -> HTMLResponse:
-        return await service.page(request)
-
-    @app.get("/healthz", summary="The process is alive")
-    async def alive() -> dict[str, bool]:
-        return {"alive": True}
-
-    @app.get("/readyz", summary="The live model is open, and its trial run has passed")
-    async def ready() -> dict[str, Any]:
-        live = service.versions.live()
-        return {"ready": True, "version": live.name, "sha256": live.sha256}
-
-    @app.get("/card", response_class=PlainTextResponse, summary="The model card, Markdown")
-    async def card(version: str | None = None) -> PlainTextResponse:
-        chosen = service.versions.live() if version is None else await service.open(version)
-        return PlainTextResponse(chosen.card(), media_type="text/markdown")
-
-    @app.get("/versions", summary="The versions, their hashes and shares, and which is live")
-    async def versions() -> dict[str, Any]:
-        return service.about()
-
-    @app.post(
-        "/versions/{name}/live", summary="Roll back, or forward: make a version the live one (key needed)"
-    )
-    async def set_live(request: Request, name: str) -> dict[str, Any]:
-        return await service.set_live(request, name)
-
-    @app.get("/monitor", summary="Are requests and images as they were? Of one worker")
-    async def monitor() -> dict[str, Any]:
-        return service.monitors()
-
-    @app.get("/metrics", response_class=PlainTextResponse, summary="For Prometheus, of all workers together")
-    async def metrics() -> Response:
-        return Response(await run_in_threadpool(front.metrics), media_type="text/plain; version=0.0.4")
-
-    schema = app.openapi()
-    schema["paths"][front.GENERATE] = {"post": _generate_schema(settings.largest)}
-    return front.Front(app, settings.key, log, lambda: service.batcher.waiting >= settings.queue)
+    for method, path, endpoint, kind in (
+        ("GET", "/", service.page, HTMLResponse),
+        ("GET", "/healthz", service.alive, JSONResponse),
+        ("GET", "/readyz", service.ready, JSONResponse),
+        ("GET", "/card", service.card, PlainTextResponse),
+        ("GET", "/versions", service.about, JSONResponse),
+        ("POST", "/versions/{name}/live", service.set_live, JSONResponse),
+        ("GET", "/monitor", service.monitors, JSONResponse),
+        ("GET", "/metrics", service.metrics, PlainTextResponse),
+    ):
+        app.add_api_route(path, endpoint, methods=[method], response_class=kind, summary=endpoint.__doc__)
+    app.openapi()["paths"][front.GENERATE] = {"post": _generate_schema(service.largest)}
+    return front.Front(app, service.key, lines, lambda: service.batcher.waiting >= service.batcher.queue)
 
 
 def _generate_schema(largest: int) -> dict[str, Any]:
     body = Wish.model_json_schema()
     body["properties"]["count"]["maximum"] = largest
-    pixels = {"type": "object", "description": "version, sha256, seed, label, and pixels from 0 to 255 "
-              "(count, height, width, channels)"}  # fmt: skip
-    drawn = {
+    answers = {
+        200: "drawn", 401: "no key", 404: "no such version", 408: "the body took too long",
+        409: "a version that is broken", 413: "the body is too large", 422: "what is wrong with the body",
+        503: "too much waits: come again after Retry-After", 504: "not drawn in time",
+    }  # fmt: skip
+    responses = {str(code): {"description": words} for code, words in answers.items()}
+    pixels = "version, sha256, seed, label, and pixels from 0 to 255 (count, height, width, channels)"
+    responses["200"]["content"] = {
         "image/png": {"schema": {"type": "string", "format": "binary"}},
-        "application/json": {"schema": pixels},
+        "application/json": {"schema": {"type": "object", "description": pixels}},
     }
-    told = {200: "drawn", 401: "no key", 404: "no such version", 408: "the body took too long",
-            409: "a version that is broken", 413: "the body is too large", 422: "what is wrong with the body",
-            503: "too much waits: come again after Retry-After", 504: "not drawn in time"}  # fmt: skip
     return {
         "summary": "Draw images from a seed",
         "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
-        "responses": {str(code): {"description": words} for code, words in told.items()}
-        | {"200": {"description": told[200], "content": drawn}},
+        "responses": responses,
     }
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
+from starlette.responses import JSONResponse, Response
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 Message = MutableMapping[str, Any]
@@ -27,6 +28,14 @@ HEAD_BYTES = 2**20
 _BETWEEN_WRITES = 0.1  # seconds
 _LINES_WAITING = 20_000
 _WHOLE = 4096  # bytes that a pipe takes in one piece, so that lines of several workers never mix
+
+FULL = "too many images wait already; come again in a second"
+_FULL = JSONResponse({"detail": FULL}, 503, {"Retry-After": "1"})
+_NO_KEY = JSONResponse(
+    {"detail": "this service needs its key: send it as Authorization: Bearer KEY"},
+    401,
+    {"WWW-Authenticate": 'Basic realm="AIGC Lab"'},
+)
 
 ANSWERS = Counter("aigc_answers", "Answers", ["path", "status"])
 SECONDS = Histogram(
@@ -130,10 +139,10 @@ class Front:
 
         try:
             if self._key and scope["path"] not in OPEN and not allowed(scope, self._key):
-                await _refuse(receive, send_with_name, *_NO_KEY)
+                await _refuse(scope, receive, send_with_name, _NO_KEY)
             elif scope["path"] == GENERATE and self._full():
                 # Before the body is looked at: where too much is asked, a refusal must cost next to nothing.
-                await _refuse(receive, send_with_name, *_FULL)
+                await _refuse(scope, receive, send_with_name, _FULL)
             else:
                 await self._app(scope, receive, send_with_name)
         finally:
@@ -161,25 +170,13 @@ def allowed(scope: Message, key: str, basic: bool = True) -> bool:
     return hmac.compare_digest(word, key.encode())
 
 
-_NO_KEY = (
-    401,
-    b'{"detail":"this service needs its key: send it as Authorization: Bearer KEY"}',
-    (b"www-authenticate", b'Basic realm="AIGC Lab"'),
-)
-_FULL = 503, b'{"detail":"too many images wait already; come again in a second"}', (b"retry-after", b"1")
-
-
-async def _refuse(
-    receive: Callable, send: Callable, status: int, words: bytes, header: tuple[bytes, bytes]
-) -> None:
+async def _refuse(scope: Message, receive: Callable, send: Callable, answer: Response) -> None:
     # Whoever closes while the rest of a body is on its way resets the connection, and the answer is lost.
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(REST_SECONDS):
             while (await receive()).get("more_body"):
                 pass
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(words)).encode()), header]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": words})
+    await answer(scope, receive, send)
 
 
 class Protocol(HttpToolsProtocol):

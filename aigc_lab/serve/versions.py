@@ -7,28 +7,28 @@ has changed, so that a roll back reaches all of them.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import io
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from PIL import Image
 
 from aigc_lab import deploy
-from aigc_lab.deploy.onnx_file import first_line
-from aigc_lab.deploy.versions import CARD, JUDGE, MIXTURE, ONNX, REFERENCE
+from aigc_lab.deploy.onnx_file import first_line, latent_points, network_inputs, onnx_runner
+from aigc_lab.deploy.versions import CARD, JUDGE, LIVE, MANIFEST, MIXTURE, ONNX, REFERENCE
 from aigc_lab.models.mixture import LatentMixture
 from aigc_lab.serve.monitor import Monitor
 
 _PIXEL = 0.5 / 255  # two answers that differ by less look the same
 
 
-@dataclass(frozen=True)
-class Ask:
+class Ask(NamedTuple):
     """One request, checked: ``count`` images of one class (None: the classes in turn) from one seed."""
 
     seed: int
@@ -60,19 +60,14 @@ class Version:
         self.sha256 = self.manifest["files"]["onnx"]["sha256"]
         self.class_names: list[str] = self.manifest["class_names"]
         self.class_count: int = self.manifest["class_count"]
-        self._session = deploy.open_onnx(folder / ONNX, threads=1)
-        self._inputs = [each.name for each in self._session.get_inputs()]
+        self._generator = onnx_runner(folder / ONNX, threads=1)
         mixture = folder / MIXTURE
         self._mixture = LatentMixture.load(mixture) if mixture.is_file() else None
         self._judge, self.monitor = None, None
         if (folder / JUDGE).is_file() and (folder / REFERENCE).is_file():
-            self._judge = deploy.open_onnx(folder / JUDGE, threads=1)
-            self.monitor = self._new_monitor()
+            self._judge = onnx_runner(folder / JUDGE, threads=1)
+            self.monitor = Monitor(json.loads((folder / REFERENCE).read_text(encoding="utf-8")))
         self.batch_difference = self._try(largest)
-        self.monitor = self._new_monitor() if self._judge else None  # the trial is not counted
-
-    def _new_monitor(self) -> Monitor:
-        return Monitor(json.loads((self.folder / REFERENCE).read_text(encoding="utf-8")))
 
     def _try(self, largest: int) -> float:
         """Draw once, alone and in batches; the largest difference that the company makes."""
@@ -81,8 +76,8 @@ class Version:
             together = self._run(asks)
             sizes = sorted({1, 2, 3, 5, largest // 2, largest - 1} - {0})
             gap = max(np.abs(self._run(asks[:size]) - together[:size]).max() for size in sizes)
-            if self.monitor:
-                self.monitor.made(self.judge(np.rint(together[0] * 255).astype("uint8")))
+            if self.monitor:  # a copy: the trial is not counted
+                copy.deepcopy(self.monitor).made(self.judge(np.rint(together[0] * 255).astype("uint8")))
         except Exception as error:
             why = first_line(error)
             raise ValueError(f"{self.folder} cannot be run ({why}); export the model again") from error
@@ -92,20 +87,10 @@ class Version:
 
     def _run(self, asks: Sequence[Ask]) -> np.ndarray:
         """Pixels in [0, 1] of all that is asked, one run: (sum of counts, height, width, channels)."""
-        latent, labels = zip(*map(self._latent, asks), strict=True)
-        inputs = [np.concatenate(latent)]
-        if self.class_count:
-            inputs.append(np.eye(self.class_count, dtype="float32")[np.concatenate(labels)])
-        return self._session.run(None, dict(zip(self._inputs, inputs, strict=True)))[0]
-
-    def _latent(self, ask: Ask) -> tuple[np.ndarray, np.ndarray]:
-        """As ``deploy.draw_with_onnx`` draws them: equal seeds, equal images."""
-        if self._mixture is not None:
-            return self._mixture.sample(ask.count, ask.label, ask.seed)
-        size = self.manifest["latent_size"]
-        latent = np.random.default_rng(ask.seed).standard_normal((ask.count, size), dtype="float32")
-        turns = np.arange(max(1, self.class_count)) if ask.label is None else ask.label
-        return latent, np.resize(turns, ask.count)
+        drawn_from = self.manifest, self._mixture
+        points = [latent_points(*drawn_from, ask.count, ask.label, ask.seed) for ask in asks]
+        latent, labels = map(np.concatenate, zip(*points, strict=True))
+        return self._generator(network_inputs(latent, labels, self.class_count))
 
     def draw(self, asks: Sequence[Ask]) -> list[np.ndarray]:
         """Images of each request, uint8 (count, height, width, channels), in one run of the model."""
@@ -114,30 +99,14 @@ class Version:
 
     def judge(self, image: np.ndarray) -> np.ndarray:
         """Probabilities (classes,) that ``judge.onnx`` gives an image, uint8 (height, width, channels)."""
-        name = self._judge.get_inputs()[0].name
-        return self._judge.run(None, {name: image[None].astype("float32") / np.float32(255)})[0][0]
-
-    def label_number(self, label: int | str | None) -> int | None:
-        """The class that is meant.
-
-        Raises:
-            ValueError: the model has no such class; the message names those it has.
-        """
-        if label is None or (isinstance(label, int) and 0 <= label < self.class_count):
-            return label
-        if label in self.class_names:
-            return self.class_names.index(label)
-        known = ", ".join(self.class_names) or f"0 to {self.class_count - 1}"
-        has = f"its classes are {known}" if self.class_count else "it has no classes: leave label out"
-        raise ValueError(f"the model {self.name} has no class {str(label)[:80]!r}; {has}")
+        return self._judge([image[None].astype("float32") / np.float32(255)])[0]
 
     def card(self) -> str:
         """The model card, Markdown, or the first lines of one where the export has none."""
         path = self.folder / CARD
         if path.is_file():
             return path.read_text(encoding="utf-8")
-        told = self.manifest
-        title, licence = told["title"] or self.name, told["licence"] or "not stated"
+        title, licence = self.manifest["title"] or self.name, self.manifest["licence"] or "not stated"
         return f"# {title}\n\nLicence: {licence}. No card was written.\n"
 
     def about(self) -> dict[str, Any]:
@@ -146,10 +115,8 @@ class Version:
         return {
             "version": self.name,
             "sha256": self.sha256,
-            "title": self.manifest["title"],
-            "licence": self.manifest["licence"],
+            **{name: self.manifest[name] for name in ("title", "licence", "image_shape")},
             "classes": self.class_names or list(range(self.class_count)),
-            "image_shape": self.manifest["image_shape"],
             "seeds": self.manifest.get("seeds", []),
             "made_with": self.manifest["versions"],
             "data_card": json.loads(data_card.read_text(encoding="utf-8")) if data_card.is_file() else None,
@@ -173,23 +140,19 @@ class Versions:
         self.folder, self.shares, self._largest = folder, dict(shares), largest
         if not folder.is_dir():
             raise FileNotFoundError(f"there is no folder {folder}; name an export, or a folder of exports")
-        self.single = (folder / "export.json").is_file()
+        self.single = (folder / MANIFEST).is_file()
         self.refused = ""  # why the version that live.json names does not serve
-        self._open: dict[str, Version] = {}
+        self.opened: dict[str, Version] = {}  # by name
         self._seen = self._stamp()
-        self._live = self.open(folder.resolve().name if self.single else deploy.live(folder)["version"])
+        self._live = self.open(self.names()[0] if self.single else deploy.live(folder)["version"])
         for name in shares:
             self.open(name)
 
     def names(self) -> list[str]:
         """Every version there is, also those that were never asked for."""
         if self.single:
-            return [self._live.name]
-        return sorted(path.parent.name for path in self.folder.glob("*/export.json"))
-
-    def opened(self) -> dict[str, Version]:
-        """The versions that are open, by name."""
-        return dict(self._open)
+            return [self.folder.resolve().name]
+        return sorted(path.parent.name for path in self.folder.glob(f"*/{MANIFEST}"))
 
     def open(self, name: str, again: bool = False) -> Version:
         """A version by name.
@@ -201,16 +164,16 @@ class Versions:
             KeyError: there is none of that name.
             OSError, ValueError: it is there, and cannot serve.
         """
-        if name in self._open and not again:
-            return self._open[name]
-        known = [self.folder.resolve().name] if self.single else self.names()
+        before = self.opened.get(name)
+        if before and not again:
+            return before
+        known = self.names()
         if name not in known:  # a path that leads elsewhere is no name of a version either
             raise KeyError(f"there is no version {name[:80]!r}; there is {', '.join(known)}")
         version = Version(self.folder if self.single else self.folder / name, self._largest)
-        before = self._open.get(name)
         if before is None or before.sha256 != version.sha256:  # else its monitor goes on counting
-            self._open[name] = version
-        return self._open[name]
+            self.opened[name] = version
+        return self.opened[name]
 
     def live(self) -> Version:
         """The live version, also after another worker or ``deploy.set_live`` has changed it.
@@ -246,13 +209,26 @@ class Versions:
             place = int.from_bytes(digest, "big") / 2**64
             for name, share in self.shares.items():
                 if place < share:
-                    return self._open[name]
+                    return self.opened[name]
                 place -= share
         return self.live()
 
+    def about(self) -> dict[str, Any]:
+        """The versions, which is live, which answer a share, and why a chosen one was refused."""
+        live = self.live()
+        return {
+            "live": live.name,
+            "shares": self.shares,
+            "refused": self.refused or None,
+            "versions": [
+                self.opened[name].about() if name in self.opened else {"version": name}
+                for name in self.names()
+            ],
+        }
+
     def _stamp(self) -> tuple[int, int] | None:
         try:
-            state = os.stat(self.folder / "live.json")
+            state = os.stat(self.folder / LIVE)
         except OSError:
             return None
         return state.st_mtime_ns, state.st_ino
@@ -260,8 +236,6 @@ class Versions:
 
 def png(images: np.ndarray) -> bytes:
     """One PNG of images uint8 (count, height, width, channels), about as many columns as rows."""
-    from PIL import Image
-
     count, height, width, channels = images.shape
     columns = int(np.ceil(np.sqrt(count)))
     rows = -(-count // columns)

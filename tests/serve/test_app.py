@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from aigc_lab.serve.app import Settings, make_app
+from aigc_lab.serve.app import make_app
 from aigc_lab.serve.versions import Version
 
 
@@ -44,7 +44,7 @@ def test_a_model_that_hangs_is_given_up_and_what_waited_for_it_in_vain_is_not_dr
         drawn.extend(ask.seed for ask in asks)
         return real(self, asks)
 
-    app = make_app(Settings(folder, log=tmp_path / "log", timeout=0.05))
+    app = make_app(folder, log=tmp_path / "log", timeout=0.05)
     monkeypatch.setattr(Version, "draw", slow)
 
     async def check():
@@ -68,7 +68,7 @@ def test_a_version_that_fails_in_the_middle_spoils_no_request_for_another(folder
             raise RuntimeError("broken")
         return real(self, asks)
 
-    app = make_app(Settings(folder, log=tmp_path / "log"))
+    app = make_app(folder, log=tmp_path / "log")
     monkeypatch.setattr(Version, "draw", failing)
 
     async def check():
