@@ -14,7 +14,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cache, wraps
+from functools import cache, partial, wraps
 from html import escape, unescape
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -30,7 +30,10 @@ NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 PLACEHOLDER = re.compile(r"\{\d+\}")
 _WORD = re.compile(r"[A-Za-z]{2}")
 _CHINESE = re.compile(r"[\u3400-\u9fff]")
-_JOINTS = (": ", ", ")  # a text may be put together from texts that have translations of their own
+_JOINTS = {
+    ": ": "：",
+    ", ": "，",
+}  # a text may be put together from texts that have translations of their own
 
 
 def checked(language: str) -> str:
@@ -112,12 +115,12 @@ def _found(text: str, language: str) -> str | None:
         match = pattern.fullmatch(text)
         if match:
             return _filled(translation, [_found(part, language) or part for part in match.groups()])
-    for joint in _JOINTS:
+    for joint, chinese in _JOINTS.items():
         parts = text.split(joint)
         if len(parts) > 1:
             each = [_found(part, language) if has_words(part) else part for part in parts]
             if None not in each:
-                return {": ": "：", ", ": "，"}[joint].join(each)
+                return chinese.join(each)
     return None
 
 
@@ -143,24 +146,17 @@ def has_words(text: str) -> bool:
     return bool(re.search(r"[a-z]{2}", re.sub(r"\$[^$]*\$|\S+://\S+", " ", text)))
 
 
-def html(page: str, language: str | None = None) -> str:
-    """HTML with its texts and the names of its parts for screen readers in the language of the edition."""
-    language = current() if language is None else language
-    return page if language == "en" else html_texts(page, lambda text: translated(text, language))
-
-
-def html_texts(page: str, change: Callable[[str], str]) -> str:
+def html(page: str, change: Callable[[str], str] = translated) -> str:
     """HTML with its texts, and the names of its parts for screen readers, changed by a function."""
 
-    def attribute(found: re.Match[str]) -> str:
-        return f'{found[1]}="{escape(change(unescape(found[2])))}"'
+    def changed(found: re.Match[str], quote: bool) -> str:
+        words = found[2].strip()
+        made = change(unescape(words))
+        made = words if made == unescape(words) else escape(made, quote)
+        return found[1] + found[2].replace(words, made) + found[3]
 
-    def text(found: re.Match[str]) -> str:
-        words = found[1].strip()
-        return f">{found[1].replace(words, escape(change(unescape(words)), quote=False))}<"
-
-    page = re.sub(r'\b(alt|aria-label|title)="([^"]+)"', attribute, page)
-    return re.sub(r">([^<>]*[A-Za-z]{2}[^<>]*)<", text, page)
+    page = re.sub(r'(\b(?:alt|aria-label|title)=")([^"]+)(")', lambda found: changed(found, True), page)
+    return re.sub(r"(>)([^<>]*[A-Za-z]{2}[^<>]*)(<)", lambda found: changed(found, False), page)
 
 
 def figure(drawn: Figure, chosen: str, families: list[str]) -> Callable[[], None]:
@@ -186,7 +182,7 @@ def figure(drawn: Figure, chosen: str, families: list[str]) -> Callable[[], None
         axis.set_tick_params(which="both", labelfontfamily=families)
     for formatter in formatters:
         formatter.__dict__.pop("format_ticks", None)
-        formatter.format_ticks = _translating(formatter.format_ticks, chosen)
+        formatter.format_ticks = partial(_translated_ticks, formatter.format_ticks, chosen)
 
     def back() -> None:
         for text, words, family in before:
@@ -197,18 +193,12 @@ def figure(drawn: Figure, chosen: str, families: list[str]) -> Callable[[], None
     return back
 
 
-def _translating(format_ticks: Callable[..., list], chosen: str) -> Callable[..., list[str]]:
+def _translated_ticks(format_ticks: Callable[..., list], chosen: str, values: Any) -> list[str]:
     # A label may also be the number that was given as one.
-    return lambda values: [translated(str(label), chosen) for label in format_ticks(values)]
+    return [translated(str(label), chosen) for label in format_ticks(values)]
 
 
-def widget_state(state: dict[str, Any], language: str | None = None) -> dict[str, Any]:
-    """What a control shows (its name, hint, choices, HTML) in the language of the edition."""
-    language = current() if language is None else language
-    return widget_texts(state, lambda text: translated(text, language))
-
-
-def widget_texts(state: dict[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
+def widget_state(state: dict[str, Any], change: Callable[[str], str] = translated) -> dict[str, Any]:
     """The state of a control with what it shows (its name, hint, choices, HTML) changed by a function."""
     made = dict(state)
     for name in ("description", "tooltip", "placeholder"):
@@ -217,7 +207,7 @@ def widget_texts(state: dict[str, Any], change: Callable[[str], str]) -> dict[st
     if made.get("_options_labels"):
         made["_options_labels"] = type(made["_options_labels"])(map(change, made["_options_labels"]))
     if isinstance(made.get("value"), str) and "<" in made["value"]:
-        made["value"] = html_texts(made["value"], change)
+        made["value"] = html(made["value"], change)
     return made
 
 
@@ -252,33 +242,32 @@ def _broken(text: str, width: float) -> str:
     return "\n".join(line.strip() for line in lines)
 
 
-def blocks(source: str) -> list[tuple[str, str]]:
+def blocks(source: str) -> list[list[str]]:
     """Markdown as its blocks, each with what stands between it and the next; joined they are the source.
 
     Blocks end at empty lines (``>`` alone in a quotation), but a fence and a ``$$`` formula stay whole.
     """
-    found: list[tuple[str, str]] = []
-    lines = source.split("\n")
-    block: list[str] = []
-    between: list[str] = []
-    fence = ""
-    for line in lines:
+    lines, fence = [], ""  # whether a line stands between blocks, and the line
+    for line in source.split("\n"):
+        words = line.strip(" >")
+        lines.append((not fence and not words, line))
         mark = re.match(r"[> ]*(`{3,}|~{3,}|:{3,}|\$\$)", line)
-        if not fence and line.strip(" >") == "":
-            between.append(line)
-            continue
-        if between:
-            found.append(
-                ("\n".join(block), "\n".join(["", *between, ""]) if block else "\n".join([*between, ""]))
-            )
-            block, between = [], []
-        block.append(line)
         if fence:
-            if line.strip(" >").startswith(fence) or (fence == "$$" and line.rstrip().endswith("$$")):
+            if words.startswith(fence) or (fence == "$$" and line.rstrip().endswith("$$")):
                 fence = ""
-        elif mark and not (mark[1] == "$$" and line.strip(" >").count("$$") > 1):
+        elif mark and not (mark[1] == "$$" and words.count("$$") > 1):
             fence = mark[1]
-    found.append(("\n".join(block), "\n".join(["", *between]) if between and block else "\n".join(between)))
+    found: list[list[str]] = []
+    for empty, run in itertools.groupby(lines, lambda each: each[0]):
+        text = "\n".join(line for _, line in run)
+        if found:
+            found[-1][1] += "\n"
+        if not empty:
+            found.append([text, ""])
+        elif found:
+            found[-1][1] += text
+        else:
+            found.append(["", text])
     return found
 
 

@@ -12,7 +12,7 @@ import argparse
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import cache, partial
 from html import escape
 from pathlib import Path
 
@@ -143,7 +143,9 @@ def _output(output: nbformat.NotebookNode, cell: nbformat.NotebookNode, edition:
     elif "text/html" in data:
         # The tables of a run are those of the English edition; what a player is called is translated.
         page = data["text/html"]
-        shown = language.html(page, edition) if "<audio" in page else page
+        shown = (
+            language.html(page, partial(language.translated, language=edition)) if "<audio" in page else page
+        )
         yield f'<div class="html">{shown}</div>'
     elif "text/markdown" in data:
         yield _markdown().render(data["text/markdown"])

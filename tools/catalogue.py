@@ -222,10 +222,10 @@ def notebook_messages(path: Path) -> list[Message]:
         for output in cell.get("outputs", ()):
             page = output.get("data", {}).get("text/html", "")
             if "<audio" in page:
-                found += [Message(text, "player", where) for text in _shown(language.html_texts, page)]
+                found += [Message(text, "player", where) for text in _shown(language.html, page)]
     where = f"notebooks/{path.name}"
     for model in node.metadata.get("widgets", {}).get(edition.STATE, {}).get("state", {}).values():
-        shown = _shown(language.widget_texts, model["state"])
+        shown = _shown(language.widget_state, model["state"])
         found += [Message(text, "control", where) for text in shown]
     for words in edition.words_of_figures(path.stem).values():
         found += [Message(language.general(text), "figure", where) for text in words]

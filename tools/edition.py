@@ -12,6 +12,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,7 @@ def edition(
     node = language.notebook(node, stem, chosen)
     if chosen == "en":
         return node
+    translated = partial(language.translated, language=chosen)
     for holder, key in pictures(node):
         drawing = figures / stem / f"{name(holder[key])}.png"
         if drawing.is_file():
@@ -85,9 +87,9 @@ def edition(
         for output in cell.get("outputs", ()):
             data = output.get("data", {})
             if "<audio" in data.get("text/html", ""):
-                data["text/html"] = language.html(data["text/html"], chosen)
+                data["text/html"] = language.html(data["text/html"], translated)
             if "image/png" in data and "text/plain" in data:
-                data["text/plain"] = language.translated(data["text/plain"], chosen)
+                data["text/plain"] = translated(data["text/plain"])
     for model in node.metadata.get("widgets", {}).get(STATE, {}).get("state", {}).values():
-        model["state"] = language.widget_state(model["state"], chosen)
+        model["state"] = language.widget_state(model["state"], translated)
     return node
