@@ -315,7 +315,7 @@ def make_app(folder: Path, log: Path | None = None, **settings: Any) -> front.Fr
     ):
         app.add_api_route(path, endpoint, methods=[method], response_class=kind, summary=endpoint.__doc__)
     app.openapi()["paths"][front.GENERATE] = {"post": _generate_schema(service.largest)}
-    return front.Front(app, service.key, lines, lambda: service.batcher.waiting >= service.batcher.queue)
+    return front.Front(app, service.key, lines, service.batcher)
 
 
 def _generate_schema(largest: int) -> dict[str, Any]:

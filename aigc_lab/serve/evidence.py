@@ -78,23 +78,19 @@ class Evidence:
         streams: how many.
 
     Raises:
-        ValueError: shares that are not shares, an alpha outside (0, 1), or a size below 1.
+        ValueError: shares that are not shares, or an alpha outside (0, 1).
     """
 
     def __init__(
         self, shares: np.ndarray, false_alarm_rate: float, size: int | None = None, streams: int = 1
     ):
         self.shares = np.asarray(shares, float)
-        least = 1e-12 if size is None else 0.0
-        if self.shares.ndim != 1 or len(self.shares) < 2 or not (self.shares >= least).all():
-            raise ValueError("a reference needs shares of two or more classes, above 0 where they are known")
-        if not abs(self.shares.sum() - 1) < 1e-6:
-            raise ValueError(f"the shares of a reference add up to 1, not to {self.shares.sum():.4g}")
+        classes, least = self.shares.size, 1e-12 if size is None else 0.0
+        if classes < 2 or not (self.shares >= least).all() or abs(self.shares.sum() - 1) > 1e-6:
+            known = "" if size else ", above 0 where they are known"
+            raise ValueError(f"a reference needs shares of two or more classes that add up to 1{known}")
         if not 0 < false_alarm_rate < 1:
             raise ValueError(f"a false-alarm rate lies between 0 and 1, got {false_alarm_rate}")
-        if size is not None and not size >= 1:
-            raise ValueError(f"a reference needs at least one item, got {size}")
-        classes = len(self.shares)
         self.size = size
         spent = false_alarm_rate if size is None else false_alarm_rate / 2
         self.threshold = -math.log(spent)  # of the logarithm of the evidence

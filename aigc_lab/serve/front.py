@@ -19,6 +19,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from starlette.responses import JSONResponse, Response
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from aigc_lab.serve.batching import Batcher
+
 Message = MutableMapping[str, Any]
 GENERATE = "/generate"
 OPEN = ("/healthz", "/readyz")  # an orchestrator asks these without a key
@@ -109,16 +111,12 @@ class Log:
 
 
 class Front:
-    """ASGI middleware: the key, and each request's number, line in the log and place in the metrics.
-
-    Args:
-        full: is there no room for one image more?
-    """
+    """ASGI middleware: the key, and each request's number, line in the log and place in the metrics."""
 
     def __init__(
-        self, app: Callable[..., Awaitable[None]], key: str | None, log: Log, full: Callable[[], bool]
+        self, app: Callable[..., Awaitable[None]], key: str | None, log: Log, batcher: Batcher
     ) -> None:
-        self._app, self._key, self._log, self._full = app, key, log, full
+        self._app, self._key, self._log, self._batcher = app, key, log, batcher
         self._number = 0
 
     async def __call__(self, scope: Message, receive: Callable, send: Callable) -> None:
@@ -140,7 +138,7 @@ class Front:
         try:
             if self._key and scope["path"] not in OPEN and not allowed(scope, self._key):
                 await _refuse(scope, receive, send_with_name, _NO_KEY)
-            elif scope["path"] == GENERATE and self._full():
+            elif scope["path"] == GENERATE and self._batcher.waiting >= self._batcher.queue:
                 # Before the body is looked at: where too much is asked, a refusal must cost next to nothing.
                 await _refuse(scope, receive, send_with_name, _FULL)
             else:

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from uvicorn.loops.auto import auto_loop_factory
 
 _PATIENCE = 2.0  # seconds for the last answers
 
@@ -210,21 +211,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return await Load(chosen.port, chosen.rate, chosen.connections, body, key).run(chosen.seconds)
 
     try:
-        result = _run(ask())
+        with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:  # uvloop, where there is one
+            result = runner.run(ask())
     except OSError as error:
         print(f"nothing listens at port {chosen.port} of this machine ({error})", file=sys.stderr)
         return 2
     more = {"latencies": [round(1000 * each, 3) for each in result.latencies]} if chosen.latencies else {}
     print(json.dumps(result.row() | more))
     return 0
-
-
-def _run(asked: Any) -> Result:
-    if sys.platform == "win32":
-        return asyncio.run(asked)
-    import uvloop
-
-    return uvloop.run(asked)
 
 
 if __name__ == "__main__":

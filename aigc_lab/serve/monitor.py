@@ -7,7 +7,6 @@ uncertainty. The test is ``evidence``. Introduced in notebook 19.
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -17,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from aigc_lab import deploy
-from aigc_lab.collect.dataset import atomic_write
-from aigc_lab.deploy.versions import JUDGE, MIXTURE, ONNX, REFERENCE
+from aigc_lab.deploy.onnx_file import onnx_runner
+from aigc_lab.deploy.versions import JUDGE, MIXTURE, ONNX, REFERENCE, write_json
 from aigc_lab.serve.evidence import Evidence
 
 EVERY = 20  # items between two looks at the evidence
@@ -64,18 +63,14 @@ class Monitor:
         self._block = {name: np.zeros(len(each.shares), int) for name, each in self._streams.items()}
 
     def asked(self, label: int) -> None:
-        """Count a class that was asked for.
-
-        Raises:
-            ValueError: the reference has no such class.
-        """
-        self._count("asked", self._checked(label))
+        """Count a class that was asked for, by its number."""
+        self._count("asked", label)
 
     def made(self, probabilities: np.ndarray, label: int | None = None) -> None:
         """Count what the judge says of one image, its probabilities (K,), that was made for this label.
 
         Raises:
-            ValueError: another number of classes, NaN, or a label that the reference does not have.
+            ValueError: another number of classes, or NaN.
         """
         probabilities = np.asarray(probabilities, float)
         expected = self._block["recognised"].shape
@@ -84,24 +79,15 @@ class Monitor:
                 f"the judge must give {expected[0]} finite probabilities, got shape {probabilities.shape}"
             )
         seen = int(probabilities.argmax())
-        if label is not None and self._checked(label) < len(self._meant):
+        if label is not None and self._meant:
             self._count("as asked", int(seen != self._meant[label]))
         self._count("recognised", seen)
         self._count("uncertainty", int(np.searchsorted(self._edges, uncertainty(probabilities))))
 
-    def _checked(self, label: int) -> int:
-        if "asked" not in self._block:
-            raise ValueError("the reference holds no classes that are asked for: this model has none")
-        classes = len(self._block["asked"])
-        if not 0 <= label < classes:
-            raise ValueError(f"a class lies from 0 to {classes - 1}, got {label}")
-        return label
-
     @property
     def alarm(self) -> int | None:
         """The number of the item at which the first stream alarmed, or None."""
-        at = [int(each.alarms[0]) for each in self._streams.values() if each.alarms[0]]
-        return min(at, default=None)
+        return min((int(each.alarms[0]) for each in self._streams.values() if each.alarms[0]), default=None)
 
     def status(self) -> dict[str, Any]:
         """What was counted so far, beside the reference; numbers and texts only, for a JSON answer.
@@ -118,10 +104,10 @@ class Monitor:
         return {
             "names": self._names[name],
             "items": evidence.seen + int(self._block[name].sum()),
-            "counts": [int(count) for count in evidence.totals() + self._block[name]],
-            "reference": [round(float(share), 6) for share in evidence.shares],
+            "counts": (evidence.totals() + self._block[name]).tolist(),
+            "reference": evidence.shares.round(6).tolist(),
             "since": since,
-            "shares_since": [round(float(share), 6) for share in shares],
+            "shares_since": shares.round(6).tolist(),
             "evidence": round(float(evidence.log_values()[0]) / math.log(10), 3),
             "alarm_at": round(evidence.threshold / math.log(10), 3),
             "alarm": int(evidence.alarms[0]) or None,
@@ -190,26 +176,18 @@ def write_reference(folder: str | os.PathLike[str], images: int = 20_000, seed: 
     parts = [judged(folder, images // max(1, len(asked)), label, seed) for label in asked or [None]]
     labels = np.repeat(np.arange(len(parts)), [len(part) for part in parts]) if asked else None
     reference = make_reference(np.concatenate(parts), names, asked, labels)
-    path = folder / REFERENCE
-    with atomic_write(path) as stream:
-        stream.write(json.dumps(reference | {"seed": seed}, indent=1, ensure_ascii=False).encode())
-    deploy.record(folder, path.name)
-    return path
+    write_json(folder / REFERENCE, reference | {"seed": seed})
+    deploy.record(folder, REFERENCE)
+    return folder / REFERENCE
 
 
 def judged(folder: Path, images: int, label: str | None, seed: int) -> np.ndarray:
     """What ``judge.onnx`` of an export says of images that its generator draws, (n, K), 1,000 at a time."""
-    judge, mixture = deploy.open_onnx(folder / JUDGE), folder / MIXTURE
-    feed, parts = judge.get_inputs()[0].name, []
+    judge, parts = onnx_runner(folder / JUDGE), []
+    mixture = folder / MIXTURE if (folder / MIXTURE).is_file() else None
     for start in range(0, images, 1000):
-        pixels = deploy.draw_with_onnx(
-            folder / ONNX,
-            min(1000, images - start),
-            label,
-            seed * 1_000_000 + start,
-            mixture if mixture.is_file() else None,
-        )
+        count, drawn_with = min(1000, images - start), seed * 1_000_000 + start
+        pixels = deploy.draw_with_onnx(folder / ONNX, count, label, drawn_with, mixture)
         # As the service sends them: 256 levels.
-        levels = np.rint(np.clip(pixels, 0, 1) * 255).astype("float32") / np.float32(255)
-        parts.append(judge.run(None, {feed: levels})[0])
+        parts.append(judge([np.rint(np.clip(pixels, 0, 1) * 255).astype("float32") / np.float32(255)]))
     return np.concatenate(parts)

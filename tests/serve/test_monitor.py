@@ -105,18 +105,6 @@ def test_a_judge_that_is_always_sure_still_makes_a_reference():
     status = each.status()
     assert set(status["streams"]) == {"recognised", "uncertainty"}
     assert status["alarm"] is None
-    with pytest.raises(ValueError, match="this model has none"):
-        each.asked(0)
-
-
-@pytest.mark.parametrize("label", [-1, 4, 10**9])
-def test_a_label_that_does_not_exist_is_refused(label):
-    each = Monitor(REFERENCE)
-    with pytest.raises(ValueError, match="from 0 to 3"):
-        each.asked(label)
-    with pytest.raises(ValueError, match="from 0 to 3"):
-        each.made(EVEN, label)
-    assert all(facts["items"] == 0 for facts in each.status()["streams"].values())
 
 
 @pytest.mark.parametrize("bad", [[0.5, 0.5], [np.nan, 1, 0, 0], [[0.25] * 4], []])
