@@ -262,13 +262,8 @@ class Service:
 def _page() -> Template:
     """The template. Its frame lies in ``clean``, whose code (and SciPy with it) is not imported for that."""
     folders = [Path(__file__).parent, Path(__file__).parents[1] / "clean"]
-    environment = Environment(
-        loader=FileSystemLoader(folders),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
+    looks = {"trim_blocks": True, "lstrip_blocks": True, "undefined": StrictUndefined}
+    environment = Environment(loader=FileSystemLoader(folders), autoescape=True, **looks)
     environment.filters |= {"thousands": "{:,}".format, "percent": "{:.1%}".format}
     return environment.get_template("page.html.j2")
 

@@ -96,18 +96,17 @@ class Log:
         while not ended:
             ended = self._ended.wait(_BETWEEN_WRITES)
             lines, self._lines = self._lines, []
-            while lines:
-                taken, size = 0, 0
-                while taken < len(lines) and (not taken or size + len(lines[taken]) < _WHOLE):
-                    size += len(lines[taken]) + 1
-                    taken += 1
-                piece = "".join(line + "\n" for line in lines[:taken]).encode()
+            pieces = [""]
+            for line in lines:
+                if len(pieces[-1]) + len(line) >= _WHOLE:
+                    pieces.append("")
+                pieces[-1] += line + "\n"
+            for piece in pieces:
                 try:
-                    if os.write(self._descriptor, piece) < len(piece):
+                    if os.write(self._descriptor, piece.encode()) < len(piece):
                         raise OSError("written in part")
                 except OSError:
-                    LINES_LOST.inc(taken)
-                lines = lines[taken:]
+                    LINES_LOST.inc(piece.count("\n"))
 
 
 class Front:

@@ -1,4 +1,7 @@
-"""The processes of a service: each listens by itself at the same port, and one that dies is started again."""
+"""The processes of a service: each listens by itself at the same port, and one that dies is started again.
+
+Not in ``__main__``: a process that is spawned does not import that one.
+"""
 
 from __future__ import annotations
 
