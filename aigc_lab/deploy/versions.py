@@ -1,6 +1,5 @@
 """Versions: what belongs to an export and its hashes, its card, and which export of a models folder is live.
 
-A *models folder* holds exports as its subfolders, the versions; ``live.json`` in it names the one to serve.
 The card is introduced in notebook 00, versions in notebook 19.
 """
 

@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -134,7 +134,7 @@ class Service:
         if wish.version is None:
             version = self.versions.choose(wish.seed, wish.label)
         else:
-            version = await self._opened(wish.version)
+            version = await _version(self.versions.open, wish.version)
         told["version"] = version.name
         try:
             label = told["label"] = class_number(wish.label, version.manifest, f"the model {version.name}")
@@ -157,15 +157,6 @@ class Service:
                 version.monitor.made(probabilities, label)
             front.ALARM.labels(version.name).set(version.monitor.alarm is not None)
         return answer, version
-
-    async def _opened(self, name: str) -> Version:
-        """A version by name; one that was never asked for is opened in a thread."""
-        try:
-            return await run_in_threadpool(self.versions.open, name)
-        except KeyError as error:
-            raise HTTPException(404, error.args[0]) from None
-        except (OSError, ValueError) as error:
-            raise HTTPException(409, str(error)) from None
 
     def _work(self, items: list[tuple[Version, Ask, str, bool]]) -> list[Any]:
         """In the thread of the model: the answers to a batch, each with what the judge says or None."""
@@ -199,7 +190,7 @@ class Service:
 
     async def card(self, version: str | None = None) -> PlainTextResponse:
         """The model card, Markdown"""
-        chosen = self.versions.live() if version is None else await self._opened(version)
+        chosen = self.versions.live() if version is None else await _version(self.versions.open, version)
         return PlainTextResponse(chosen.card(), media_type="text/markdown")
 
     async def about(self) -> dict[str, Any]:
@@ -228,13 +219,8 @@ class Service:
             )
         if not front.allowed(request.scope, self.key, basic=False):  # a page elsewhere could send it
             raise HTTPException(403, "send the key as Authorization: Bearer KEY")
-        try:
-            version = await run_in_threadpool(self.versions.set_live, name)
-        except KeyError as error:
-            raise HTTPException(404, error.args[0]) from None
-        except (OSError, ValueError) as error:
-            live = self.versions.live().name
-            raise HTTPException(409, f"{error}; {live} goes on serving") from None
+        refused = f"; {self.versions.live().name} goes on serving"
+        version = await _version(self.versions.set_live, name, refused)
         return {"live": version.name, "sha256": version.sha256}
 
     async def page(self, request: Request) -> HTMLResponse:
@@ -256,6 +242,16 @@ class Service:
             monitors=await self.monitors(), largest=self.largest, paths=request.app.openapi()["paths"],
         )  # fmt: skip
         return HTMLResponse(html, status, headers=_POLICY)
+
+
+async def _version(called: Callable[[str], Version], name: str, refused: str = "") -> Version:
+    """A version by name, in a thread: it may have to be opened. ``refused`` is added where it cannot be."""
+    try:
+        return await run_in_threadpool(called, name)
+    except KeyError as error:
+        raise HTTPException(404, error.args[0]) from None
+    except (OSError, ValueError) as error:
+        raise HTTPException(409, f"{error}{refused}") from None
 
 
 @cache
