@@ -203,8 +203,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
 
     def body(number: int) -> bytes:
-        wish = {"seed": number, "count": chosen.count} | ({"label": chosen.label} if chosen.label else {})
-        return json.dumps(wish).encode()
+        return json.dumps({"seed": number, "count": chosen.count, "label": chosen.label}).encode()
 
     async def ask() -> Result:
         key = os.environ.get("AIGC_LAB_KEY", "")
