@@ -18,16 +18,8 @@ import numpy as np
 
 from aigc_lab.backend import quiet
 from aigc_lab.collect import Card
-from aigc_lab.deploy import versions
-from aigc_lab.deploy.onnx_file import (
-    TOLERANCE,
-    first_line,
-    latent_points,
-    network_inputs,
-    onnx_runner,
-    open_onnx,
-    write_onnx,
-)
+from aigc_lab.deploy import onnx_file, versions
+from aigc_lab.deploy.onnx_file import TOLERANCE, network_inputs, onnx_runner, write_onnx
 from aigc_lab.models.mixture import LatentMixture
 
 if TYPE_CHECKING:
@@ -223,7 +215,8 @@ def check(model: Any, folder: str | os.PathLike[str]) -> dict[str, float]:
                 gap = max(np.abs(run(inputs) - expected).max() for inputs, expected in trials)
                 differences[name], limit = float(gap) / unit, TOLERANCE
         except Exception as error:
-            raise ValueError(f"the {name} export {path.name} cannot be run: {first_line(error)}") from error
+            why = onnx_file.first_line(error)
+            raise ValueError(f"the {name} export {path.name} cannot be run: {why}") from error
         if not differences[name] <= limit:
             raise ValueError(
                 f"the {name} export {path.name} differs from the model by {differences[name]:.3g}, "
@@ -317,9 +310,10 @@ def quantise(folder: str | os.PathLike[str], count: int = 256, seed: int = 0, we
     drawn_from = LatentMixture.load(mixture) if mixture.is_file() else None
 
     def points(seed: int) -> list[np.ndarray]:
-        return network_inputs(*latent_points(told, drawn_from, count, None, seed), told["class_count"])
+        drawn = onnx_file.latent_points(told, drawn_from, count, None, seed)
+        return network_inputs(*drawn, told["class_count"])
 
-    names = [each.name for each in open_onnx(source).get_inputs()]
+    names = [each.name for each in onnx_file.open_onnx(source).get_inputs()]
 
     class Points(quantization.CalibrationDataReader):
         batches = iter([dict(zip(names, points(seed), strict=True))])
