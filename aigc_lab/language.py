@@ -162,10 +162,7 @@ def html(page: str, change: Callable[[str], str] = translated) -> str:
 def figure(drawn: Figure, chosen: str, families: list[str]) -> Callable[[], None]:
     """Write the texts of a figure in the language of an edition; what is returned puts them back.
 
-    Args:
-        drawn: a Matplotlib figure.
-        chosen: the language.
-        families: font families that have the characters, the first choice first.
+    ``families`` are fonts that have the characters, the first choice first.
     """
     from matplotlib.text import Text
 
@@ -306,10 +303,7 @@ def messages(source: str) -> Iterator[str]:
 def notebook(node: nbformat.NotebookNode, stem: str, language: str = "zh") -> nbformat.NotebookNode:
     """A copy of a notebook in another language: its code, outputs and numbers are the same.
 
-    Args:
-        node: the notebook, solved or student version.
-        stem: its name, which is that of its catalogue.
-        language: of the edition.
+    ``stem`` is its name, and that of its catalogue.
 
     Raises:
         ValueError: there is no edition in this language, or its catalogue is broken.

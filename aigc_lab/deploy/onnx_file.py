@@ -195,7 +195,6 @@ def draw_with_onnx(
 
     Args:
         path: ``generator.onnx``.
-        count: how many images.
         label: for a conditional model the class, as number or name; None takes the classes in turn.
         seed: same seed, same images; without a mixture also the same as ``model.sample(count, label, seed)``.
         mixture: the file of one that ``export`` wrote, to draw the latent points from; None draws them

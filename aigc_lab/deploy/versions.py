@@ -165,14 +165,12 @@ def model_card(
 
     Args:
         folder: an export; the card becomes ``model_card.md`` in it, and lists its files with their hashes.
-        title: the model's name.
-        data_card: the ``Card`` of the data set.
         issues_found: what was wrong with the data, such as the report of ``clean.drop``.
         scores: name to value or to ``(value, low, high)``.
         seeds: seeds of all trainings behind the scores.
         training: facts such as ``{"epochs": 20, "latent size": 16, "device": "2 CPU cores"}``.
         limits: what the model cannot do or should not be used for, one sentence each.
-        licence: licence of the weights.
+        licence: of the weights.
 
     Returns:
         The path of the card. The file is whole or not there at all.

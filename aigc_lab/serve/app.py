@@ -60,15 +60,7 @@ class Wish(BaseModel):
 
 
 class Service:
-    """The endpoints of one worker.
-
-    Args:
-        folder, shares: as for ``Versions``.
-        key: that must be given; None: none.
-        largest: images of one request, and of one run of the model.
-        queue: images that may wait in a worker.
-        timeout: seconds that a request may take.
-        workers: how many there are, for the page.
+    """The endpoints of one worker; what its settings mean, ``python -m aigc_lab.serve --help`` says.
 
     Raises:
         OSError, ValueError: the model folder cannot be served.
@@ -270,11 +262,7 @@ def _json(version: Version, ask: Ask, images: np.ndarray) -> bytes:
 
 
 def make_app(folder: Path, log: Path | None = None, **settings: Any) -> front.Front:
-    """The ASGI application of one worker.
-
-    Args:
-        log: a file, appended to; None: standard output.
-        settings: of ``Service``.
+    """The ASGI application of one worker, with the settings of ``Service``.
 
     Raises:
         OSError, ValueError: the model folder or the log cannot be opened.
