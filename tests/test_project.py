@@ -86,7 +86,7 @@ def test_everything_the_package_imports_is_a_dependency():
     """Whoever installs without extras must be able to run every stage."""
     distribution = {
         "PIL": "pillow", "skimage": "scikit-image", "sklearn": "scikit-learn", "yaml": "pyyaml",
-        "IPython": "ipykernel",
+        "IPython": "ipykernel", "stdnum": "python-stdnum",
     }  # fmt: skip
     optional = {"torch", "jax"}
     declared = {canonicalize_name(Requirement(line).name) for line in PROJECT["dependencies"]}

@@ -36,7 +36,7 @@ import numpy as np
 from aigc_lab import evaluate
 from aigc_lab.clean.report import Inspection, inspect
 from aigc_lab.collect.dataset import Card, Dataset, atomic_write
-from aigc_lab.deploy.versions import MANIFEST, as_json, digest
+from aigc_lab.deploy.versions import MANIFEST, digest, write_json
 from aigc_lab.evaluate.intervals import Score, share
 from aigc_lab.evaluate.memorization import FALSE_ALARMS
 
@@ -232,8 +232,7 @@ def write_model(
     if load(path).state() != state:
         path.unlink()
         raise ValueError(f"the export {path.name} differs from the model; nothing was exported")
-    with atomic_write(path.with_name(MANIFEST)) as stream:
-        stream.write(as_json({**facts, "files": {"json": digest(path, 0.0)}}).encode("utf-8"))
+    write_json(path.with_name(MANIFEST), {**facts, "files": {"json": digest(path, 0.0)}})
 
 
 def read_model(path: str | os.PathLike[str], kind: str, make: Callable[[Any], Any]) -> Any:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nltk.translate import bleu_score
 
 from aigc_lab import collect
 from aigc_lab.evaluate import CharacterNgram
@@ -181,14 +182,15 @@ def test_distinct_on_counted_cases():
 
 def bleu(text: str, others: list[str], size: int = 4) -> float:
     """NLTK's BLEU; where no token is shared it gives 0, and ours counts 0.1 hits there as well."""
-    found = pytest.importorskip("nltk.translate.bleu_score")
     words, references = tokens(text), [tokens(other) for other in others]
     fit = min(size, len(words))
     if not set(words) & set().union(*references):
-        brevity = found.brevity_penalty(found.closest_ref_length(references, len(words)), len(words))
+        brevity = bleu_score.brevity_penalty(
+            bleu_score.closest_ref_length(references, len(words)), len(words)
+        )
         return brevity * math.prod(0.1 / (len(words) - n) for n in range(fit)) ** (1 / fit)
-    smooth = found.SmoothingFunction(epsilon=0.1).method1
-    return found.sentence_bleu(references, words, [1 / fit] * fit, smoothing_function=smooth)
+    smooth = bleu_score.SmoothingFunction(epsilon=0.1).method1
+    return bleu_score.sentence_bleu(references, words, [1 / fit] * fit, smoothing_function=smooth)
 
 
 def test_self_bleu_by_hand():
