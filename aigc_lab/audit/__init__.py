@@ -8,5 +8,3 @@ from aigc_lab.audit import licences
 from aigc_lab.audit.checks import RESULTS, Finding
 from aigc_lab.audit.licences import Licence, strictest
 from aigc_lab.audit.report import Report, report
-
-__all__ = ["RESULTS", "Finding", "Licence", "Report", "licences", "report", "strictest"]

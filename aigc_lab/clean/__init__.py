@@ -26,29 +26,3 @@ from aigc_lab.clean.images import (
 )
 from aigc_lab.clean.issues import Cleaned, drop, issue_table, score
 from aigc_lab.clean.report import Inspection, inspect
-
-__all__ = [
-    "DETECTORS",
-    "Cleaned",
-    "Inspection",
-    "badly_lit",
-    "blurred",
-    "detect_all",
-    "drop",
-    "exact_duplicates",
-    "hamming_pairs",
-    "inspect",
-    "issue_table",
-    "low_information",
-    "minhash",
-    "near_duplicate_pairs",
-    "near_duplicates",
-    "noisy",
-    "occluded",
-    "outliers",
-    "perceptual_hashes",
-    "score",
-    "sounds",
-    "tables",
-    "text",
-]

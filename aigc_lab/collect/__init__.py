@@ -21,27 +21,3 @@ from aigc_lab.collect.load import (
 from aigc_lab.collect.own import FolderReport, from_file, from_folder
 from aigc_lab.collect.sounds import read_sound
 from aigc_lab.collect.video import moving_drawings, read_video
-
-__all__ = [
-    "Card",
-    "Dataset",
-    "DownloadError",
-    "FolderReport",
-    "cache_folder",
-    "card",
-    "chorales",
-    "from_file",
-    "from_folder",
-    "label_probabilities",
-    "label_review",
-    "load",
-    "moving_drawings",
-    "names",
-    "own_card",
-    "photo_licences",
-    "photos",
-    "read_sound",
-    "read_video",
-    "speakers",
-    "takes",
-]

@@ -15,15 +15,3 @@ from aigc_lab.corrupt.images import (
     draw_junk,
 )
 from aigc_lab.corrupt.tables import TABLE_CORRUPTIONS, apply_to_table
-
-__all__ = [
-    "IMAGE_CORRUPTIONS",
-    "JUNK_KINDS",
-    "SOUND_CORRUPTIONS",
-    "TABLE_CORRUPTIONS",
-    "TEXT_CORRUPTIONS",
-    "CorruptionLog",
-    "apply",
-    "apply_to_table",
-    "draw_junk",
-]

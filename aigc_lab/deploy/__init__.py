@@ -26,23 +26,3 @@ from aigc_lab.deploy.onnx_file import (
     write_onnx,
 )
 from aigc_lab.deploy.versions import live, model_card, record, set_live, verify
-
-__all__ = [
-    "FORMATS",
-    "TOLERANCE",
-    "check",
-    "draw_with_onnx",
-    "enlarge_with_onnx",
-    "export",
-    "judge_network",
-    "live",
-    "model_card",
-    "onnx_metadata",
-    "open_onnx",
-    "quantise",
-    "record",
-    "set_live",
-    "verify",
-    "write_judge",
-    "write_onnx",
-]

@@ -1,6 +1,5 @@
 """Stage 6, evaluate: features -> statistics -> score, each score with an interval and a floor."""
 
-# ruff: noqa: F401
 from aigc_lab.evaluate import spoken, text
 from aigc_lab.evaluate.distribution import (
     Gaussian,

@@ -7,5 +7,3 @@
 
 from aigc_lab.pipeline.parts import ISSUE_COLUMNS, Result, Row, Seen, Trained
 from aigc_lab.pipeline.steps import decide, kind_of, look, run, split
-
-__all__ = ["ISSUE_COLUMNS", "Result", "Row", "Seen", "Trained", "decide", "kind_of", "look", "run", "split"]

@@ -12,16 +12,3 @@ Introduced in notebook 00.
 from aigc_lab.train.environment import device, devices
 from aigc_lab.train.fitting import SCHEDULES, History, RewrittenLine, Trainer, fit, rates, settings
 from aigc_lab.train.profiling import profile
-
-__all__ = [
-    "SCHEDULES",
-    "History",
-    "RewrittenLine",
-    "Trainer",
-    "device",
-    "devices",
-    "fit",
-    "profile",
-    "rates",
-    "settings",
-]
