@@ -334,14 +334,18 @@ def unet(
     a block and the last of the network begin at zero: an untrained network predicts zero.
 
     Args:
-        image_shape, class_count, seed, and what is raised: as for ``vae.convolutional_vae``.
+        image_shape: height, width, channels; height and width must be multiples of 4 patches.
+        class_count: 0 for an unconditional model.
         width: channels on the finest grid; twice and three times as many on the coarser ones.
-        patch: pixels a side of a place of the finest grid; 2 makes a large picture four times cheaper. Height
-            and width must be multiples of 4 patches.
+        seed: of the weights and of the noise; equal seeds give equal models.
+        patch: pixels a side of a place of the finest grid; 2 makes a large picture four times cheaper.
         class_parts: of what a class is made, such as (10, 6) for 60 classes of a digit and a speaker, with
             the class number 6 * digit + speaker. The network is told the parts: what it learns of a digit
             holds for every speaker.
         options: of ``Diffusion``.
+
+    Raises:
+        ValueError: a size below 1, or a height or width that is no multiple of 4 patches.
     """
     check_sizes(image_shape, 1, class_count, width, multiple=4 * patch)
     widths = (width, 2 * width, 3 * width)
@@ -478,7 +482,11 @@ def clip_network(
         most_given: at most so many of the first frames can be given.
         width: channels at half the resolution; twice as many at a quarter.
         mean, spread: mean and standard deviation of the data, where they lie between -1 and 1.
+        seed: of the weights and of the noise; equal seeds give equal models.
         options: root, value_range.
+
+    Raises:
+        ValueError: a size below 1, or a height or width that is no multiple of 4.
     """
     frames = image_shape[0]
     check_sizes(tuple(image_shape[1:]), 1, 0, width, multiple=4)

@@ -154,6 +154,8 @@ class Trainer:
         on_tensorflow = keras.backend.backend() == "tensorflow"
         if self.steps < 1:
             raise ValueError(f"training must last at least one step, got {self.steps}")
+        if not 0 <= self.learning_rate < np.inf:
+            raise ValueError(f"learning_rate must be a finite number from 0 up, got {self.learning_rate}")
         if parts < 1 or batch_size % parts:
             raise ValueError(f"batch_size must be a multiple of micro_batches, got {batch_size} and {parts}")
         if parts > 1 and not on_tensorflow:
@@ -215,7 +217,8 @@ class Trainer:
         held_out = None if validation is None else checked_data(*validation)
         if patience is not None and (held_out is None or patience < 1):
             raise ValueError(
-                f"patience counts 1 report or more of the loss on validation=(x,): give both, got {patience}"
+                "patience counts reports of the validation loss: give a whole number from 1 up and "
+                f"validation=(x,) with it, got patience={patience}"
             )
         if [each.shape for each in start.variables] != [each.shape for each in model.variables]:
             raise ValueError("start has other shapes than the compiled model: build both with equal settings")

@@ -203,6 +203,7 @@ def test_epochs_are_whole_batches(data):
         ({"batch_size": 500}, "200 items but batch_size is 500"),
         ({"batch_size": 0}, "from 1 to 200"),
         ({"steps": 0}, "at least one step"),
+        ({"steps": 1, "learning_rate": -1e-3}, "finite number from 0 up, got -0.001"),
         ({"epochs": 1}, "exactly one unit"),
         ({"steps": None}, "exactly one unit"),
     ],

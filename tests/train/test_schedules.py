@@ -106,7 +106,7 @@ def test_early_stopping_survives_an_interrupt(images, tmp_path):
 
 @pytest.mark.parametrize(
     ("changes", "words"),
-    [({"patience": 0}, "1 report or more .*got 0"), ({"validation": None}, "on validation=.*: give both")],
+    [({"patience": 0}, "from 1 up .*got patience=0"), ({"validation": None}, "validation=.* with it")],
 )
 def test_patience_needs_something_to_watch(changes, words, images):
     settings = {"steps": 2, "patience": 1, "validation": (images,), **FIT, **changes}
