@@ -131,6 +131,14 @@ class Labelling(Speaking, widgets.VBox):
         """A class number for each item of the set, -1 where there is none: ``(n,)``."""
         return self.annotations.labels(self.dataset)
 
+    @property
+    def disagreements(self) -> np.ndarray:
+        """Positions of the items that both annotators labelled, and differently."""
+        if self._second is None:
+            raise ValueError("there is no second annotator; give second=")
+        mine = self.labels
+        return np.flatnonzero((mine >= 0) & (self._second >= 0) & (mine != self._second))
+
     # -- what people do ---------------------------------------------------------------------------
 
     def _button(self, words: str, tooltip: str, key: str, icon: str = "") -> widgets.Button:

@@ -184,9 +184,12 @@ def test_agreement_with_a_second_annotator(animals, path, tmp_path):
     type_keys(widget, "12232")
     kappa = (3 / 4 - 5 / 16) / (1 - 5 / 16)  # 0, 1, 1, 2 and 0, 0, 1, 2: by chance (2 + 2 + 1) / 16
     assert f"same for 3 of 4 shared items; Cohen&#x27;s kappa {kappa:.2f}" in widget.message.value
+    assert widget.disagreements.tolist() == [1]
     one_class = widgets.annotate(animals, tmp_path / "one.json", second=[0, 0, -1, -1, -1, -1])
     type_keys(one_class, "11")
     assert "only one class so far." in one_class.message.value
+    with pytest.raises(ValueError, match="no second annotator"):
+        _ = widgets.annotate(animals, tmp_path / "third.json").disagreements
 
 
 def test_copies_are_labelled_once(animals, path):
