@@ -101,7 +101,7 @@ class Log:
                 if len(pieces[-1]) + len(line) >= _WHOLE:
                     pieces.append("")
                 pieces[-1] += line + "\n"
-            for piece in pieces:
+            for piece in filter(None, pieces):
                 try:
                     if os.write(self._descriptor, piece.encode()) < len(piece):
                         raise OSError("written in part")
