@@ -93,8 +93,10 @@ class AltFigure(Figure):
         if words:
             back, chinese = translate(self, "zh"), (draw(), draw())[1]
             back()
-        while (again := draw()) != english:  # the layout settles; Jupyter's drawing then has the same bytes
-            english = again
+        for _ in range(10):  # until the layout has settled: Jupyter's drawing then has the same bytes
+            before, english = english, draw()
+            if before == english:
+                break
         place = Path(folder) / hashlib.sha256(english).hexdigest()
         place.with_suffix(".json").write_text(json.dumps(words), encoding="utf-8")
         if chinese:
