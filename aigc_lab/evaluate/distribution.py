@@ -78,7 +78,7 @@ def gaussian(features: np.ndarray, weights: np.ndarray | None = None) -> Gaussia
     """Mean and covariance of features (n, d); ``weights`` (n,) count an item so many times.
 
     Raises:
-        ValueError: see ``checked_features``.
+        ValueError: fewer than two items, NaN, or not a table.
     """
     (table,) = checked_features(features, names=("the",))
     if weights is None:
@@ -225,7 +225,13 @@ def kid(real: np.ndarray, fake: np.ndarray, resamples: int = 400, seed: int = 0)
     whose mean over resamples is exactly the value. Where real and fake do not differ, the interval errs on
     the wide side (by up to the square root of three).
 
-    Arguments and errors are those of ``fid``.
+    Args:
+        real, fake: features (n, d) and (m, d).
+        resamples: bootstrap resamples of both sets; 0 gives no interval (low = high = value).
+        seed: of the resampling.
+
+    Raises:
+        ValueError: fewer than two items, NaN, or unequal d.
     """
     real, fake = checked_features(real, fake)
     _warn_if_the_same(real, fake)

@@ -174,7 +174,11 @@ class Diffusion(ImageModel):
 
         Args:
             labels: class numbers ``(n,)``, or one for all.
-            how: steps, sampler, guidance, correct, watch, and what is raised: see ``follow``.
+            seed: of the noise; equal seeds give equal items.
+            how: steps, sampler, guidance, correct, watch: see ``follow``.
+
+        Raises:
+            ValueError: n below 1, labels that are no class numbers, or as ``follow``.
         """
         if n < 1 or int(n) != n:
             raise ValueError(f"n must be a whole number from 1 up, got {n}")

@@ -158,7 +158,11 @@ def dense_gan(
 
     Args:
         width: units of each hidden layer, two in either network.
-        augmentation, momentum, options: of ``GAN``, but no classes: only ``dcgan`` can be told what to draw.
+        image_shape, latent_size, seed: as for ``dcgan``.
+        augmentation, momentum, options: of ``GAN``.
+
+    Raises:
+        ValueError: a size below 1, or classes: only ``dcgan`` can be told what to draw.
     """
     check_sizes(image_shape, latent_size, 0, width)
     if options.get("class_count"):

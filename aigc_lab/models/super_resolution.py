@@ -41,6 +41,9 @@ def crop_to_multiple(image: np.ndarray, scale: int) -> np.ndarray:
 def low_resolution(image: np.ndarray, scale: int = 2) -> np.ndarray:
     """The image made smaller by antialiased bicubic; a side that is no multiple of ``scale`` is cropped.
 
+    Args:
+        image: see ``base.checked_photograph``: ``(height, width[, channels])``.
+
     Returns:
         ``(height // scale, width // scale[, channels])`` of the same type; whole numbers are rounded, as a
         stored small image would be, and float is clipped to [0, 1].
