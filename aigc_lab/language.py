@@ -30,10 +30,7 @@ NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 PLACEHOLDER = re.compile(r"\{\d+\}")
 _WORD = re.compile(r"[A-Za-z]{2}")
 _CHINESE = re.compile(r"[\u3400-\u9fff]")
-_JOINTS = {
-    ": ": "：",
-    ", ": "，",
-}  # a text may be put together from texts that have translations of their own
+_JOINTS = {": ": "：", ", ": "，"}  # between texts that have translations of their own
 
 
 def checked(language: str) -> str:

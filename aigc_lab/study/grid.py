@@ -323,11 +323,10 @@ class Study:
         for name in ("corruptions", "severities", "models", "seeds", "cleaning", "items"):
             if not getattr(self, name):
                 raise ValueError(f"the grid of {self.name!r} is empty: {name} has no entry")
-        models, corruptions = (*MODELS, NO_TRAINING), tuple(CORRUPTIONS)
-        for name in set(self.models).difference(models):
-            raise unknown_name("model", name, models)
-        for name in set(self.corruptions).difference(corruptions):
-            raise unknown_name("corruption", name, corruptions)
+        known = {"model": (*MODELS, NO_TRAINING), "corruption": tuple(CORRUPTIONS)}
+        for kind, names in (("model", self.models), ("corruption", self.corruptions)):
+            if unknown := [name for name in names if name not in known[kind]]:
+                raise unknown_name(kind, unknown[0], known[kind])
         for arm in self.cleaning:
             checked_cleaning(arm)
         for corruption, severity in product(self.corruptions, self.severities):
