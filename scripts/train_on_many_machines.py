@@ -57,7 +57,7 @@ def main() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # Workers talk to each other directly. gRPC would ask a proxy, and reads this list in small letters.
     direct = [each.rpartition(":")[0] for each in chosen.workers]
-    known = (os.environ.get(name) for name in ("no_proxy", "NO_PROXY"))
+    known = map(os.environ.get, ("no_proxy", "NO_PROXY"))
     os.environ["no_proxy"] = ",".join(filter(None, [*direct, *known]))
     from aigc_lab.backend import quiet
 
@@ -94,11 +94,16 @@ def train(chosen: argparse.Namespace) -> None:
     def total(value):  # of every worker
         return strategy.reduce("SUM", strategy.run(tf.identity, args=(value,)), axis=None)
 
+    def meet():  # before the end: who leaves early would look to the others like one who was lost
+        with contextlib.suppress(tf.errors.OpError):
+            total(tf.constant(0))
+
     own = ("task", "workers", "checkpoint", "patience")  # a run may go on elsewhere
     settings = {name: value for name, value in vars(chosen).items() if name not in own}
     settings["data"] = digest([x])
     number = int(hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:12], 16)
     if int(total(tf.constant(number, "int64"))) != count * number:
+        meet()
         raise ValueError("the workers have other data or arguments; start all with the same ones")
     signal.alarm(0)
 
@@ -142,8 +147,7 @@ def train(chosen: argparse.Namespace) -> None:
         if task == 0:
             store(file, state, settings, done, history)
             print(f"step {done}/{chosen.steps}, loss {history[-1]['loss']:.3f} nats per image", flush=True)
-    with contextlib.suppress(tf.errors.OpError):  # who leaves early would look like one who was lost
-        total(tf.constant(0))
+    meet()
 
 
 if __name__ == "__main__":
