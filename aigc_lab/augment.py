@@ -438,4 +438,12 @@ def _differentiable() -> Any:
             place = ops.reshape(place, (1, size, 1, 1) if axis == 1 else (1, 1, size, 1))
             return (place >= start) & (place < start + side)
 
+        def compute_output_shape(self, input_shape: Any) -> Any:
+            return input_shape
+
+        def get_config(self) -> dict[str, Any]:
+            own = ("policy", "probability", "translation", "cutout", "seed")
+            return {**super().get_config(), **{name: getattr(self, name) for name in own}}
+
+    Differentiable.__qualname__ = "Differentiable"  # so that pickle finds it
     return Differentiable

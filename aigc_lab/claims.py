@@ -215,7 +215,7 @@ def stored_findings(notebook: str | Path) -> list[dict[str, Any]]:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is no notebook, or stores the same claim twice.
+        ValueError: the file is no notebook, or stores an unknown claim or the same claim twice.
     """
     path = Path(notebook)
     if not path.is_file():
@@ -227,6 +227,8 @@ def stored_findings(notebook: str | Path) -> list[dict[str, Any]]:
     outputs = [output.get("data", {}) for cell in cells for output in cell.get("outputs", ())]
     found = [data[MIME_TYPE] for data in outputs if MIME_TYPE in data]
     names = [finding["id"] for finding in found]
+    if strange := [name for name in names if name not in claims()]:
+        raise ValueError(f"{path.name} stores claim {strange[0]!r}, which is none of the article's.")
     if twice := [name for name in names if names.count(name) > 1]:
         raise ValueError(f"{path.name} stores claim {twice[0]} twice; record each claim once.")
     return found

@@ -209,10 +209,12 @@ def _read(path: Path, content: bytes) -> dict[str, Any]:
     """What the file holds; ValueError if it holds no annotations."""
     try:
         stored: dict[str, Any] = json.loads(content.decode("utf-8"))
-        classes, _ = stored["classes"], stored["annotator"]
+        version, classes, _ = (stored[key] for key in ("annotations", "classes", "annotator"))
         stored["entries"] = [(str(digest), name) for digest, name in stored["entries"]]
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} holds no annotations ({error}); choose another file name") from error
+    if version != 1:
+        raise ValueError(f"{path} holds annotations of version {version}; this program reads 1")
     strange = [name for _, name in stored["entries"] if name is not None and name not in classes]
     if strange:
         raise ValueError(f"{path} holds the label {strange[0]!r}, which is none of its classes")

@@ -509,7 +509,7 @@ def scores(table: Mapping[str, Any], floor: Any = None, unit: Any = "") -> AltFi
             with several panels, a mapping from metric to that text, or ``""`` for the metric's name.
 
     Raises:
-        ValueError: no scores, or an interval that does not hold its value.
+        ValueError: no scores, an interval that does not hold its value, or a reversed floor.
     """
     panels = _panels(table)
     longest = max(len(str(name)) for group in panels.values() for name in group)
@@ -522,6 +522,8 @@ def scores(table: Mapping[str, Any], floor: Any = None, unit: Any = "") -> AltFi
         band = floor.get(metric) if isinstance(floor, Mapping) else floor
         if band is not None:
             low, high = (band.low, band.high) if hasattr(band, "low") else band
+            if not -math.inf < low <= high < math.inf:
+                raise ValueError(f"the floor must be (low, high), low not above high, got {low}, {high}")
             axes.axvspan(low, high, color=OKABE_ITO["sky"], alpha=0.45, linewidth=0)
             # A tight floor may be thinner than a pixel: a dashed line in its middle stays visible.
             axes.axvline((low + high) / 2, color=OKABE_ITO["blue"], linestyle="--", linewidth=1.5)

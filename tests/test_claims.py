@@ -214,3 +214,7 @@ def test_a_notebook_that_cannot_be_trusted_is_refused(tmp_path):
     finding = record("C07", **GOOD)
     with pytest.raises(ValueError, match="C07 twice"):
         stored_findings(write_notebook(tmp_path / "twice.ipynb", finding, finding))
+    path = write_notebook(tmp_path / "unknown.ipynb", finding)
+    path.write_text(path.read_text().replace('"id": "C07"', '"id": "C77"'))
+    with pytest.raises(ValueError, match="C77"):
+        stored_findings(path)

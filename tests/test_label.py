@@ -115,6 +115,7 @@ def test_a_file_that_cannot_be_written_enters_nothing(tmp_path, tiny):
         ("", "holds no annotations"),
         ("[]", "holds no annotations"),
         ("\x00\x00", "holds no annotations"),
+        ({"annotations": 9}, "version 9"),
         ({"classes": ["cat", "cow"]}, "has the classes cat, cow, not cat, dog"),
         ({"annotator": "Ann"}, "holds the labels of Ann, not of somebody without a name"),
         ({"entries": [["0", "cow"]]}, "holds the label 'cow'"),

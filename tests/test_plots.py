@@ -221,6 +221,9 @@ def test_scores_refuse_what_makes_no_sense():
         plots.scores({"a": 1.0})
     with pytest.raises(ValueError, match="is nan"):
         plots.scores({"a": (np.nan, 0, 1)})
+    for floor in ((2, 1), (np.nan, 1)):
+        with pytest.raises(ValueError, match="low not above high"):
+            plots.scores({"a": (1, 0, 2)}, floor=floor)
 
 
 # -- the flowchart ---------------------------------------------------------------------------------

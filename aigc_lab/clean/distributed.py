@@ -33,8 +33,11 @@ def detect(column: Any, detector: Callable[[list[str]], pd.DataFrame]) -> pd.Dat
     Raises:
         ValueError: a detector that compares texts, or ``other_language`` without ``expected``.
     """
-    if detector in (text.exact_duplicates, text.near_duplicates, text.boilerplate, text.other_language):
-        raise ValueError(f"{detector.__name__} judges a text by the others: see duplicates, or name expected")
+    bare = getattr(detector, "func", detector)  # of a partial
+    by_the_others = (text.exact_duplicates, text.near_duplicates, text.boilerplate)
+    unnamed = bare is text.other_language and not getattr(detector, "keywords", {}).get("expected")
+    if bare in by_the_others or unnamed:
+        raise ValueError(f"{bare.__name__} judges a text by the others: see duplicates, or name expected")
     found = _run(lambda part: (len(part), detector(part)), _texts(column))
     starts = np.cumsum([0, *(count for count, _ in found)])
     table = pd.concat(

@@ -20,7 +20,7 @@ import numpy as np
 from scipy import ndimage
 
 from aigc_lab.clean.duplicates import exact_duplicates, grey_images, near_duplicates
-from aigc_lab.clean.issues import issue_table
+from aigc_lab.clean.issues import checked_number, issue_table
 from aigc_lab.collect.dataset import Dataset
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def blurred(dataset: Dataset, sharpest_step: float = 0.46) -> pd.DataFrame:
     Noise brings sharp steps back: an image that is blurred and then noisy is not found. Images without any
     contrast are left to ``badly_lit``.
     """
+    checked_number("sharpest_step", sharpest_step, 0, 1)
 
     def step_and_contrast(grey: np.ndarray) -> list[np.ndarray]:
         contrast = np.ptp(grey, axis=(1, 2))
@@ -83,6 +84,7 @@ def noisy(dataset: Dataset, level: float = 1.5) -> pd.DataFrame:
     Above ``level`` an image is reported. On ``animals`` 99.9 % of the images as published are at most at 0.5
     levels, and all with the corruption ``noise`` at least at 2.3.
     """
+    checked_number("level", level, 0, 255)
     (calm,) = _measured(dataset, "noisy", noise_level)
     items = np.flatnonzero(calm > level)
     reasons = [f"four fifths of it are rougher than {calm[item]:.1f} levels" for item in items]
@@ -98,6 +100,8 @@ def badly_lit(dataset: Dataset, darkest_white: float = 150, lightest_black: floa
     its bright end: such an image may be found by ``noisy`` only. The score is how far the end lies beyond its
     limit, as a share of 255.
     """
+    checked_number("darkest_white", darkest_white, 0, 255)
+    checked_number("lightest_black", lightest_black, 0, 255)
     low, high = _measured(dataset, "badly_lit", lambda grey: np.quantile(grey, [0.01, 0.99], axis=(1, 2)))
     too_dark, too_light = darkest_white - high, low - lightest_black
     items = np.flatnonzero((too_dark > 0) | (too_light > 0))
@@ -121,6 +125,7 @@ def occluded(dataset: Dataset, smallest_area: float = 0.03) -> pd.DataFrame:
     blurred or made noisy later is not plain any more: on ``animals`` 93 of 100 are found when nothing else is
     put in.
     """
+    checked_number("smallest_area", smallest_area, 0, 1)
 
     def rectangle(grey: np.ndarray) -> list[float]:
         """Height, width, level and area of the rectangle, zeros if there is none."""

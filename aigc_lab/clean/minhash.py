@@ -152,6 +152,7 @@ def bands_for(threshold: float, permutations: int = 128) -> tuple[int, int]:
         the threshold's similarity a candidate with probability 0.99 or more (one row if none does).
     """
     threshold = checked_number("threshold", threshold, 0, 1)
+    permutations = int(checked_number("permutations", permutations, 1, 4096))
     rows = 1
     while rows < permutations and s_curve(threshold, permutations // (rows + 1), rows + 1) >= 0.99:
         rows += 1

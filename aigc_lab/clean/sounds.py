@@ -22,7 +22,7 @@ from scipy import fft, signal
 
 from aigc_lab import sound
 from aigc_lab.clean.duplicates import exact_duplicates, first_of_each
-from aigc_lab.clean.issues import each_alone, issue_table, label_note
+from aigc_lab.clean.issues import checked_number, each_alone, issue_table, label_note
 from aigc_lab.clean.minhash import behind_the_first
 from aigc_lab.collect.dataset import Dataset
 from aigc_lab.collect.sounds import check_recordings
@@ -74,6 +74,7 @@ def clipped(dataset: Dataset, share: float = 0.005) -> pd.DataFrame:
     or more; above ``share`` it is reported. A clipped recording that was then resampled is not flat any more,
     and not found.
     """
+    checked_number("share", share, 0, 1)
 
     def look(wave: np.ndarray) -> tuple[float, str] | None:
         runs = _runs(np.abs(wave) >= 0.999 * np.abs(wave).max())
@@ -93,6 +94,8 @@ def humming(dataset: Dataset, line: float = 8.0, part: float = -22.0) -> pd.Data
     ``spoken-digits`` as published half of the recordings have -49 dB or less there, 19 in 20 less than
     -34 dB; after the corruption ``hum`` all have -18 dB or more.
     """
+    checked_number("line", line, 0)
+    checked_number("part", part, -200, 0)
 
     def look(wave: np.ndarray) -> tuple[float, str] | None:
         size = max(4 * dataset.sample_rate, len(wave))
@@ -125,6 +128,8 @@ def silent(dataset: Dataset, peak: float = 0.005, pause: float = 0.055) -> pd.Da
     corruption ``silence`` a recording has a peak of at most 0.002, or a stretch of at least 0.06 s. The score
     is 1 for nothing at all, else how far the peak is below its limit, or the muted share of the recording.
     """
+    checked_number("peak", peak, 0, 1)
+    checked_number("pause", pause, 0)
 
     def look(wave: np.ndarray) -> tuple[float, str] | None:
         if not len(wave):
@@ -147,6 +152,7 @@ def noisy(dataset: Dataset, level: float = -48.0) -> pd.DataFrame:
     hundredth, all of one speaker; with the corruption ``noise`` it is -41 dB in the middle, and 97 of 100
     are above the default.
     """
+    checked_number("level", level, -200, 0)
 
     def look(wave: np.ndarray) -> tuple[float, str] | None:
         amplitudes = np.abs(sound.spectrum(wave, *_steps(dataset.sample_rate)))
@@ -211,6 +217,7 @@ def odd_rate(dataset: Dataset, threshold: float = 0.7) -> pd.DataFrame:
     it finds 93 % of them (91 % of what it reports is right); of the 1,200 published recordings it suspects
     8. Reported are probabilities from ``threshold`` up. Fewer than 20 recordings give no issues.
     """
+    checked_number("threshold", threshold, 0, 1)
     from sklearn.linear_model import LogisticRegression  # here, because it is slow to import
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -263,6 +270,7 @@ def near_duplicates(dataset: Dataset, threshold: float = 0.94) -> pd.DataFrame:
     Exact copies are not reported again: see ``exact_duplicates``. Each issue refers to an item that stays
     (``duplicate_of``). Time grows with the square of the set, 64 products a pair; memory with its length.
     """
+    checked_number("threshold", threshold, 0, 1)
     waves = _recordings(dataset, "near_duplicates")
     first = first_of_each(dataset)
     usable = np.array([k for k, wave in enumerate(waves) if len(wave) and first[k] == k], dtype=np.int64)

@@ -69,7 +69,7 @@ def fetch(files: Sequence[RemoteFile], embedded: str) -> list[Path]:
         failed = _download_all(missing, cache) if missing else {}
     for file in missing:
         if (error := failed.get(file)) is not None:  # the first of them
-            there = sum((cache / each.path).is_file() for each in files)
+            there = sum(os.path.isfile(cache / each.path) for each in files)
             kept = f" ({there:,} of {len(files):,} files are there and kept)"
             kept = "" if mirror or len(files) == 1 else kept
             raise DownloadError(
@@ -146,8 +146,8 @@ def _reason(error: Exception, file: RemoteFile) -> str:
 
     mirror = f"or set AIGC_LAB_MIRROR to a folder that holds {file.path}"
     if isinstance(error, LookupError):
-        wrong = (Path(str(error)).expanduser() / file.path).is_file()
-        found = "with another SHA-256" if wrong else f"which has no {file.path}"
+        wrong = os.path.isfile(Path(str(error)).expanduser() / file.path)
+        found = "with another SHA-256, or not readable" if wrong else f"which has no {file.path}"
         return f"AIGC_LAB_MIRROR is set to {error}, {found}; copy the file there, or unset it to download"
     if isinstance(error, requests.HTTPError):
         answer = f"{error.response.status_code} {error.response.reason}".rstrip()

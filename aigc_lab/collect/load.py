@@ -7,6 +7,7 @@ TensorFlow). Introduced in notebook 00.
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import importlib.util
@@ -281,11 +282,14 @@ def dialogue_pairs(path: Path) -> list[tuple[str, str]]:
 
 def _python_code() -> tuple:
     """The top-level ``.py`` files of the standard library that runs, in the order of their names."""
-    files = sorted(Path(sysconfig.get_path("stdlib")).glob("*.py"))
-    if not files:
+    items = []
+    for path in sorted(Path(sysconfig.get_path("stdlib")).glob("*.py")):
+        with contextlib.suppress(UnicodeDecodeError, OSError):  # one of another encoding is no loss here
+            items.append(path.read_text(encoding="utf-8"))
+    if not items:
         sentence = "this Python comes without the sources of its standard library; use another set"
         raise FileNotFoundError(sentence)
-    return [file.read_text(encoding="utf-8") for file in files], None, ()
+    return items, None, ()
 
 
 def _three_kingdoms() -> tuple:

@@ -11,6 +11,7 @@ import json
 import os
 import warnings
 import zipfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -512,8 +513,9 @@ def _columns(
             f"it has {what}, and its first line holds {_DELIMITERS[others[0]]}: give delimiter={others[0]!r} "
             "if they stand between the columns"
         )
-    if twice := [name for name in header if header.count(name) > 1]:
-        raise ValueError(f"{header.count(twice[0])} columns are called {twice[0]!r}; rename all but one")
+    (name, count), *_ = Counter(header).most_common(1)
+    if count > 1:
+        raise ValueError(f"{count} columns are called {name!r}; rename all but one")
     width = len(header)
     for number, row in enumerate(rows[1:], start=2):
         # A spreadsheet may leave empty fields behind the last column; anything else would shift columns.
@@ -522,7 +524,7 @@ def _columns(
                 f"row {number} has {len(row)} fields, the header {width}: put texts that hold a delimiter in "
                 "quotation marks"
             )
-    columns = list(zip_longest(*rows))[:width]  # what a short row lacks is None
+    columns = zip_longest(*(row[:width] for row in rows))  # what a short row lacks is None
     return {name: list(cells[1:]) for name, cells in zip(header, columns, strict=True)}
 
 

@@ -74,9 +74,9 @@ def read_sound(
 def check_wanted(rate: int | None, seconds: float | None) -> None:
     """Raises ``ValueError`` for a rate or a length that no sound can have."""
     low, high = RATES
-    if rate is not None and not low <= rate <= high:
+    if rate is not None and not (isinstance(rate, (int, np.integer)) and low <= rate <= high):
         raise ValueError(f"rate must be from {low:,} to {high:,} samples a second, or None, got {rate!r}")
-    if seconds is not None and not 0 < seconds < float("inf"):
+    if seconds is not None and not (isinstance(seconds, (int, float)) and 0 < seconds < float("inf")):
         raise ValueError(f"seconds must be a number above 0 or None, got {seconds!r}")
 
 

@@ -156,9 +156,16 @@ def _beyond(cell: Any, column: pd.Series, rng: np.random.Generator) -> tuple[Any
 
 
 def _like(cells: list[Any], before: pd.Series) -> pd.Series:
-    """A column of numbers where all its cells still are, else of objects."""
+    """A column of the old kind where all its cells fit in, else of wider numbers, or of objects."""
     import pandas as pd
 
     column = pd.Series(cells, dtype=object)
-    numeric = before.dtype.kind in "iuf" and not any(isinstance(cell, str) for cell in cells)
-    return pd.to_numeric(column) if numeric else column
+    if before.dtype.kind not in "iuf" or any(isinstance(cell, str) for cell in cells):
+        return column
+    column = pd.to_numeric(column)
+    whole = column.dtype.kind in "iu"
+    if before.dtype.kind != "f" and not whole and len(column):
+        return column  # a gap in a column of integers
+    narrow = column.astype(before.dtype)
+    fits = narrow == column if whole else np.isfinite(narrow) | column.isna()
+    return narrow if fits.all() else column

@@ -76,6 +76,7 @@ def _serve(chosen: argparse.Namespace) -> int:
             app, factory=True, workers=chosen.workers, http=Protocol, ws="none", log_level="warning",
             access_log=False, server_header=False, limit_concurrency=1000, timeout_keep_alive=30,
             timeout_graceful_shutdown=int(chosen.timeout) + 5,
+            timeout_worker_healthcheck=60,  # a new worker answers once it has imported all
         )  # fmt: skip
         at = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         workers = f"{chosen.workers} worker{'s' * (chosen.workers > 1)}{'' if key else ', no key needed'}"

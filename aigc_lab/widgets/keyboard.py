@@ -176,8 +176,10 @@ class Keyboard(Speaking, widgets.VBox):
 
         self.answer_button.disabled = True
         self.say("one moment …")
-        self.attempt("Nothing was made of these notes", harmonise, self._say_notes)
-        self.answer_button.disabled = False
+        try:
+            self.attempt("Nothing was made of these notes", harmonise, self._say_notes)
+        finally:  # when the kernel was interrupted, too
+            self.answer_button.disabled = False
 
     def _say_notes(self, wrong: str = "") -> None:
         """The notes in words, and what is wrong, if anything is."""

@@ -138,9 +138,11 @@ class LatentExplorer(Speaking, widgets.HBox):
         """Set hidden dimensions too; the sliders ask for no image each."""
         self.z = np.asarray(point, dtype="float32")
         self._busy = True
-        for dimension, slider in zip(self.dimensions, self.sliders, strict=True):
-            slider.value = float(np.clip(self.z[dimension], -_REACH, _REACH))
-        self._busy = False
+        try:  # somebody else may watch a slider, and fail
+            for dimension, slider in zip(self.dimensions, self.sliders, strict=True):
+                slider.value = float(np.clip(self.z[dimension], -_REACH, _REACH))
+        finally:
+            self._busy = False
 
     def _do(self, *actions: Callable[[], None]) -> None:
         if not self._busy:

@@ -238,3 +238,18 @@ def test_two_channels_can_be_blank_too():
     images = np.zeros((2, 28, 28, 2), dtype=np.uint8)
     images[0, 5:20, 5:20, 1] = 200
     assert set(clean.low_information(Dataset(images))["item"]) == {1}
+
+
+@pytest.mark.parametrize(
+    ("find", "options"),
+    [
+        (clean.blurred, {"sharpest_step": 46}),
+        (clean.noisy, {"level": -1}),
+        (clean.badly_lit, {"darkest_white": 300}),
+        (clean.badly_lit, {"lightest_black": float("nan")}),
+        (clean.occluded, {"smallest_area": 3}),
+    ],
+)
+def test_a_threshold_in_another_unit_is_refused(find, options):
+    with pytest.raises(ValueError, match=f"{next(iter(options))} must be a number from"):
+        find(tiny(3), **options)

@@ -159,3 +159,21 @@ def test_bad_input_ends_in_one_sentence(find):
         find(replace(made(voice()), sample_rate=None))
     with pytest.raises(ValueError, match=r"at least 0.05 s, and these are 0.013 s"):
         find(made(voice(), total=100))
+
+
+@pytest.mark.parametrize(
+    ("find", "options"),
+    [
+        (sounds.clipped, {"share": 5}),
+        (sounds.humming, {"line": -1}),
+        (sounds.humming, {"part": 22}),
+        (sounds.silent, {"peak": float("nan")}),
+        (sounds.silent, {"pause": "long"}),
+        (sounds.noisy, {"level": 48}),
+        (sounds.odd_rate, {"threshold": 7}),
+        (sounds.near_duplicates, {"threshold": 94}),
+    ],
+)
+def test_a_threshold_in_another_unit_is_refused(find, options):
+    with pytest.raises(ValueError, match=f"{next(iter(options))} must be a number from"):
+        find(made(voice()), **options)

@@ -125,6 +125,14 @@ def test_a_cache_folder_that_cannot_be_written(server, remote, cache):
     assert cache.read_text() == "a file where the folder should be"
 
 
+@pytest.mark.parametrize("variable", ["AIGC_LAB_CACHE", "AIGC_LAB_MIRROR"])
+def test_a_folder_whose_name_no_system_takes(server, remote, cache, monkeypatch, variable):
+    monkeypatch.setenv(variable, f"/{'x' * 300}")
+    with pytest.raises(collect.DownloadError, match="AIGC_LAB_") as caught:
+        fetch([remote], "animals")
+    assert "x" * 300 in str(caught.value)
+
+
 def test_no_network(remote, cache):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

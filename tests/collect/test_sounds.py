@@ -163,7 +163,11 @@ class TestReadSound:
             collect.read_sound(tmp_path)
 
     @pytest.mark.parametrize(
-        "wanted", [{"rate": 10}, {"rate": True}, {"seconds": 0}, {"seconds": float("inf")}]
+        "wanted",
+        [
+            *({"rate": rate} for rate in (10, 8000.0, np.float32(8000), "8000", True)),
+            *({"seconds": seconds} for seconds in (0, float("inf"), "2")),
+        ],
     )
     def test_what_cannot_be_wanted(self, tmp_path, wanted):
         with pytest.raises(ValueError, match=f"{next(iter(wanted))} must be"):

@@ -72,3 +72,12 @@ def test_a_single_column_of_numbers_is_shared_between_the_two_corruptions_of_num
     frame = pd.DataFrame({"a": np.arange(100.0)})
     _, log = corrupt.apply_to_table(frame, {"out_of_range": 0.3, "wrong_type": 0.3}, seed=0)
     assert not set(log.items("out_of_range")) & set(log.items("wrong_type"))
+
+
+def test_a_column_stays_narrow_where_its_cells_fit_in():
+    frame = pd.DataFrame({"a": np.arange(40, dtype="int8"), "b": np.arange(40, dtype="float32")})
+    same, _ = corrupt.apply_to_table(frame, {})
+    assert same.dtypes.tolist() == frame.dtypes.tolist()
+    assert corrupt.apply_to_table(frame.head(0), {})[0].dtypes.tolist() == frame.dtypes.tolist()
+    wider, _ = corrupt.apply_to_table(frame, {"out_of_range": 0.5}, seed=0)
+    assert wider["a"].dtype.kind in "if" and wider["a"].abs().max() > 127  # 999 is no int8

@@ -206,7 +206,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def service(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """One worker with a small queue and a log; tests leave shapes-1 live."""
     log = tmp_path_factory.mktemp("log") / "lines.jsonl"
-    limits = ["--largest", "8", "--queue", "16", "--timeout", "2"]
+    limits = ["--largest", "8", "--queue", "16", "--timeout", "5"]
     with running(models, *limits, "--log", str(log)) as started:
         started.log = log
         yield started

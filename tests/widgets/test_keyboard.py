@@ -110,6 +110,17 @@ def test_what_fails_in_the_answer_or_the_sound_is_seen_and_the_notes_stay():
     assert board.notes == [(60, 4)]
 
 
+def test_after_an_interrupted_answer_one_may_ask_again():
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    board = widgets.piano(interrupted, _heard)
+    _press(board, 60)
+    with pytest.raises(KeyboardInterrupt):
+        board.answer_button.click()
+    assert not board.answer_button.disabled
+
+
 def test_a_key_is_heard():
     board = widgets.piano(_shown, _heard)
     _press(board, 62)

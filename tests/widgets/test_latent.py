@@ -121,6 +121,20 @@ def test_an_error_in_a_callback_is_seen_and_goes_away(monkeypatch):
     assert explorer.error is None and "alert" not in explorer.message.value
 
 
+def test_a_failing_observer_of_a_slider_leaves_the_explorer_alive():
+    def fails(_):
+        raise RuntimeError("not mine")
+
+    explorer = widgets.latent_explorer(LinearVAE(), seed=7)
+    explorer.sliders[1].observe(fails, "value")
+    explorer.draw_button.click()
+    assert "not mine" in explorer.message.value
+    explorer.sliders[1].unobserve(fails, "value")
+    before = explorer.image.value
+    explorer.sliders[0].value = -2.0
+    assert explorer.image.value != before
+
+
 def test_every_control_says_what_it_is():
     explorer = widgets.latent_explorer(LinearVAE(class_count=3), class_names=NAMES)
     controls = [*explorer.sliders, explorer.class_choice, explorer.draw_button, explorer.reset_button]
