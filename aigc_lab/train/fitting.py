@@ -280,7 +280,8 @@ class Trainer:
                 warnings.warn(remark, stacklevel=3 if start is model else 2)  # the line that called a fit
             bar = "#" * round(20 * done / total)
             seconds = rows[-1]["seconds"]
-            words = f"{name}[{bar:.<20}] step {done}/{total}, loss {row['loss']:.1f}, {seconds:.0f} s"
+            loss = f"{row['loss']:.1f}" if abs(row["loss"]) >= 1 else f"{row['loss']:.2g}"  # not 0.0
+            words = f"{name}[{bar:.<20}] step {done}/{total}, loss {loss}, {seconds:.0f} s"
             line.show(words, last=done == total)
             if patience is not None and lowest(rows) == len(rows) - 1:
                 best = values_of(state)
