@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,11 +33,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from aigc_lab.audit.report import report
 
     try:
+        folder = Path(chosen.folder).expanduser()
+        for name in filter(None, (chosen.output, chosen.json)):
+            if Path(name).expanduser().resolve().is_relative_to(folder.resolve()):
+                raise ValueError(f"{name} would lie inside the export {folder}; write it elsewhere")
         done = report(chosen.folder, chosen.key, chosen.samples, chosen.seed)
         path = done.write(chosen.output, chosen.json)
     except (ValueError, OSError) as error:
         print(f"{error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("stopped; nothing was written", file=sys.stderr)
+        return 130
     told = ", ".join(f"{count} {name}" for name, count in done.counts.items())
     print(f"{path}: {told}")
     return int(chosen.strict and done.counts["look"] + done.counts["missing"] > 0)

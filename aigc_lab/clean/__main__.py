@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from aigc_lab.clean.personal import REGIONS
 
@@ -40,6 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from aigc_lab.collect.dataset import atomic_write
 
     try:
+        folder, issues = Path(chosen.folder).expanduser(), Path(chosen.issues or ".").expanduser()
+        if chosen.issues and (issues.is_dir() or issues.resolve().is_relative_to(folder.resolve())):
+            raise ValueError(f"--issues {issues} is a folder, or lies inside {folder}; name a file elsewhere")
         inspection = inspect(
             chosen.folder,
             chosen.output,
@@ -55,6 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         print(f"{error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("stopped; nothing was written", file=sys.stderr)
+        return 130
     return 0
 
 

@@ -235,9 +235,10 @@ def _say_where_files_differ(found: Any, folder: Path, files: tuple[str, ...], da
     height, width = dataset.data.shape[1:3]
     for row in found.itertuples():
         one, other = (folder / files[item] for item in (row.item, row.duplicate_of))
-        how = f"equal at {height} x {width} pixels, the files differ"
-        with contextlib.suppress(OSError):  # gone since it was read
-            how = "the files are identical" if one.read_bytes() == other.read_bytes() else how
+        how = f"equal at {height} x {width} pixels"
+        with contextlib.suppress(OSError):  # gone since it was read, or a name that is no UTF-8
+            same = one.read_bytes() == other.read_bytes()
+            how = "the files are identical" if same else f"{how}, the files differ"
         found.loc[row.Index, "reason"] = f"{row.reason} ({how})"
 
 

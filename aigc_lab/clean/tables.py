@@ -145,6 +145,7 @@ def guess(frame: pd.DataFrame) -> tuple[dict[str, pandera.Column], dict[str, str
         cells = [c for c in frame[name] if not _is_missing(c) and _plain(str(c)).casefold() not in NOTHING]
         words = [_plain(cell) for cell in cells if isinstance(cell, str)]
         units = {unit for word in words if (unit := re.sub(r"^[+-]?[\d.,]+\s*", "", word)) != word} - {""}
+        units = {unit for unit in units if not re.search(r"\d", unit)}  # "-01-01" is the rest of a date
         unit = units.pop() if len(units) == 1 else ""
         parsed = [_parsed(_plain(cell), unit) if isinstance(cell, str) else cell for cell in cells]
         numbers = sum(map(_is_real, parsed))

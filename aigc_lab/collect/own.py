@@ -9,6 +9,7 @@ import csv
 import io
 import json
 import os
+import re
 import warnings
 import zipfile
 from collections import Counter
@@ -36,6 +37,8 @@ _KINDS = {"images": "images", "text": "UTF-8 .txt files", "audio": "sounds (WAV,
 _PATIENCE = 2.0  # seconds of reading after which a progress bar appears
 _DATA_NAMES, _LABEL_NAMES = ("data", "images", "x"), ("labels", "label", "y")
 _BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+_LINE_END = r"\r\n|\n|\r"  # str.splitlines() also cuts at marks that stand within texts
+_LINK = "a link to a folder, which is not followed: copy the folder"
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
@@ -103,14 +106,21 @@ def from_folder(
     """
     folder = Path(path).expanduser()
     _check_arguments(folder, size, mode, labels_from, modality)
-    below = (Path(top) / name for top, _, inside in os.walk(folder) for name in inside)
-    files = sorted((file.relative_to(folder) for file in below), key=Path.as_posix)
+    files, skipped = [], []
+    for top, inner, inside in os.walk(folder):
+        files += [(Path(top) / name).relative_to(folder) for name in inside]
+        links = [Path(top) / name for name in inner if os.path.islink(Path(top) / name)]
+        skipped += [(spelled(link.relative_to(folder)), _LINK) for link in sorted(links)]
+    files.sort(key=Path.as_posix)
     if not files:
         kind = "sounds" if modality == "audio" else modality
-        raise ValueError(f"the folder {folder} holds no files; put {kind} in it, a sub-folder for each class")
+        why = f" but {skipped[0][0]}, {_LINK}" if skipped else ""
+        raise ValueError(
+            f"the folder {folder} holds no files{why}; put {kind} in it, a sub-folder for each class"
+        )
     sounds.check_wanted(rate, seconds)
     by_folder = labels_from == "folders" and any(len(file.parts) > 1 for file in files)
-    items, kept, skipped, converted, held = [], [], [], [], 0
+    items, kept, converted, held = [], [], [], 0
     for file in tqdm(files, desc="reading", unit="file", leave=False, delay=_PATIENCE, disable=not progress):
         try:
             if any(part.startswith(".") for part in file.parts):
@@ -408,7 +418,7 @@ def from_file(
         if suffix in (".npz", ".npy"):
             return _from_arrays(path, title)
         if suffix == ".txt":
-            lines = decoded(path.read_bytes(), encoding).splitlines()
+            lines = re.split(_LINE_END, decoded(path.read_bytes(), encoding))
             return Dataset([line for line in lines if line.strip()], card=own_card(title, "text"))
         if suffix not in COLUMN_FILES:
             known = ", ".join((".npz", ".npy", *COLUMN_FILES, ".txt"))
@@ -500,8 +510,21 @@ def _columns(
     text: str, suffix: str, delimiter: str | None, wanted: Sequence[str]
 ) -> dict[str, list[str | None]]:
     chosen = delimiter or ("\t" if suffix == ".tsv" else ",")
+    chosen = "\t" if chosen == "\\t" else chosen  # as one types it in a shell
+    if len(chosen) != 1 or chosen in '"\r\n':
+        raise ValueError(f"a delimiter is one character, such as ; or \\t for a tab, got {chosen!r}")
     csv.field_size_limit(TEXT_LIMIT)
-    rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=chosen) if row]
+    reader, rows, lines = csv.reader(io.StringIO(text, newline=""), delimiter=chosen, strict=True), [], []
+    try:
+        for row in reader:
+            rows += [row] if row else []
+            lines += [reader.line_num] if row else []
+    except csv.Error as error:
+        begun = lines[-1] + 1 if lines else 1
+        raise ValueError(
+            f"in line {begun} a quotation mark is not closed, or stands inside a cell ({error}): put such a "
+            'cell in quotation marks and write "" for each mark in it'
+        ) from error
     if not rows:
         raise ValueError("it is empty")
     header = [name.strip() or f"column {place}" for place, name in enumerate(rows[0], start=1)]
@@ -517,12 +540,12 @@ def _columns(
     if count > 1:
         raise ValueError(f"{count} columns are called {name!r}; rename all but one")
     width = len(header)
-    for number, row in enumerate(rows[1:], start=2):
+    for number, row in zip(lines[1:], rows[1:], strict=True):
         # A spreadsheet may leave empty fields behind the last column; anything else would shift columns.
         if any(field.strip() for field in row[width:]):
             raise ValueError(
-                f"row {number} has {len(row)} fields, the header {width}: put texts that hold a delimiter in "
-                "quotation marks"
+                f"line {number} has {len(row)} fields, the header {width}: put texts that hold a delimiter "
+                "in quotation marks"
             )
     columns = zip_longest(*(row[:width] for row in rows))  # what a short row lacks is None
     return {name: list(cells[1:]) for name, cells in zip(header, columns, strict=True)}
@@ -531,7 +554,7 @@ def _columns(
 def _objects(text: str) -> dict[str, list[object]]:
     """A JSON object a line, as columns."""
     rows = []
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(re.split(_LINE_END, text), start=1):
         try:
             row = json.loads(line) if line.strip() else None
         except ValueError as error:

@@ -27,9 +27,8 @@ if TYPE_CHECKING:
 
 _NAMES = {"keras": "model.keras", "saved_model": "generator_saved_model", "onnx": versions.ONNX}
 FORMATS = tuple(_NAMES)
-_DATA_CARD = "data_card.json"
 _ADDED = (versions.CARD, versions.INT8, versions.JUDGE, versions.MIXTURE, versions.REFERENCE)
-_OURS = {*_NAMES.values(), versions.MANIFEST, _DATA_CARD, *_ADDED}
+_OURS = {*_NAMES.values(), versions.MANIFEST, versions.DATA_CARD, *_ADDED}
 # What a model of each kind says of itself; it is of the first kind that it has all attributes of.
 _FACTS = {
     "diffusion": ("target", "schedule", "value_range", "image_shape", "class_count"),
@@ -102,8 +101,8 @@ def export(
         if mixture is not None:
             files["mixture"] = mixture.save(draft / versions.MIXTURE).name
         if data_card is not None:
-            files["data_card"] = _DATA_CARD
-            versions.write_json(draft / _DATA_CARD, asdict(data_card))
+            files["data_card"] = versions.DATA_CARD
+            versions.write_json(draft / versions.DATA_CARD, asdict(data_card))
         differences = check(model, draft)
         manifest = facts | {"seeds": [int(seed) for seed in seeds], "versions": versions.package_versions()}
         manifest["files"] = {

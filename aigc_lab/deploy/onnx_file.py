@@ -155,8 +155,10 @@ def class_number(label: int | str | None, told: Mapping[str, Any], model: str = 
         ValueError: the model has no such class; the message names those it has.
     """
     names, count = told["class_names"], told["class_count"]
-    if label is None or (not isinstance(label, str) and 0 <= label < count):
-        return label
+    if label is None:
+        return None
+    if not isinstance(label, str) and 0 <= label < count:
+        return int(label)
     if label in names:
         return names.index(label)
     known = f"its classes are {', '.join(names) or f'0 to {count - 1}'}"

@@ -22,6 +22,7 @@ from aigc_lab.collect.dataset import atomic_write
 from aigc_lab.deploy.onnx_file import open_onnx
 
 MANIFEST, CARD, ONNX, INT8 = "export.json", "model_card.md", "generator.onnx", "generator_int8.onnx"
+DATA_CARD = "data_card.json"
 JUDGE, MIXTURE, REFERENCE, LIVE = "judge.onnx", "latent_mixture.npz", "reference.json", "live.json"
 
 
@@ -124,9 +125,10 @@ def live(folder: str | os.PathLike[str]) -> dict[str, Any]:
     """
     path = Path(folder) / LIVE
     if not path.is_file():
-        raise FileNotFoundError(
-            f"no version in {folder} is live; choose one with deploy.set_live(folder, version)"
-        )
+        there = ", ".join(sorted(one.parent.name for one in Path(folder).glob(f"*/{MANIFEST}")))
+        choose = f"choose one ({there}) with deploy.set_live(folder, version)"
+        choose = choose if there else "it holds no export, which deploy.export or the pipeline would write"
+        raise FileNotFoundError(f"no version in {folder} is live; {choose}")
     try:
         told = json.loads(path.read_text(encoding="utf-8"))
         _version_folder(folder, told["version"])

@@ -349,9 +349,15 @@ def unet(
         options: of ``Diffusion``.
 
     Raises:
-        ValueError: a size below 1, or a height or width that is no multiple of 4 patches.
+        ValueError: a size below 1, a height or width that is no multiple of 4 patches, or a class_count that
+            is not the product of class_parts.
     """
     check_sizes(image_shape, 1, class_count, width, multiple=4 * patch)
+    if class_parts and math.prod(class_parts) != class_count:
+        parts = " x ".join(map(str, class_parts))
+        raise ValueError(
+            f"{parts} parts make {math.prod(class_parts)} classes, not class_count={class_count}"
+        )
     widths = (width, 2 * width, 3 * width)
     with seeded(seed):
         noisy, time = keras.Input(image_shape, name="noisy"), keras.Input((1,), name="time")
@@ -490,10 +496,12 @@ def clip_network(
         options: root, value_range.
 
     Raises:
-        ValueError: a size below 1, or a height or width that is no multiple of 4.
+        ValueError: a size below 1, a height or width that is no multiple of 4, or another most_given.
     """
     frames = image_shape[0]
     check_sizes(tuple(image_shape[1:]), 1, 0, width, multiple=4)
+    if not 1 <= most_given < frames:
+        raise ValueError(f"most_given must be from 1 to {frames - 1}, below the number of frames")
     with seeded(seed):
         body = clip_body(tuple(image_shape), most_given + 1, width)
         noisy, time, label = (keras.Input(each.shape[1:]) for each in body.inputs)

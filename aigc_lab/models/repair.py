@@ -177,7 +177,7 @@ def repair(
         An image of the same type and shape.
 
     Raises:
-        ValueError: an image, mask or sigma of another kind, or nothing to repair or to repair it from.
+        ValueError: an image, mask, sigma or tile of another kind, or nothing to repair or to repair it from.
     """
     # Noise may lead out of [0, 1].
     image = checked_photograph(image, "set them to 0 and mark them as holes", slack=1.0)
@@ -189,6 +189,8 @@ def repair(
         raise ValueError(f"sigma lies between 0 and {MOST_NOISE:.3f} (50 of 255), got {sigma}")
     if sigma == 0 and known.all():
         raise ValueError("there is nothing to repair: the mask shows no hole, and sigma is 0")
+    if tile < GRID or tile % GRID:
+        raise ValueError(f"tile must be a multiple of {GRID}, got {tile}")
     made = planes.copy()
     for top in range(0, height, tile):
         for left in range(0, width, tile):

@@ -320,6 +320,8 @@ class Decoder:
         def weights(layer: Any) -> list[np.ndarray]:
             return [np.asarray(each, "float32") for each in layer.get_weights()]
 
+        if count < 1:
+            raise ValueError(f"decode at least one text, got {count}")
         found = {type(layer).__name__: layer for layer in model.network.layers}
         blocks = [layer for layer in model.network.layers if isinstance(layer, Block)]
         (self._embedding,) = weights(found["Embedding"])

@@ -52,11 +52,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     chosen = vars(parser.parse_args(arguments))
 
-    from aigc_lab.pipeline.steps import run
-
     if "regions" in chosen and chosen["regions"] != "all":
         chosen["regions"] = chosen["regions"].split(",")
     try:
+        from aigc_lab.pipeline.steps import run  # takes seconds, in which one may press Ctrl+C, too
+
         result = run(chosen.pop("path"), chosen.pop("output"), progress=not chosen.pop("quiet"), **chosen)
     except (ValueError, OSError) as error:
         print(f"{error}", file=sys.stderr)

@@ -14,7 +14,7 @@ from PIL import Image
 from aigc_lab import augment, deploy, evaluate, label
 from aigc_lab import train as training
 from aigc_lab.backend import import_keras
-from aigc_lab.collect.dataset import Dataset
+from aigc_lab.collect.dataset import Card, Dataset
 from aigc_lab.collect.own import FolderReport, from_file
 from aigc_lab.evaluate.distribution import METRICS
 from aigc_lab.pipeline.parts import FEW, Row, Seen, Trained, check_budget, inspected, near_copies, shares
@@ -84,6 +84,8 @@ def _resized(dataset: Dataset, side: int) -> Dataset:
     data = dataset.data
     if dataset.modality != "images":
         raise ValueError(f"{dataset.card.title} holds {dataset.modality}, not images")
+    if not len(data):
+        raise ValueError(f"{dataset.card.title} holds no image")
     if data.ndim == 4 and data.shape[3] not in (1, 3):
         raise ValueError(
             f"images of {data.shape[3]} channels are not trained on; make them grey or RGB first"
@@ -285,13 +287,14 @@ def _control(
 # Stage 7 ------------------------------------------------------------------------------------------------
 
 
-def export(trained: Trained, folder: str | os.PathLike[str], title: str, licence: str) -> None:
+def export(trained: Trained, folder: str | os.PathLike[str], title: str, card: Card) -> None:
     """``deploy.export``, which compares each form with the model."""
     deploy.export(
         trained.model,
         folder,
         class_names=trained.class_names,
         title=title,
-        licence=licence,
+        licence=card.licence,
         mixture=trained.mixture,
+        data_card=card,
     )

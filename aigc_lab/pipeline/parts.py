@@ -27,7 +27,7 @@ import json
 import os
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +36,7 @@ import numpy as np
 from aigc_lab import evaluate
 from aigc_lab.clean.report import Inspection, inspect
 from aigc_lab.collect.dataset import Card, Dataset, atomic_write
-from aigc_lab.deploy.versions import MANIFEST, digest, write_json
+from aigc_lab.deploy.versions import DATA_CARD, MANIFEST, digest, write_json
 from aigc_lab.evaluate.intervals import Score, share
 from aigc_lab.evaluate.memorization import FALSE_ALARMS
 
@@ -214,9 +214,10 @@ def write_model(
     trained: Trained,
     folder: str | os.PathLike[str],
     facts: Mapping[str, Any],
+    card: Card,
     load: Callable[[Path], Any],
 ) -> None:
-    """Write a model of counts or shares as ``model.json.gz``, and the manifest ``export.json``.
+    """Write a model of counts or shares as ``model.json.gz``, the data card, and the manifest.
 
     JSON holds no code and is read from any language. ``facts`` (kind, title, licence) stand in both files.
 
@@ -232,7 +233,9 @@ def write_model(
     if load(path).state() != state:
         path.unlink()
         raise ValueError(f"the export {path.name} differs from the model; nothing was exported")
-    write_json(path.with_name(MANIFEST), {**facts, "files": {"json": digest(path, 0.0)}})
+    write_json(path.with_name(DATA_CARD), asdict(card))
+    files = {"json": digest(path, 0.0), "data_card": digest(path.with_name(DATA_CARD), None)}
+    write_json(path.with_name(MANIFEST), {**facts, "files": files})
 
 
 def read_model(path: str | os.PathLike[str], kind: str, make: Callable[[Any], Any]) -> Any:

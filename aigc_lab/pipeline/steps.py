@@ -85,7 +85,7 @@ def _kind_of_folder(folder: Path) -> str:
     texts, images = suffixes.count(".txt"), sum(one in _IMAGE_FILES for one in suffixes)
     if not texts and not images:
         ends = ", ".join(sorted(set(suffixes) - {""})[:4])
-        there = f" (its files end in {ends}; save them as PNG or JPEG)" if ends else ""
+        there = f" (its files end in {ends})" if ends else ""
         raise ValueError(f"the folder {folder} holds no images and no .txt files{there}; put some in it")
     if 4 * min(texts, images) > max(texts, images):
         raise ValueError(
@@ -339,8 +339,11 @@ def _checked_output(target: Path, source: Path) -> Path:
     if source.is_dir() and target.resolve().is_relative_to(source.resolve()):
         raise ValueError(f"the output {target} would lie inside the folder {source}; choose another one")
     folder = target / "model"
-    listed = json.loads(_content(folder / "export.json") or "{}").get("files", {}).values()
-    kept = {"export.json", "model_card.md", "latent_mixture.npz", *(one["name"] for one in listed)}
+    try:
+        listed = json.loads(_content(folder / "export.json") or '{"files": {}}')["files"].values()
+        kept = {"export.json", "model_card.md", "latent_mixture.npz", *(one["name"] for one in listed)}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise ValueError(f"{folder / 'export.json'} is damaged; choose a new or an empty folder") from None
     for entry in sorted([*target.glob("*"), *folder.glob("*")]):
         mine = entry.name in _OURS and entry.is_dir() == (entry == folder)
         mine = entry.name in kept if entry.parent == folder else mine
@@ -383,12 +386,19 @@ def _publish(draft: Path, target: Path) -> None:
     old.mkdir()
     with ExitStack() as undo:
         for name in (name for name in _OURS if (draft / name).exists()):
+            undo.callback(_take_back, target / name, draft / name, old / name)  # before anything moves
             if (target / name).exists():
                 os.rename(target / name, old / name)
-                undo.callback(os.rename, old / name, target / name)
             os.rename(draft / name, target / name)
-            undo.callback(os.rename, target / name, draft / name)
         undo.pop_all()
+
+
+def _take_back(done: Path, drafted: Path, kept: Path) -> None:
+    """Undo as much of a publication as was done: Ctrl+C may come between any two of its steps."""
+    if done.exists() and not drafted.exists():
+        os.rename(done, drafted)
+    if kept.exists():
+        os.rename(kept, done)
 
 
 def _too_few(seen: Seen, table: pd.DataFrame, least: int) -> str:
@@ -417,7 +427,7 @@ def _export(module: Any, result: Result, folder: Path, seed: int) -> tuple[tuple
     """Write the model and its card; the exported files as (name, bytes, SHA-256)."""
     seen, trained = result.seen, result.trained
     title = f"{seen.card.title}, {trained.settings['model']}"
-    module.export(trained, folder, title, result.licence or NOT_ANSWERED)
+    module.export(trained, folder, title, seen.card)
     scores: dict[str, Any] = {}
     for row in result.rows:
         for name, score in ((row.name, row.score), (f"{row.name}, floor", row.floor)):

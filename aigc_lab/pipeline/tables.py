@@ -19,7 +19,7 @@ from scipy.stats import ks_2samp, t
 from aigc_lab.clean import tables
 from aigc_lab.clean.issues import issue_table
 from aigc_lab.clean.personal import REGIONS, personal_data
-from aigc_lab.collect.dataset import own_card
+from aigc_lab.collect.dataset import Card, own_card
 from aigc_lab.collect.own import read_columns, spelled
 from aigc_lab.evaluate.intervals import Score, centred, share
 from aigc_lab.pipeline.copula import GaussianCopula, correlation, numbers
@@ -147,7 +147,7 @@ def _rules(rules: Any) -> dict[str, Any]:
     if rules is None:
         return {}
     if not isinstance(rules, (str, os.PathLike)):
-        return dict(rules)
+        return dict(getattr(rules, "columns", rules))  # a pandera schema has columns
     try:
         told = json.loads(Path(rules).expanduser().read_text(encoding="utf-8"))
         return {
@@ -229,10 +229,14 @@ def _as_types(frame: pd.DataFrame, used: Mapping[str, Any]) -> pd.DataFrame:
             continue
         known = [None if isinstance(cell, str) or pd.isna(cell) else cell for cell in cells]
         if "earliest" in about:
-            done[name] = pd.Series(pd.to_datetime(known)).astype("datetime64[s]")
+            # Dates with a time zone become those of UTC; dates without one stay as they are.
+            done[name] = (
+                pd.Series(pd.to_datetime(known, utc=True)).dt.tz_localize(None).astype("datetime64[s]")
+            )
             continue
         cells = pd.Series(known, dtype="float64")
-        done[name] = cells.astype("Int64") if (cells.dropna() % 1 == 0).all() else cells
+        whole = (cells.dropna() % 1 == 0).all() and not (cells.abs() >= 2**63).any()  # what Int64 holds
+        done[name] = cells.astype("Int64") if whole else cells
     return pd.DataFrame(done)
 
 
@@ -481,9 +485,9 @@ def _points(model: GaussianCopula, frame: pd.DataFrame, kept: pd.DataFrame) -> n
 # Stage 7 ------------------------------------------------------------------------------------------------
 
 
-def export(trained: Trained, folder: str | os.PathLike[str], title: str, licence: str) -> None:
+def export(trained: Trained, folder: str | os.PathLike[str], title: str, card: Card) -> None:
     """The copula as JSON, read back and compared."""
-    write_model(trained, folder, {"kind": KIND, "title": title, "licence": licence}, load)
+    write_model(trained, folder, {"kind": KIND, "title": title, "licence": card.licence}, card, load)
 
 
 def load(path: str | os.PathLike[str]) -> GaussianCopula:

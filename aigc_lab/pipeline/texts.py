@@ -22,7 +22,7 @@ import pandas as pd
 from aigc_lab import label
 from aigc_lab.clean import text as checks
 from aigc_lab.clean.personal import REGIONS
-from aigc_lab.collect.dataset import Dataset, own_card
+from aigc_lab.collect.dataset import Card, Dataset, own_card
 from aigc_lab.collect.own import FolderReport, from_file, from_folder
 from aigc_lab.evaluate.intervals import Score
 from aigc_lab.evaluate.text import (
@@ -310,9 +310,9 @@ def _run_length(texts: Sequence[str]) -> int:
 # Stage 7 ------------------------------------------------------------------------------------------------
 
 
-def export(trained: Trained, folder: str | os.PathLike[str], title: str, licence: str) -> None:
+def export(trained: Trained, folder: str | os.PathLike[str], title: str, card: Card) -> None:
     """The counts as JSON, read back and compared."""
-    write_model(trained, folder, {"kind": KIND, "title": title, "licence": licence}, load)
+    write_model(trained, folder, {"kind": KIND, "title": title, "licence": card.licence}, card, load)
 
 
 def load(path: str | os.PathLike[str]) -> CharacterNgram:

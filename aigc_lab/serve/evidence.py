@@ -78,7 +78,7 @@ class Evidence:
         streams: how many.
 
     Raises:
-        ValueError: shares that are not shares, or an alpha outside (0, 1).
+        ValueError: shares that are not shares, an alpha outside (0, 1), or a size below 1.
     """
 
     def __init__(
@@ -86,7 +86,14 @@ class Evidence:
     ):
         self.shares = np.asarray(shares, float)
         classes, least = self.shares.size, 1e-12 if size is None else 0.0
-        if classes < 2 or not (self.shares >= least).all() or abs(self.shares.sum() - 1) > 1e-6:
+        if size is not None and not size >= 1:
+            raise ValueError(f"size must be at least 1 item, got {size}")
+        if (
+            self.shares.ndim != 1
+            or classes < 2
+            or not (self.shares >= least).all()
+            or abs(self.shares.sum() - 1) > 1e-6
+        ):
             known = "" if size else ", above 0 where they are known"
             raise ValueError(f"a reference needs shares of two or more classes that add up to 1{known}")
         if not 0 < false_alarm_rate < 1:

@@ -63,14 +63,24 @@ class Monitor:
         self._block = {name: np.zeros(len(each.shares), int) for name, each in self._streams.items()}
 
     def asked(self, label: int) -> None:
-        """Count a class that was asked for, by its number."""
-        self._count("asked", label)
+        """Count a class that was asked for, by its number; nothing if the reference has no such stream.
+
+        Raises:
+            ValueError: no number of a class.
+        """
+        if "asked" in self._block:
+            self._check(label, len(self._block["asked"]))
+            self._count("asked", label)
+
+    def _check(self, label: int, count: int) -> None:
+        if label not in range(count):
+            raise ValueError(f"a class is a number from 0 to {count - 1}, got {label!r}")
 
     def made(self, probabilities: np.ndarray, label: int | None = None) -> None:
         """Count what the judge says of one image, its probabilities (K,), that was made for this label.
 
         Raises:
-            ValueError: another number of classes, or NaN.
+            ValueError: another number of classes, NaN, or a label that is no class.
         """
         probabilities = np.asarray(probabilities, float)
         expected = self._block["recognised"].shape
@@ -80,6 +90,7 @@ class Monitor:
             )
         seen = int(probabilities.argmax())
         if label is not None and self._meant:
+            self._check(label, len(self._meant))
             self._count("as asked", int(seen != self._meant[label]))
         self._count("recognised", seen)
         self._count("uncertainty", int(np.searchsorted(self._edges, uncertainty(probabilities))))

@@ -171,6 +171,7 @@ class Versions:
         if name not in known:  # a path that leads elsewhere is no name of a version either
             raise KeyError(f"there is no version {name[:80]!r}; there is {', '.join(known)}")
         version = Version(self.folder if self.single else self.folder / name, self._largest)
+        before = self.opened.get(name)  # another thread may have opened it meanwhile
         if before is None or before.sha256 != version.sha256:  # else its monitor goes on counting
             self.opened[name] = version
         return self.opened[name]

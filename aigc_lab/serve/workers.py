@@ -51,9 +51,13 @@ class OwnSocket:
 def bound(host: str, port: int) -> socket.socket:
     """A socket at an address that others may share, which does not listen yet."""
     made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    made.bind((host, port))
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        made.bind((host, port))
+    except BaseException:
+        made.close()
+        raise
     return made
 
 
@@ -66,6 +70,8 @@ def reserve(host: str, port: int) -> tuple[socket.socket, tuple[str, int]]:
     if not hasattr(socket, "SO_REUSEPORT"):
         raise OSError("this system cannot share a port among workers; serve from Linux or from the container")
     try:
+        if not 0 <= port <= 65535:
+            raise OverflowError("ports go from 0 to 65535")
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         # Without SO_REUSEPORT first: a second service would otherwise take half of the first one's requests.
         with socket.create_server((host, port), family=family) as probe:

@@ -116,6 +116,7 @@ def onsets(curve: pandas.DataFrame) -> pandas.DataFrame:
 
     rows = []
     for (model, corruption), group in curve.groupby(["model", "corruption"], sort=False):
+        group = group.sort_values("severity")
         severities, worse = group["severity"].to_numpy(), (group["harm"] > 0).to_numpy()
         sure, hint = (group["p_holm"] < 0.05).to_numpy(), (group["p"] < 0.05).to_numpy()
         helpful = severities[sure & ~worse]

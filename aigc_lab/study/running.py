@@ -116,7 +116,8 @@ def _path(study: Study, cell: Cell, folder: str | os.PathLike[str]) -> Path:
 def read_run(study: Study, cell: Cell, folder: str | os.PathLike[str]) -> dict[str, Any]:
     """The row of a run; empty if it has not ended (or its file cannot be read)."""
     try:
-        return json.loads(_path(study, cell, folder).read_text(encoding="utf-8"))
+        row = json.loads(_path(study, cell, folder).read_text(encoding="utf-8"))
+        return row if isinstance(row, dict) and "status" in row else {}
     except (FileNotFoundError, ValueError):
         return {}
 

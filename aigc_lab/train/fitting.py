@@ -215,7 +215,7 @@ class Trainer:
         data = checked_data(x, labels)
         checked_for(model, data, self.batch_size)
         held_out = None if validation is None else checked_data(*validation)
-        if patience is not None and (held_out is None or patience < 1):
+        if patience is not None and (held_out is None or patience < 1 or patience % 1):
             raise ValueError(
                 "patience counts reports of the validation loss: give a whole number from 1 up and "
                 f"validation=(x,) with it, got patience={patience}"

@@ -64,8 +64,8 @@ def profile(step: Callable[..., Any], batches: Iterable[Any], steps: int = 30) -
         waited = called = 0.0
         for _ in range(count):
             begun = time.perf_counter()
-            batch = next(source, None)
-            if batch is None:
+            batch = next(source, source)
+            if batch is source:  # no more: a batch itself may be None
                 raise ValueError(f"there are fewer batches than {_WARM_UP} + {steps} steps; give more")
             got = time.perf_counter()
             step(batch)

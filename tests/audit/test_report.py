@@ -250,6 +250,11 @@ def test_bad_numbers_and_places_cost_one_sentence(folder, tmp_path, capsys):
     card(folder, name="mine")
     assert main([str(folder), "--samples", "0", "--output", str(tmp_path / "x.html")]) == 2
     assert "at least one sample" in capsys.readouterr().err
+    before = {path: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    for option in ("--output", "--json"):
+        assert main([str(folder), option, str(folder / "export.json")]) == 2
+        assert "would lie inside the export" in capsys.readouterr().err
+    assert before == {path: path.read_bytes() for path in folder.iterdir() if path.is_file()}
     (tmp_path / "file").write_text("")
     assert main([str(folder), "--samples", "2", "--output", str(tmp_path / "file" / "x.html")]) == 2
     assert "cannot write" in capsys.readouterr().err

@@ -296,6 +296,8 @@ def test_the_shell_line(tmp_path):
         (["in", "--output", "report.txt"], "must be the name of an .html file"),
         (["in", "--output", "dir.html"], "is a folder; name a file in it"),
         (["in", "--output", "in/0.png/report.html"], "cannot write the report into"),
+        (["in", "--issues", "in/0.png"], "lies inside in; name a file elsewhere"),
+        (["in", "--issues", "dir.html"], "is a folder"),
         (["in", "--size", "4"], "at least 8 x 8 pixels"),
         (["in", "--modality", "text"], "none of the 1 files"),
     ],

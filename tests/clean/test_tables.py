@@ -209,3 +209,12 @@ def test_the_kind_of_a_column_is_guessed_and_no_range():
     assert reasons["mixed"] == "mixed: 12 numbers and 12 texts" and len(rules) + len(reasons) == 7
     fixed, _ = tables.fix(frame, tables.schema(rules))
     assert fixed["length"][:4].tolist() == [5.1, 4.9, None, "about 3"] and fixed["kind"].nunique() == 2
+
+
+def test_what_is_left_of_a_date_is_no_unit():
+    years, hours = [f"{year}-01-01" for year in range(1960, 2000)], [f"{hour:02}:00" for hour in range(24)]
+    rules, _ = tables.guess(pd.DataFrame({"day": years}))
+    assert "earliest" in rules["day"].metadata
+    rules, _ = tables.guess(pd.DataFrame({"hour": hours, "length": [f"{each} cm" for each in range(24)]}))
+    assert "unit" not in rules.get("hour", rules["length"]).metadata or "hour" not in rules
+    assert rules["length"].metadata["unit"] == "cm"

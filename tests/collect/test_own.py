@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import struct
 import zlib
@@ -257,6 +258,12 @@ def test_folders_that_give_nothing(tmp_path):
     (tmp_path / "cat").mkdir()
     with pytest.raises(ValueError, match="holds no files"):
         collect.from_folder(tmp_path)
+    (tmp_path / "link").symlink_to(tmp_path / "cat")
+    with pytest.raises(
+        ValueError, match="holds no files but link, a link to a folder, which is not followed"
+    ):
+        collect.from_folder(tmp_path)
+    (tmp_path / "link").unlink()
     (tmp_path / "cat" / "a.png").touch()
     with pytest.raises(
         ValueError, match=r"none of the 1 files .* could be read \(the first, cat/a.png: empty"
@@ -468,8 +475,39 @@ class TestTables:
         content = "text,label\nthe cat sat,cat,\nthe dog sat,dog,\n"
         table = self.read(tmp_path, "a.csv", content, label_column="label")
         assert table.data == ("the cat sat", "the dog sat") and table.class_names == ("cat", "dog")
-        with pytest.raises(ValueError, match="row 3 has 3 fields, the header 2"):
+        with pytest.raises(ValueError, match="line 3 has 3 fields, the header 2"):
             self.read(tmp_path, "a.csv", "text,label\na,cat\nb, and c,dog\n")
+
+    def test_a_stray_quotation_mark_swallows_no_row(self, tmp_path):
+        rows = "".join(f"{number},red\n" for number in range(50))
+        content = f'number,colour\n{rows}50,"red\n{rows}'
+        with pytest.raises(
+            ValueError, match=r"^cannot read a\.csv: in line 52 a quotation mark is not closed"
+        ):
+            self.read(tmp_path, "a.csv", content, text_column="colour")
+        whole = f'number,colour\n{rows}50,"red ""and""\nblue"\n'
+        assert self.read(tmp_path, "a.csv", whole, text_column="colour").data[-1] == 'red "and"\nblue'
+
+    def test_a_delimiter_is_one_character_and_a_tab_may_be_typed(self, tmp_path):
+        for delimiter in ("\\t", "\t"):
+            table = self.read(tmp_path, "a.csv", "text\tn\na b\t1\n", delimiter=delimiter)
+            assert table.data == ("a b",)
+        for delimiter in (";;", '"', "\n"):
+            with pytest.raises(ValueError, match="a delimiter is one character"):
+                self.read(tmp_path, "a.csv", "text;n\na;1\n", delimiter=delimiter)
+
+    def test_marks_within_a_text_end_no_line(self, tmp_path):
+        text = "one\u2028two\x0bthree\x85four"
+        assert self.read(tmp_path, "a.txt", f"{text}\r\nfive\rsix\n").data == (text, "five", "six")
+        line = json.dumps({"text": text}, ensure_ascii=False)
+        assert self.read(tmp_path, "a.jsonl", f"{line}\n").data == (text,)
+
+    def test_many_columns_and_empty_fields_behind_them_take_no_time(self, tmp_path):
+        names = ",".join(f"c{number}" for number in range(20_000))
+        with pytest.raises(ValueError, match="no column 'text'"):
+            self.read(tmp_path, "a.csv", f"{names}\n")
+        rows = "a,1\n" * 2000 + "b,2" + "," * 16_000 + "\n"
+        assert self.read(tmp_path, "a.csv", f"text,n\n{rows}").data[-1] == "b"
 
     @pytest.mark.parametrize("missing", ["", " ", "nan", "NaN"])
     def test_missing_labels_are_counted(self, tmp_path, missing):
@@ -520,3 +558,12 @@ def test_channels_that_come_first_are_named(tmp_path):
     np.savez(tmp_path / "a.npz", x=np.zeros((5, 3, 32, 32), "uint8"))
     with pytest.raises(ValueError, match=r"channels seem to come first: give data.transpose\(0, 2, 3, 1\)"):
         collect.from_file(tmp_path / "a.npz")
+
+
+def test_a_linked_class_folder_is_named_among_what_was_left_out(tmp_path):
+    for name in ("here/a", "elsewhere"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "one.txt").write_text("a text")
+    (tmp_path / "here" / "b").symlink_to(tmp_path / "elsewhere")
+    texts, report = collect.from_folder(tmp_path / "here", modality="text")
+    assert len(texts) == 1 and report.skipped == (("b", own._LINK),)

@@ -379,6 +379,18 @@ def test_patches_are_checked():
         diffusion.unet(patch=0)
 
 
+@pytest.mark.parametrize("class_count", [0, 6])
+def test_parts_that_make_other_classes_are_refused(class_count):
+    with pytest.raises(ValueError, match=f"2 x 2 parts make 4 classes, not class_count={class_count}"):
+        diffusion.unet((8, 8, 1), class_count, width=4, class_parts=(2, 2))
+
+
+@pytest.mark.parametrize("most_given", [0, 4])
+def test_as_many_frames_are_given_as_leave_one_to_draw(most_given):
+    with pytest.raises(ValueError, match="most_given must be from 1 to 3"):
+        diffusion.clip_network((4, 8, 8, 1), most_given)
+
+
 def test_a_patch_makes_the_grids_coarser_and_the_picture_keeps_its_size():
     whole, patched = (diffusion.unet((16, 24, 2), width=8, patch=patch) for patch in (1, 2))
     grids = [

@@ -178,6 +178,8 @@ KNOWN = np.ones((20, 30), bool)
         ({"mask": KNOWN * 0.5}, "nothing else"),
         ({"mask": KNOWN * np.nan}, "nothing else"),
         ({"sigma": 25}, "sigma lies between"),
+        ({"sigma": 0.1, "tile": 40}, "tile must be a multiple of 16"),
+        ({"sigma": 0.1, "tile": 0}, "tile must be a multiple of 16"),
         ({"sigma": -0.1}, "sigma lies between"),
         ({"sigma": float("nan")}, "sigma lies between"),
         ({"sigma": 0.1, "image": np.full((20, 30, 3), np.nan)}, "NaN"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from PIL import Image
 
 from aigc_lab import deploy
-from aigc_lab.collect.dataset import Dataset
+from aigc_lab.collect.dataset import Dataset, own_card
 from aigc_lab.pipeline import images
 
 
@@ -82,7 +83,7 @@ def test_drawings_in_grey_with_a_gan(tmp_path: Path):
     assert rows["KID"].score.value > rows["KID"].floor.high and "wide intervals" in rows["KID"].about
     assert rows["precision"].verdict == rows["near copies of training images"].verdict == "not judged"
     assert "needs 12 held-out images, there are 10" in rows["precision"].about
-    images.export(trained, tmp_path / "model", "title", "mine")
+    images.export(trained, tmp_path / "model", "title", replace(own_card("shapes"), licence="mine"))
     told = deploy.onnx_metadata(tmp_path / "model" / "generator.onnx")
     assert told["licence"] == deploy.verify(tmp_path / "model")["licence"] == "mine" and told[
         "class_names"

@@ -13,6 +13,7 @@ from sklearn.datasets import load_iris
 
 from aigc_lab import corrupt, deploy
 from aigc_lab.clean import tables as rules
+from aigc_lab.collect.dataset import own_card
 from aigc_lab.collect.own import read_columns
 from aigc_lab.pipeline import tables
 from aigc_lab.pipeline.copula import GaussianCopula, correlation
@@ -364,7 +365,7 @@ def test_one_column_and_few_rows(tmp_path):
 
 def test_the_export_is_read_back_exactly_and_holds_no_row(tmp_path, flowers):
     trained = tables.train(flowers, flowers.iloc[:30])
-    tables.export(trained, tmp_path / "model", "Flowers", "CC0")
+    tables.export(trained, tmp_path / "model", "Flowers", own_card("flowers", "table"))
     form = deploy.verify(tmp_path / "model")["files"]["json"]
     content = (tmp_path / "model" / form["name"]).read_bytes()
     assert form["largest_difference"] == 0 and form["bytes"] == len(content)
@@ -375,7 +376,7 @@ def test_the_export_is_read_back_exactly_and_holds_no_row(tmp_path, flowers):
     known = set(flowers["petal length"])
     values = next(one for one in stored["model"]["columns"] if one["name"] == "petal length")["values"]
     assert len(known & set(values)) < len(known)
-    tables.export(trained, tmp_path / "twice", "Flowers", "CC0")
+    tables.export(trained, tmp_path / "twice", "Flowers", own_card("flowers", "table"))
     assert deploy.verify(tmp_path / "twice")["files"]["json"] == form
 
     for wrong in (content[:-20], b"", b"no archive", gzip.compress(b"{}"), content.replace(b"\x00", b"\x01")):
@@ -395,7 +396,7 @@ def test_an_export_that_differs_is_not_left_behind(tmp_path, monkeypatch):
     trained = tables.train(gaussian(60), gaussian(20, 1))
     monkeypatch.setattr(tables, "load", lambda path: GaussianCopula.fit(gaussian(70, 2)))
     with pytest.raises(ValueError, match="differs from the model"):
-        tables.export(trained, tmp_path / "model", "", "")
+        tables.export(trained, tmp_path / "model", "", own_card("none", "table"))
     assert not list((tmp_path / "model").iterdir())
 
 
@@ -403,3 +404,15 @@ def test_what_the_export_reveals_is_said():
     frame = pd.DataFrame({"city": pd.Series(["big"] * 96 + ["hamlet"] * 4, dtype=object)})
     assert "fewer than 5 rows have: hamlet (city)" in tables.train(frame, frame).notes[0]
     assert isinstance(tables.train(frame, frame), Trained)
+
+
+def test_numbers_beyond_64_bits_and_dates_with_a_time_zone(tmp_path):
+    days = pd.date_range("2020-01-01 23:30", periods=80, freq="D", tz="America/New_York")
+    frame = pd.DataFrame(
+        {"day": days, "order": [10**19 + 7919 * n for n in range(80)], "x": np.arange(80) % 7}
+    )
+    frame["order"] = frame["order"].astype("float64")
+    frame.to_parquet(tmp_path / "orders.parquet")
+    seen = tables.look(tmp_path / "orders.parquet", tmp_path)
+    assert seen.items["order"].dtype == "float64"
+    assert seen.items["day"].iloc[0] == pd.Timestamp("2020-01-02 04:30")  # in UTC

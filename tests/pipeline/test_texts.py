@@ -6,6 +6,7 @@ import bz2
 import gzip
 import json
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -231,9 +232,12 @@ def test_a_set_of_one_character_is_judged_as_far_as_it_can_be():
 
 def test_the_export_is_read_back_exactly(tmp_path, trained):
     model, _, held_out = trained
-    texts.export(model, tmp_path / "model", "Talk", "CC0")
+    card = replace(own_card("talk", "text"), licence="CC0-1.0")
+    texts.export(model, tmp_path / "model", "Talk", card)
     manifest = deploy.verify(tmp_path / "model")
     form = manifest["files"]["json"]
+    told = json.loads((tmp_path / "model" / manifest["files"]["data_card"]["name"]).read_text("utf-8"))
+    assert told["licence"] == manifest["licence"] == "CC0-1.0"
     content = (tmp_path / "model" / form["name"]).read_bytes()
     again = texts.load(tmp_path / "model" / form["name"])
     np.testing.assert_array_equal(again.bits(held_out.data)[0], model.model.bits(held_out.data)[0])

@@ -146,6 +146,9 @@ def test_memory_grows_with_the_logarithm_only():
         ([1.2, -0.2], 0.05, 100, "two or more classes"),
         ([0.5, 0.4], 0.05, None, "add up to 1"),
         ([0.5, 0.5], 0.0, None, "between 0 and 1"),
+        ([[0.5, 0.5]], 0.05, None, "two or more classes"),
+        ([0.5, 0.5], 0.05, 0, "at least 1 item"),
+        ([0.5, 0.5], 0.05, np.nan, "at least 1 item"),
     ],
 )
 def test_a_reference_that_is_none_is_refused(shares, rate, size, words):

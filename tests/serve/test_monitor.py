@@ -103,6 +103,7 @@ def test_a_judge_that_is_always_sure_still_makes_a_reference():
     for chances in sure:
         each.made(chances)
     status = each.status()
+    each.asked(2)  # a reference that knows no classes has nothing to count here
     assert set(status["streams"]) == {"recognised", "uncertainty"}
     assert status["alarm"] is None
 
@@ -113,6 +114,14 @@ def test_what_no_judge_says_is_refused_and_not_counted(bad):
     with pytest.raises(ValueError, match="must give 4 finite probabilities"):
         each.made(np.array(bad))
     assert each.status()["streams"]["recognised"]["items"] == 0
+
+
+@pytest.mark.parametrize("label", [-1, 9, None, 0.5])
+def test_a_label_that_is_no_class_is_refused_and_not_counted(label):
+    each = Monitor(REFERENCE)
+    with pytest.raises(ValueError, match="a class is a number from 0 to"):
+        each.asked(label)
+    assert each.status()["streams"]["asked"]["items"] == 0
 
 
 @pytest.mark.parametrize("bad", [{}, {"streams": {}}, {"streams": {"asked": {"shares": [1]}}}, [], None])

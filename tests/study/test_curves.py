@@ -62,7 +62,10 @@ def test_the_onset_is_the_lowest_severity_from_which_every_one_does_harm():
         "only at 0.2": lambda severity: 1.0 if severity == 0.2 else 0.0,
         "helps": lambda severity: -0.5 if severity <= 0.2 else 0.5,
     }
-    table = study.onsets(study.severity_curve(invented(effects), "kid")).set_index("corruption")
+    curve = study.severity_curve(invented(effects), "kid")
+    table = study.onsets(curve).set_index("corruption")
+    mixed = study.onsets(curve.sample(frac=1, random_state=0)).set_index("corruption")
+    pandas.testing.assert_frame_equal(mixed.loc[table.index], table)
     assert table["onset"].fillna(-1).to_dict() == {
         "from 0.2": 0.2,
         "never": -1,
