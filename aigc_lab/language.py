@@ -30,7 +30,9 @@ NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 PLACEHOLDER = re.compile(r"\{\d+\}")
 _WORD = re.compile(r"[A-Za-z]{2}")
 _CHINESE = re.compile(r"[\u3400-\u9fff]")
-_JOINTS = {": ": "：", ", ": "，"}  # between texts that have translations of their own
+# Between texts that have translations of their own; an arrow stands between names, whatever else would fit.
+_ARROWS = {" → ": " → ", " -> ": " → "}
+_JOINTS = {": ": "：", "; ": "；", ", ": "，"}
 
 
 def checked(language: str) -> str:
@@ -87,10 +89,13 @@ def translated(text: str, language: str | None = None) -> str:
     language = current() if language is None else language
     if language == "en" or not has_words(text):
         return text
+    lines = text.strip().split("\n")
+    each = _each_known(lines, language)
+    if len(each) > 1:
+        return "\n".join(each)
     found = _found(" ".join(text.split()), language)
     if found is None:
         return text
-    lines = text.strip().split("\n")
     if len(lines) > 1 and "\n" not in found:
         found = _broken(found, 1 + max(sum(map(_width, line)) for line in lines))
     return " " * (len(text) - len(text.lstrip(" "))) + found  # a space before a label keeps it off its bar
@@ -103,22 +108,44 @@ def general(text: str) -> str:
 
 
 def _found(text: str, language: str) -> str | None:
+    known = _known(text, language)
+    if known is not None:
+        return known
+    for pattern, translation in _patterns(language):
+        match = pattern.fullmatch(text)
+        if match:
+            return _filled(translation, [_found(part, language) or part for part in match.groups()])
+    return _joined(text, _JOINTS, _found, language)
+
+
+def _known(text: str, language: str) -> str | None:
+    """The translation of a text that the catalogue has, but for its numbers; or of names with arrows."""
     words = catalogue("words", language)
     if text in words:
         return words[text]
     if general(text) in words:
         return _filled(words[general(text)], NUMBER.findall(text))
-    for pattern, translation in _patterns(language):
-        match = pattern.fullmatch(text)
-        if match:
-            return _filled(translation, [_found(part, language) or part for part in match.groups()])
-    for joint, chinese in _JOINTS.items():
+    return _joined(text, _ARROWS, _known, language)
+
+
+def _joined(text: str, joints: dict[str, str], find: Callable, language: str) -> str | None:
+    for joint, chinese in joints.items():
         parts = text.split(joint)
         if len(parts) > 1:
-            each = [_found(part, language) if has_words(part) else part for part in parts]
+            each = [find(part, language) if has_words(part) else part for part in parts]
             if None not in each:
                 return chinese.join(each)
     return None
+
+
+def _each_known(lines: list[str], language: str) -> list[str]:
+    """Known texts under each other, each perhaps broken into several of these lines; empty if one is not."""
+    for end in range(len(lines), 0, -1):
+        first = _known(" ".join(" ".join(lines[:end]).split()), language)
+        rest = _each_known(lines[end:], language) if first else []
+        if first and (rest or not lines[end:]):
+            return [first, *rest]
+    return []
 
 
 def _filled(translation: str, values: Sequence[str]) -> str:
@@ -198,8 +225,9 @@ def widget_state(state: dict[str, Any], change: Callable[[str], str] = translate
     for name in ("description", "tooltip", "placeholder"):
         if isinstance(made.get(name), str):
             made[name] = change(made[name])
-    if made.get("_options_labels"):
-        made["_options_labels"] = type(made["_options_labels"])(map(change, made["_options_labels"]))
+    for name in ("_options_labels", "tooltips"):
+        if made.get(name):
+            made[name] = type(made[name])(map(change, made[name]))
     if isinstance(made.get("value"), str) and "<" in made["value"]:
         made["value"] = html(made["value"], change)
     return made

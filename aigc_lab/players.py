@@ -149,7 +149,7 @@ def _figure(caption: str, wave: np.ndarray, rate: int, picture: str | None, form
     shown = ""
     if picture is not None:
         drawn = spectrogram(wave, rate) if picture == "spectrogram" else wave_picture(wave, rate)
-        alt = html.escape(f"{picture.capitalize()} of {words}")
+        alt = html.escape(f"Spectrogram of {words}" if picture == "spectrogram" else f"Wave of {words}")
         shown = f'<img src="{_address("image/png", drawn)}" alt="{alt}" style="{SIZE};height:auto">'
     form = form or ("WAV" if 2 * len(wave) <= LONGEST_WAV else "MP3")
     played = max(rate, MP3_RATES[0])

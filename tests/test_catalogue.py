@@ -100,6 +100,25 @@ def test_messages_of_checks_are_found_with_their_values_as_placeholders():
     assert not list(catalogue.check_messages(source.replace("exercises.check", "other.check")))
 
 
+def test_what_a_module_of_the_library_says_is_found_in_every_state():
+    source = '''
+class Widget:
+    """A docstring says nothing to a learner."""
+
+    def __init__(self, count):
+        if not count:
+            raise ValueError("this fails in the cell")
+        self.style = "color: #B00020; margin: 0 4px"
+        self.say(f"{count} of 8 done: {'none yet' if not count else self.names}")
+
+    def press(self):
+        raise ValueError("no key was pressed")
+'''
+    found = ["{0} of {1} done: {2}", "none yet", "no key was pressed"]
+    assert sorted(catalogue.library_messages(source)) == sorted(found)
+    assert sorted(catalogue.library_messages(source, refusals=False)) == sorted(found[:2])
+
+
 def test_an_update_keeps_translations_and_marks_what_changed(tmp_path):
     old = [Message("A cat sits on the mat.", "markdown", "05:1"), Message("Gone.", "markdown", "05:2")]
     known = Catalog(locale="zh_Hans_CN")

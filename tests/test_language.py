@@ -46,6 +46,9 @@ def chinese(monkeypatch):
         ("ears of the cat", "猫的耳朵"),
         ("noise, ears", "噪声，耳朵"),
         ("noise: 0.5", "噪声：0.5"),
+        ("noise -> ears", "噪声 → 耳朵"),
+        ("noise; ears", "噪声；耳朵"),
+        ("ears\ntraining\nstep", "耳朵\n训练步数"),  # texts under each other, one of them broken
         ("noise, whiskers", "noise, whiskers"),  # half a translation would be none
         ("KID", "KID"),
         (r"$\mathrm{loss}$", r"$\mathrm{loss}$"),

@@ -27,20 +27,36 @@ import yaml
 from babel.messages import Catalog, pofile
 from markdown_it import MarkdownIt
 
-from aigc_lab import claims, collect, language
+from aigc_lab import claims, collect, corrupt, language
 from tools import edition
 from tools.notebook_text import parsed
 
 ROOT = Path(__file__).parents[1]
 CATALOGUES = ROOT / "aigc_lab" / "locale" / "zh"
-# What the library itself says to a learner.
+# What the library itself says to a learner. What widgets and players say is read from their source
+# (``library_messages``), but for texts of one word and for errors from elsewhere that a widget shows.
 LIBRARY = (
     "exercise {0}: not answered yet",
     "exercise {0}: not right yet",
     "exercise {0}: right",
     "it stopped with {0}: {1}",
     "{0} exercises: {1} answered, {2} right",
+    "class {0}",
+    "dropped",
+    "Decoded image: {0}, {1} from the middle of the prior (typical: {2})",  # else the one without class fits
+    "{0}: same content as item {1} ({2}).",  # why notebook 21 proposes to drop an item
+    "the files are identical",
+    "equal at {0} x {1} pixels, the files differ",
+    "Sound: {0}",
+    "{0}, silence",
+    "ValueError: {0}",
+    "OSError: {0}",
+    "class {0} had no items to learn from; there are {1}",
+    "{0} was changed by somebody else since it was read; read it again (run the cell again), and let each "
+    "person use a file of their own",
+    *(f"{name.replace('_', ' ')} {{0}}" for name in corrupt.IMAGE_CORRUPTIONS),
 )
+_STYLE = re.compile(r"[<#]|px\b|:\w|^row wrap$")  # HTML and CSS
 SHOUTED = {"WRONG"}  # words in capitals that are no names
 
 
@@ -71,6 +87,30 @@ def check_messages(source: str) -> Iterator[str]:
         elif isinstance(node, (ast.For, ast.comprehension)):
             for part in _parts(node.iter):
                 yield from (text for text in _texts(part) if " " in text)
+
+
+def library_messages(source: str, refusals: bool = True) -> Iterator[str]:
+    """What a module can say to a learner: its texts of two words or more, values as placeholders.
+
+    Left out are docstrings, HTML, styles, and what ``raise`` says in ``__init__``, or with ``refusals=False``
+    anywhere: that fails in the cell, as an error of Python.
+    """
+    silent: set[ast.AST] = set()
+    for node in ast.walk(tree := ast.parse(source)):
+        if isinstance(node, ast.Expr):
+            silent.add(node.value)
+        elif isinstance(node, ast.JoinedStr):
+            silent.update(part for part in node.values if isinstance(part, ast.Constant))
+        elif isinstance(node, ast.Raise) and not refusals:
+            silent.update(ast.walk(node))
+        elif isinstance(node, ast.FunctionDef) and node.name == "__init__":
+            raised = [step for step in ast.walk(node) if isinstance(step, ast.Raise)]
+            silent.update(part for step in raised for part in ast.walk(step))
+    for node in ast.walk(tree):
+        for text in _texts(node) if isinstance(node, (ast.Constant, ast.JoinedStr)) else ():
+            words = re.findall("[A-Za-z]{2,}", language.PLACEHOLDER.sub(" ", text))
+            if node not in silent and " " in text and len(words) > 1 and not _STYLE.search(text):
+                yield text
 
 
 def _parts(node: ast.AST) -> Iterator[ast.AST]:
@@ -249,6 +289,12 @@ def sources() -> dict[str, list[Message]]:
     """Every text of the Chinese edition, by the name of its catalogue."""
     found: dict[str, list[Message]] = {}
     words = [Message(text, "library", "aigc_lab/exercises.py") for text in LIBRARY]
+    for path in (
+        *sorted((ROOT / "aigc_lab" / "widgets").glob("[a-z]*.py")),
+        ROOT / "aigc_lab" / "players.py",
+    ):
+        said = library_messages(path.read_text(encoding="utf-8"), refusals=path.name != "players.py")
+        words += [Message(text, "library", path.relative_to(ROOT).as_posix()) for text in said]
     for path in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")):
         messages = notebook_messages(path)
         found[path.stem] = [message for message in messages if message.kind == "markdown"]

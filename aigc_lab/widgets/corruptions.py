@@ -72,8 +72,10 @@ def corruption_preview(dataset: Dataset, rates: Mapping[str, float], seed: int =
 
     hit = sum(1 for source in shown if told.get(stands_at.get(source, -1)))
     counts = ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in log.counts().items())
-    alt = f"{len(shown)} images before and after corruption; {hit} of them are changed. "
-    alt += f"Of the {len(sample)} in this preview: {counts or 'no corruption is set'}."
+    alt = (
+        f"{len(shown)} images before and after corruption; {hit} of them are changed. "
+        f"Of the {len(sample)} in this preview: {counts or 'no corruption is set'}."
+    )
     return draw_rows(rows, titles, heads, None, None, alt)
 
 

@@ -12,6 +12,7 @@ import ipywidgets as widgets
 import numpy as np
 
 from aigc_lab import sound
+from aigc_lab.language import translated
 from aigc_lab.widgets.live import Speaking, button
 
 LENGTHS = {"eighth": 2, "quarter": 4, "half": 8, "whole": 16}  # in sixteenths
@@ -153,7 +154,7 @@ class Keyboard(Speaking, widgets.VBox):
         def play() -> None:
             self.sound.value = self._hear(pitch)
 
-        self.attempt("The note was not played", play)  # the note stays; only its sound is missing
+        self.attempt("The note was not played.", play)  # the note stays; only its sound is missing
 
     def _undo(self) -> None:
         del self.notes[-1:]
@@ -177,13 +178,14 @@ class Keyboard(Speaking, widgets.VBox):
         self.answer_button.disabled = True
         self.say("one moment …")
         try:
-            self.attempt("Nothing was made of these notes", harmonise, self._say_notes)
+            self.attempt("Nothing was made of these notes.", harmonise, self._say_notes)
         finally:  # when the kernel was interrupted, too
             self.answer_button.disabled = False
 
     def _say_notes(self, wrong: str = "") -> None:
         """The notes in words, and what is wrong, if anything is."""
-        names = {steps: name for name, steps in LENGTHS.items()}
+        names = {steps: translated(name) for name, steps in LENGTHS.items()}
         said = ", ".join(f"{note_name(pitch)} {names[steps]}" for pitch, steps in self.notes)
         alert = f'<div role="alert" style="color: #B00020">{html.escape(wrong)}</div>' if wrong else ""
-        self.say(f"{len(self.notes)} of {MOST} notes" + (f": {said}" if said else ""), before=alert)
+        words = f"{len(self.notes)} of {MOST} notes: {said}" if said else f"0 of {MOST} notes"
+        self.say(words, before=alert)

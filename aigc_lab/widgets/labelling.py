@@ -24,6 +24,7 @@ from sklearn.metrics import cohen_kappa_score
 
 from aigc_lab.collect.dataset import Dataset
 from aigc_lab.label import NO_LABEL, Annotations, read_labels
+from aigc_lab.language import translated
 from aigc_lab.plots import as_images
 from aigc_lab.widgets.live import DescribedImage, Speaking, button, error_text, png
 
@@ -33,7 +34,7 @@ _UNDO, _CANNOT_TELL = "u", " "
 _SIZE = 224  # pixels of the longer side of an image
 _LONGEST_TEXT = 5_000
 _MOST_REMOVED = 3  # characters in one message: quick Backspaces; more is somebody editing the record
-_REFUSED = "This was not entered"
+_REFUSED = "This was not entered."
 _ROW = {"flex_flow": "row wrap"}
 
 
@@ -101,7 +102,7 @@ class Labelling(Speaking, widgets.VBox):
         mine = [name for digest, name in self.annotations.entries if digest in self._position]
         self._typed = "".join(self._key_of.get(name, _CANNOT_TELL) for name in mine)
         self._entered = [True] * len(self._typed)
-        keys = ", ".join(f"{key} {name}" for name, key in self._key_of.items())
+        keys = ", ".join(f"{key} {translated(name)}" for name, key in self._key_of.items())
         self.key_field = widgets.Text(
             value=self._typed,
             description="type here",
@@ -111,7 +112,7 @@ class Labelling(Speaking, widgets.VBox):
             layout={"width": "320px"},
         )
         self.buttons = {
-            name: self._button(f"{key}  {name}", f"Label this item {name}", key)
+            name: self._button(f"{key}  {translated(name)}", f"Label this item {name}", key)
             for name, key in self._key_of.items()
         }
         self.skip_button = self._button("space  cannot tell", "Leave this item without a class", _CANNOT_TELL)
@@ -214,15 +215,16 @@ class Labelling(Speaking, widgets.VBox):
 
     def _show(self) -> None:
         done, total = len(self._position.keys() & self.annotations.names()), len(self._position)
-        words = f"{done} of {total} done, kept in {self.annotations.path.name}."
+        file = self.annotations.path.name
+        said = [f"{done} of {total} done, kept in {file}."]
         if self.item is None:
-            words = f"All done: {words}"
+            said = [f"All done: {done} of {total} done, kept in {file}."]
+        elif self._captions:
+            said.insert(0, f"{self._captions[self.item].rstrip('.')}.")
         if self._second is not None:
-            words += " " + _agreement(self.labels, self._second)
-        if self._captions and self.item is not None:
-            words = f"{self._captions[self.item].rstrip('.')}. {words}"
+            said.append(_agreement(self.labels, self._second))
         wrong = "" if self.error is None else error_text(_REFUSED, self.error)
-        self.say(words, after=wrong)
+        self.say(*said, after=wrong)
         for each in (*self.buttons.values(), self.skip_button):
             each.disabled = self.item is None
         if self.dataset.modality != "images":

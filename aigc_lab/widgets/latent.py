@@ -114,14 +114,17 @@ class LatentExplorer(Speaking, widgets.HBox):
         return None if self.class_choice is None else int(self.class_choice.value)
 
     def _slider(self, dimension: int, nats: np.ndarray | None) -> widgets.FloatSlider:
-        used = "" if nats is None else f", {nats[dimension]:.1f} nats"
+        name, tooltip = f"z[{dimension}]", f"Latent dimension {dimension}"
+        if nats is not None:
+            used = f"{nats[dimension]:.1f} nats"
+            name, tooltip = f"{name}, {used}", f"{tooltip}, {used}"
         return widgets.FloatSlider(
             value=0.0,
             min=-_REACH,
             max=_REACH,
             step=0.05,
-            description=f"z[{dimension}]{used}",
-            tooltip=f"Latent dimension {dimension}{used}",
+            description=name,
+            tooltip=tooltip,
             style={"description_width": "110px"},
             readout_format="+.2f",
             layout={"width": "380px"},
@@ -146,7 +149,7 @@ class LatentExplorer(Speaking, widgets.HBox):
 
     def _do(self, *actions: Callable[[], None]) -> None:
         if not self._busy:
-            self.attempt("The image was not updated", *actions)
+            self.attempt("The image was not updated.", *actions)
 
     def _show(self) -> None:
         self.z[self.dimensions] = [slider.value for slider in self.sliders]
@@ -154,8 +157,10 @@ class LatentExplorer(Speaking, widgets.HBox):
         labels = None if self.label is None else [self.label]
         (pixels,) = as_images(self.vae.decode(self.z[None], labels))
         self.image.value = png(pixels, _SIZE, self._smoothing)
-        what = "" if self.class_choice is None else f"{self.class_choice.label}, "
-        distance = float(np.linalg.norm(self.z))
-        words = f"{what}{distance:.1f} from the middle of the prior (typical: {np.sqrt(len(self.z)):.1f})"
+        distance, typical = float(np.linalg.norm(self.z)), float(np.sqrt(len(self.z)))
+        words = f"{distance:.1f} from the middle of the prior (typical: {typical:.1f})"
+        if self.class_choice is not None:  # in one text: a translation may put the class elsewhere
+            name = self.class_choice.label
+            words = f"{name}, {distance:.1f} from the middle of the prior (typical: {typical:.1f})"
         self.say(words)
         self.image.tooltip = f"Decoded image: {words}"

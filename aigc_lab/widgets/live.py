@@ -49,7 +49,7 @@ def error_text(what: str, error: BaseException) -> str:
     """A callback's error as HTML that is seen and read aloud: Jupyter hides what a callback raises."""
     kind = html.escape(f"{type(error).__name__}: {error}")
     style = "color: #B00020; border-left: 4px solid #B00020; padding-left: 8px; white-space: normal"
-    return f'<div role="alert" style="{style}"><b>{html.escape(what)}.</b> {kind}</div>'
+    return f'<div role="alert" style="{style}"><b>{html.escape(what)}</b> {kind}</div>'
 
 
 class Speaking:
@@ -64,9 +64,10 @@ class Speaking:
         self.message, self.error = widgets.HTML(), None
         super().__init__(**options)
 
-    def say(self, words: str, before: str = "", after: str = "") -> None:
-        """Show words, with some HTML before or after them."""
-        status = f'<div role="status" style="white-space: normal">{html.escape(words)}</div>'
+    def say(self, *said: str, before: str = "", after: str = "") -> None:
+        """Show texts, each of which is translated by itself, with some HTML before or after them."""
+        words = " ".join(f"<span>{html.escape(each)}</span>" for each in said)
+        status = f'<div role="status" style="white-space: normal">{words}</div>'
         self.message.value = before + status + after
 
     def attempt(self, what: str, *actions: Callable[[], Any]) -> None:
@@ -107,7 +108,7 @@ class LiveFigure(Speaking, widgets.VBox):
         # The first figure is drawn outside a callback: what fails here fails in the cell, in full view.
         self._refresh()
         for slider in self.sliders.values():
-            slider.observe(lambda _: self.attempt("The figure was not updated", self._refresh), "value")
+            slider.observe(lambda _: self.attempt("The figure was not updated.", self._refresh), "value")
         panel = widgets.Box(list(self.sliders.values()), layout={"flex_flow": "row wrap"})
         self.children = [panel, self.message, self.image]
 

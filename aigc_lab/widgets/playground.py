@@ -117,13 +117,20 @@ def playground_words(game: Game) -> str:
     if game.lost:
         return f"Round {game.rounds}: the game is over."
     score = game.score()
-    words = f"Round {game.rounds}: {score.modes} of {game.shape.modes} modes covered, "
-    words += f"{score.quality:.0%} of the fakes on the data"
-    for name in ("discriminator", "generator"):
-        words += f"; {name}'s loss {game.values[name]:.2f}" if name in game.values else ""
-    if "accuracy" in game.values:
-        words += f"; {game.values['accuracy']:.0%} of real and fake points classified correctly"
-    return f"{words}."
+    said, values = [], game.values
+    if "discriminator" in values:
+        said.append(f"discriminator's loss {values['discriminator']:.2f}")
+    if "generator" in values:
+        said.append(f"generator's loss {values['generator']:.2f}")
+    if "accuracy" in values:
+        said.append(f"{values['accuracy']:.0%} of real and fake points classified correctly")
+    modes, all_modes, share = score.modes, game.shape.modes, f"{score.quality:.0%}"
+    if not said:
+        return f"Round {game.rounds}: {modes} of {all_modes} modes covered, {share} of the fakes on the data."
+    return (
+        f"Round {game.rounds}: {modes} of {all_modes} modes covered, {share} of the fakes on the data; "
+        f"{'; '.join(said)}."
+    )
 
 
 # -- the widget -------------------------------------------------------------------------------------------
@@ -191,7 +198,7 @@ class GanPlayground(Speaking, widgets.VBox):
 
     def _tick(self) -> None:
         self.attempt(
-            "The round was not played", lambda: self.game.play(self.controls["speed"].value), self._draw
+            "The round was not played.", lambda: self.game.play(self.controls["speed"].value), self._draw
         )
         if self.game.lost or self.error is not None:
             self.clock.playing = False
@@ -201,7 +208,7 @@ class GanPlayground(Speaking, widgets.VBox):
             self._reset()
         else:
             self.attempt(
-                "The rules were not changed", lambda: self.game.change(**vars(self.rules)), self._draw
+                "The rules were not changed.", lambda: self.game.change(**vars(self.rules)), self._draw
             )
 
     def _reset(self) -> None:
@@ -210,7 +217,7 @@ class GanPlayground(Speaking, widgets.VBox):
             self._history.clear()
             self.clock.value = 0
 
-        self.attempt("The game was not started again", start_again, self._draw)
+        self.attempt("The game was not started again.", start_again, self._draw)
 
     def _draw(self) -> None:
         if self.game.rounds:

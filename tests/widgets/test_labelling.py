@@ -214,9 +214,9 @@ def test_texts_are_shown_as_they_are(path):
 def test_a_caption_stands_beside_its_item(animals, path):
     captions = [f"reason <{number}>" for number in range(6)]
     widget = widgets.annotate(animals, path, ("drop", "keep"), captions=captions)
-    assert "reason &lt;0&gt;. 0 of 6 done" in widget.message.value
+    assert "reason &lt;0&gt;.</span> <span>0 of 6 done" in widget.message.value
     type_keys(widget, "1")
-    assert "reason &lt;1&gt;. 1 of 6 done" in widget.message.value
+    assert "reason &lt;1&gt;.</span> <span>1 of 6 done" in widget.message.value
     type_keys(widget, "22222")
     assert "reason" not in widget.message.value and "All done: 6 of 6" in widget.message.value
     with pytest.raises(ValueError, match="one sentence for each of 6 items, got 2"):
