@@ -97,10 +97,11 @@ class AltFigure(Figure):
             before, english = english, draw()
             if before == english:
                 break
-        place = Path(folder) / hashlib.sha256(english).hexdigest()
-        place.with_suffix(".json").write_text(json.dumps(words), encoding="utf-8")
-        if chinese:
-            place.with_suffix(".png").write_bytes(chinese)
+        for each in {before, english}:  # a layout may also swing between two
+            place = Path(folder) / hashlib.sha256(each).hexdigest()
+            place.with_suffix(".json").write_text(json.dumps(words), encoding="utf-8")
+            if chinese:
+                place.with_suffix(".png").write_bytes(chinese)
 
     def _drawn(self) -> bytes:
         buffer = io.BytesIO()

@@ -513,6 +513,7 @@ def _columns(
     chosen = "\t" if chosen == "\\t" else chosen  # as one types it in a shell
     if len(chosen) != 1 or chosen in '"\r\n':
         raise ValueError(f"a delimiter is one character, such as ; or \\t for a tab, got {chosen!r}")
+    others = [mark for mark in _DELIMITERS if mark != chosen and mark in text.split("\n", 1)[0]]
     csv.field_size_limit(TEXT_LIMIT)
     reader, rows, lines = csv.reader(io.StringIO(text, newline=""), delimiter=chosen, strict=True), [], []
     try:
@@ -520,6 +521,9 @@ def _columns(
             rows += [row] if row else []
             lines += [reader.line_num] if row else []
     except csv.Error as error:
+        if others and not delimiter:
+            mark = f"{_DELIMITERS[others[0]]}: give delimiter={others[0]!r}"
+            raise ValueError(f"its first line holds {mark} if they stand between the columns") from error
         begun = lines[-1] + 1 if lines else 1
         raise ValueError(
             f"in line {begun} a quotation mark is not closed, or stands inside a cell ({error}): put such a "
@@ -529,7 +533,6 @@ def _columns(
         raise ValueError("it is empty")
     header = [name.strip() or f"column {place}" for place, name in enumerate(rows[0], start=1)]
     lacking = [name for name in wanted if name not in header]
-    others = [mark for mark in _DELIMITERS if mark != chosen and mark in text.split("\n")[0]]
     if others and not delimiter and (lacking or (not wanted and len(header) == 1)):
         what = f"no column {lacking[0]!r}" if lacking else "one column only"
         raise ValueError(

@@ -241,7 +241,8 @@ def test_the_command(folder, tmp_path, capsys):
     ],
 )
 def test_bad_folders_cost_one_sentence(prepare, words, tmp_path, capsys):
-    assert main([str(prepare(tmp_path)), "--output", str(tmp_path / "x.html")]) == 2
+    (tmp_path / "at").mkdir()
+    assert main([str(prepare(tmp_path / "at")), "--output", str(tmp_path / "x.html")]) == 2
     said = capsys.readouterr().err
     assert words in said and said.count("\n") == 1
 
