@@ -89,15 +89,16 @@ class AltFigure(Figure):
         folder, chinese = os.environ.get(language.KEEP_FIGURES), None
         if not folder or language.current() != "en":
             return
-        english, words = draw(), self.words()
+        english, words = draw(), self.words()  # the words are there once they are drawn
         if words:
             back, chinese = translate(self, "zh"), (draw(), draw())[1]
             back()
-        for _ in range(10):  # until the layout has settled: Jupyter's drawing then has the same bytes
-            before, english = english, draw()
-            if before == english:
-                break
-        for each in {before, english}:  # a layout may also swing between two
+        looks = [english, draw()]
+        while looks[-1] != looks[-2] and len(looks) < 10:  # until the layout has settled
+            looks.append(draw())
+        for each in set(
+            looks
+        ):  # Jupyter's drawing has the bytes of the last, or a layout swings between some
             place = Path(folder) / hashlib.sha256(each).hexdigest()
             place.with_suffix(".json").write_text(json.dumps(words), encoding="utf-8")
             if chinese:
