@@ -96,9 +96,7 @@ class AltFigure(Figure):
         looks = [english, draw()]
         while looks[-1] != looks[-2] and len(looks) < 10:  # until the layout has settled
             looks.append(draw())
-        for each in set(
-            looks
-        ):  # Jupyter's drawing has the bytes of the last, or a layout swings between some
+        for each in set(looks):  # Jupyter draws the last, or one of some looks that take turns
             place = Path(folder) / hashlib.sha256(each).hexdigest()
             place.with_suffix(".json").write_text(json.dumps(words), encoding="utf-8")
             if chinese:
