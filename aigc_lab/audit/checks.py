@@ -19,6 +19,7 @@ import numpy as np
 from aigc_lab import collect, deploy, evaluate
 from aigc_lab.audit import licences
 from aigc_lab.collect import Card, Dataset
+from aigc_lab.deploy.versions import DATA_CARD, MANIFEST, version_names
 
 RESULTS = ("fine", "look", "missing", "not checked")
 SECTIONS = (  # of deploy.model_card
@@ -75,8 +76,8 @@ class Export:
             raise ValueError(f"draw at least one sample, got {count}")
         if not folder.is_dir():
             raise FileNotFoundError(f"there is no folder {folder}; give one that deploy.export wrote")
-        versions = sorted(path.parent.name for path in folder.glob("*/export.json"))
-        if versions and not (folder / "export.json").exists():
+        versions = version_names(folder)
+        if versions and not (folder / MANIFEST).exists():
             raise FileNotFoundError(
                 f"{folder} is a models folder; audit one of its versions: {', '.join(versions)}"
             )
@@ -86,7 +87,7 @@ class Export:
             self.manifest = deploy.verify(folder)
         except ValueError as error:
             try:  # a file that is not as it was is a finding; a manifest that cannot be read is the end
-                self.manifest = json.loads((folder / "export.json").read_text(encoding="utf-8"))
+                self.manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
                 self.damage = str(error)
                 if not {"name", "sha256"} <= set().union(*self.manifest["files"].values()):
                     raise ValueError("files without name or hash")
@@ -95,7 +96,7 @@ class Export:
         self.classes = tuple(self.manifest.get("class_names", ()))
         self.card: Card | None = None
         self.card_fault = "the export has no data card"
-        if (path := folder / "data_card.json").is_file():
+        if (path := folder / DATA_CARD).is_file():
             try:
                 told = json.loads(path.read_text(encoding="utf-8"))
                 self.card = Card(**{**told, "known_faults": tuple(told.get("known_faults", ()))})
@@ -290,7 +291,7 @@ def cards(seen: Export) -> Finding:
         whole = len(SECTIONS) - len(empty)
         faults = [f"model card: {name!r} is {'empty' if name in bodies else 'missing'}" for name in empty]
         wrong = [one["name"] for one in seen.manifest["files"].values() if one["sha256"] not in text]
-        wrong = [name for name in wrong if name != "data_card.json" or name in text]
+        wrong = [name for name in wrong if name != DATA_CARD or name in text]
         faults += [f"model card: another SHA-256 for {name}, or none" for name in wrong]
     told = asdict(seen.card) if seen.card else {}
     if seen.card is None:

@@ -513,17 +513,21 @@ def _columns(
     chosen = "\t" if chosen == "\\t" else chosen  # as one types it in a shell
     if len(chosen) != 1 or chosen in '"\r\n':
         raise ValueError(f"a delimiter is one character, such as ; or \\t for a tab, got {chosen!r}")
-    others = [mark for mark in _DELIMITERS if mark != chosen and mark in text.split("\n", 1)[0]]
+    first = text.split("\n", 1)[0]
+    other = next((mark for mark in _DELIMITERS if mark != chosen and mark in first), None)
+    hint = ""
+    if other and not delimiter:
+        hint = f"its first line holds {_DELIMITERS[other]}: give delimiter={other!r} "
+        hint += "if they stand between the columns"
     csv.field_size_limit(TEXT_LIMIT)
     reader, rows, lines = csv.reader(io.StringIO(text, newline=""), delimiter=chosen, strict=True), [], []
     try:
-        for row in reader:
-            rows += [row] if row else []
-            lines += [reader.line_num] if row else []
+        for row in filter(None, reader):
+            rows.append(row)
+            lines.append(reader.line_num)
     except csv.Error as error:
-        if others and not delimiter:
-            mark = f"{_DELIMITERS[others[0]]}: give delimiter={others[0]!r}"
-            raise ValueError(f"its first line holds {mark} if they stand between the columns") from error
+        if hint:
+            raise ValueError(hint) from error
         begun = lines[-1] + 1 if lines else 1
         raise ValueError(
             f"in line {begun} a quotation mark is not closed, or stands inside a cell ({error}): put such a "
@@ -533,12 +537,9 @@ def _columns(
         raise ValueError("it is empty")
     header = [name.strip() or f"column {place}" for place, name in enumerate(rows[0], start=1)]
     lacking = [name for name in wanted if name not in header]
-    if others and not delimiter and (lacking or (not wanted and len(header) == 1)):
+    if hint and (lacking or (not wanted and len(header) == 1)):
         what = f"no column {lacking[0]!r}" if lacking else "one column only"
-        raise ValueError(
-            f"it has {what}, and its first line holds {_DELIMITERS[others[0]]}: give delimiter={others[0]!r} "
-            "if they stand between the columns"
-        )
+        raise ValueError(f"it has {what}, and {hint}")
     (name, count), *_ = Counter(header).most_common(1)
     if count > 1:
         raise ValueError(f"{count} columns are called {name!r}; rename all but one")

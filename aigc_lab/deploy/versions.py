@@ -116,6 +116,11 @@ def set_live(folder: str | os.PathLike[str], version: str) -> None:
     write_json(Path(folder) / LIVE, told | {"since": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"})
 
 
+def version_names(folder: str | os.PathLike[str]) -> list[str]:
+    """Every version that lies in a models folder: each sub-folder with a manifest."""
+    return sorted(path.parent.name for path in Path(folder).glob(f"*/{MANIFEST}"))
+
+
 def live(folder: str | os.PathLike[str]) -> dict[str, Any]:
     """What ``set_live`` wrote: ``version``, ``previous`` (or None), ``sha256`` of the generator, ``since``.
 
@@ -125,7 +130,7 @@ def live(folder: str | os.PathLike[str]) -> dict[str, Any]:
     """
     path = Path(folder) / LIVE
     if not path.is_file():
-        there = ", ".join(sorted(one.parent.name for one in Path(folder).glob(f"*/{MANIFEST}")))
+        there = ", ".join(version_names(folder))
         choose = f"choose one ({there}) with deploy.set_live(folder, version)"
         choose = choose if there else "it holds no export, which deploy.export or the pipeline would write"
         raise FileNotFoundError(f"no version in {folder} is live; {choose}")
@@ -143,7 +148,7 @@ def _version_folder(folder: str | os.PathLike[str], version: str) -> Path:
     """The folder of a version: a subfolder, never another place that a name like ``../x`` leads to."""
     here = Path(folder) / version
     if not version or Path(version).name != version or version.startswith(".") or not here.is_dir():
-        there = sorted(path.parent.name for path in Path(folder).glob(f"*/{MANIFEST}"))
+        there = version_names(folder)
         known = f"it has {', '.join(there)}" if there else "it has none"
         raise FileNotFoundError(f"the models folder {folder} has no version {version!r}; {known}")
     return here

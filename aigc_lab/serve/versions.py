@@ -21,7 +21,17 @@ from PIL import Image
 
 from aigc_lab import deploy
 from aigc_lab.deploy.onnx_file import first_line, latent_points, network_inputs, onnx_runner
-from aigc_lab.deploy.versions import CARD, JUDGE, LIVE, MANIFEST, MIXTURE, ONNX, REFERENCE
+from aigc_lab.deploy.versions import (
+    CARD,
+    DATA_CARD,
+    JUDGE,
+    LIVE,
+    MANIFEST,
+    MIXTURE,
+    ONNX,
+    REFERENCE,
+    version_names,
+)
 from aigc_lab.models.mixture import LatentMixture
 from aigc_lab.serve.monitor import Monitor
 
@@ -111,7 +121,7 @@ class Version:
 
     def about(self) -> dict[str, Any]:
         """What travels with the model, for a JSON answer."""
-        data_card = self.folder / "data_card.json"
+        data_card = self.folder / DATA_CARD
         return {
             "version": self.name,
             "sha256": self.sha256,
@@ -152,7 +162,7 @@ class Versions:
         """Every version there is, also those that were never asked for."""
         if self.single:
             return [self.folder.resolve().name]
-        return sorted(path.parent.name for path in self.folder.glob(f"*/{MANIFEST}"))
+        return version_names(self.folder)
 
     def open(self, name: str, again: bool = False) -> Version:
         """A version by name.
